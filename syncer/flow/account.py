@@ -1,0 +1,30 @@
+"""The account of a run while it goes on: one place that counts, one place that adds up."""
+
+from dataclasses import dataclass, field
+
+from syncer.model.errors import Exit, SyncerError
+from syncer.model.refs import CONTEXT, ItemKey
+from syncer.model.report import Counts, Problem
+
+
+@dataclass(slots=True)
+class Account:
+    """Counters and problems of a run, shared by its units."""
+
+    counts: Counts = field(default_factory=Counts)
+    problems: list[Problem] = field(default_factory=list)
+    frozen: list[str] = field(default_factory=list)
+    #: False as soon as a selected partition was not listed to its end, or a leg did not take part.
+    complete: bool = True
+
+    def trouble(self, error: SyncerError, *, code: Exit | None = None, leg: str | None = None) -> None:
+        """Note what kept the run from being complete."""
+        self.complete = False
+        problem = Problem(str(error), code or error.exit_code, error.hint, leg)
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+
+def counted(key: ItemKey) -> bool:
+    """Tell whether an item is a label; context documents are stored beside them and not counted."""
+    return key.kind != CONTEXT

@@ -1,0 +1,80 @@
+"""A stream between two stages that is bounded in bytes, not in items.
+
+Memory then grows with the budget and the largest single item, whatever the sizes of documents are. The
+receiver takes all that is there at once, which saves a hop an item, and gives the bytes back when it is
+done with them. Closing is the signal, as with every other stream here.
+"""
+
+from typing import Generic, TypeVar
+
+import anyio
+
+T = TypeVar("T")
+
+
+class Channel(Generic[T]):
+    """Many senders, one receiver, one event loop."""
+
+    def __init__(self, budget: int) -> None:
+        """Allow `budget` bytes between `send` and `release`; a larger single item passes alone."""
+        self._budget = budget
+        self._items: list[T] = []
+        self._held = 0
+        self._closed = False
+        self._poked = False
+        self._arrival = anyio.Event()
+        self._room = anyio.Event()
+
+    @property
+    def held(self) -> int:
+        """Bytes sent and not yet released."""
+        return self._held
+
+    async def send(self, item: T, size: int) -> None:
+        """Hand over an item; waits while the budget is used up.
+
+        Raises:
+            anyio.BrokenResourceError: the receiver is gone.
+        """
+        while self._held and self._held + size > self._budget and not self._closed:
+            if self._room.is_set():
+                self._room = anyio.Event()
+            await self._room.wait()
+        if self._closed:
+            raise anyio.BrokenResourceError
+        self._items.append(item)
+        self._held += size
+        self._arrival.set()
+
+    async def receive(self) -> list[T]:
+        """Wait and return all that is there: at least one item, or nothing after `poke`, or once `drained`."""
+        while not self._items:
+            if self._closed or self._poked:
+                self._poked = False
+                return []
+            if self._arrival.is_set():
+                self._arrival = anyio.Event()
+            await self._arrival.wait()
+        items, self._items = self._items, []
+        return items
+
+    def release(self, size: int) -> None:
+        """Give bytes back that the receiver no longer holds."""
+        self._held -= size
+        self._room.set()
+
+    def poke(self) -> None:
+        """Make the receiver look up, even if nothing arrived."""
+        self._poked = True
+        self._arrival.set()
+
+    @property
+    def drained(self) -> bool:
+        """Tell whether it is closed and empty."""
+        return self._closed and not self._items
+
+    def close(self) -> None:
+        """No more will be sent; what is in the stream can still be received."""
+        self._closed = True
+        self._arrival.set()
+        self._room.set()

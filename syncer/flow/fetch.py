@@ -1,0 +1,159 @@
+"""Fetching: references become entries, many at once. An item that can't be had becomes owed; the run goes on."""
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+import anyio
+import anyio.to_thread
+from anyio.streams.memory import MemoryObjectReceiveStream
+
+from syncer.flow.channel import Channel
+from syncer.flow.frontier import Ticket, Wanted
+from syncer.flow.transform import INLINE, Shaper
+from syncer.model.entries import Body, Entry, Leg
+from syncer.model.errors import Forbidden, HttpError, ItemFailed, NotNow, PermissionRefused, Unauthorized
+from syncer.model.events import Emit, ItemFetched
+from syncer.ports import Source
+
+#: An origin counts as down when at least this many, and this share, of the last `WINDOW` items failed alike.
+DOWN_ITEMS = 20
+DOWN_SHARE = 0.5
+WINDOW = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A document, shaped for every leg that lacks it."""
+
+    wanted: Wanted
+    entries: dict[Leg, Entry]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A document that can't be had now."""
+
+    wanted: Wanted
+    reason: str
+    #: The platform says that it no longer exists.
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A page was planned and has nothing (more) to send: the writer may find that the frontier moved."""
+
+    ticket: Ticket
+
+
+Message = Fetched | Failed | Passed
+
+
+@dataclass(slots=True)
+class Outcomes:
+    """The last outcomes of fetching: tells a broken item from a platform that is down."""
+
+    _recent: deque[str] = field(default_factory=lambda: deque(maxlen=WINDOW))
+
+    def succeeded(self) -> None:
+        """Note a success."""
+        self._recent.append("")
+
+    def failed(self, reason: str) -> None:
+        """Note a failure.
+
+        Raises:
+            NotNow: so many of the last items failed alike that nothing more should become owed.
+        """
+        self._recent.append(reason)
+        (worst, count), *_ = Counter(entry for entry in self._recent if entry).most_common(1)
+        if count >= DOWN_ITEMS and count >= DOWN_SHARE * len(self._recent):
+            message = f"{count} of the last {len(self._recent)} items failed alike: {worst}"
+            raise NotNow(message, hint="the platform seems to be down; what is done is kept, run again later")
+
+
+@dataclass(slots=True)
+class Fetcher:
+    """Fetches for one unit."""
+
+    source: Source
+    shaper: Shaper
+    out: Channel[Message]
+    outcomes: Outcomes
+    emit: Emit
+
+    async def inline(self, wanted: Sequence[Wanted]) -> None:
+        """Hand over items whose listing carried the documents."""
+        bodies = [(item, Body(item.ref, item.ref.inline or b"", item.ref.media_type)) for item in wanted]
+        total = sum(body.size for _, body in bodies)
+        if self.shaper.transform is None and total <= INLINE:
+            shaped = [self._shape(item, body) for item, body in bodies]
+        else:
+            shaped = await anyio.to_thread.run_sync(lambda: [self._shape(item, body) for item, body in bodies])
+        for message, (_, body) in zip(shaped, bodies, strict=True):
+            await self._hand_over(message, body.size)
+
+    async def work(self, queue: MemoryObjectReceiveStream[Wanted], batch: int) -> None:
+        """Fetch from a queue until it ends; one of many."""
+        async with queue:
+            async for first in queue:
+                items = [first]
+                while len(items) < batch:
+                    try:
+                        items.append(queue.receive_nowait())
+                    except (anyio.WouldBlock, anyio.EndOfStream):
+                        break
+                await self._fetch(items)
+
+    async def _fetch(self, items: Sequence[Wanted]) -> None:
+        waiting = {item.ref.key: item for item in items if not item.superseded}
+        try:
+            async with aclosing(self.source.open([item.ref for item in waiting.values()])) as bodies:
+                async for body in bodies:
+                    if isinstance(body, ItemFailed):
+                        item = waiting.pop(body.key, None)
+                        if item is not None:
+                            await self._fail(item, body.reason, gone=body.gone)
+                        continue
+                    item = waiting.pop(body.ref.key, None)
+                    if item is not None:
+                        await self._arrived(item, body)
+        except Unauthorized as error:
+            raise PermissionRefused(str(error), hint=error.hint) from error
+        except (Forbidden, HttpError, ItemFailed) as error:
+            for item in list(waiting.values()):
+                await self._fail(item, str(error))
+            return
+        for item in waiting.values():
+            await self._fail(item, "the platform's answer does not contain it")
+
+    async def _arrived(self, item: Wanted, body: Body) -> None:
+        try:
+            entries = await self.shaper.entries(item, body)
+        except ItemFailed as error:
+            await self._fail(item, error.reason)
+            return
+        self.outcomes.succeeded()
+        await self._hand_over(Fetched(item, entries, body.size), body.size)
+
+    def _shape(self, item: Wanted, body: Body) -> Fetched | Failed:
+        try:
+            return Fetched(item, self.shaper.entries_now(item, body), body.size)
+        except ItemFailed as error:
+            return Failed(item, error.reason)
+
+    async def _hand_over(self, message: Fetched | Failed, size: int) -> None:
+        if message.wanted.superseded:
+            return
+        message.wanted.sent = True
+        if isinstance(message, Fetched):
+            self.emit(ItemFetched(message.wanted.ref.key, size))
+        await self.out.send(message, size if isinstance(message, Fetched) else 0)
+
+    async def _fail(self, item: Wanted, reason: str, *, gone: bool = False) -> None:
+        await self._hand_over(Failed(item, reason, gone), 0)
+        if not gone:
+            self.outcomes.failed(reason)

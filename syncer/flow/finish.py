@@ -1,0 +1,107 @@
+"""The two ends of a run that are not about items: partitions that are no longer there, and the report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+
+from syncer.flow.unit import Pass
+from syncer.flow.units import accepted, selected
+from syncer.model.entries import Leg
+from syncer.model.errors import SyncerError
+from syncer.model.events import PartitionFrozen, Warned
+from syncer.model.refs import Partition, PartitionKey
+from syncer.model.report import Report
+
+
+async def freeze(this: Pass, partitions: Sequence[Partition]) -> None:
+    """Compare the partitions of today with those ever synced.
+
+    One that is selected and absent is frozen: kept as it is, and named. One that is no longer selected is only
+    reported. Neither is a deletion, unless the user says so (`--accept-gone`, `--prune`).
+    """
+    present = {partition.key for partition in partitions}
+    titles = {p.key.project: p.fields.get("project_title", p.key.project) for p in partitions}
+    unselected = 0
+    for key, items in (await this.store.partitions(this.job.name)).items():
+        if key in present or not items:
+            continue
+        wanted = selected(key, this.job.select, titles)
+        if accepted(key, this.options) or (this.options.prune and not wanted):
+            await this.store.release(this.job.name, [key])
+        elif wanted:
+            _frozen(this, key, items)
+        else:
+            unselected += items
+    if unselected:
+        this.emit(Warned(f"{unselected:,} stored items are no longer selected; they are kept (--prune removes them)"))
+
+
+def _frozen(this: Pass, key: PartitionKey, items: int) -> None:
+    this.account.frozen.append(str(key))
+    this.account.counts.listed += items
+    this.account.counts.frozen += items
+    this.account.complete = False
+    this.emit(PartitionFrozen(key, items, "it was synced before and is now absent"))
+
+
+async def close(this: Pass, started: datetime, generations: Mapping[Leg, int], *, record: bool = True) -> Report:
+    """Make the report, and put it where others look: `status.json` beside the data, and the history."""
+    drained = this.drain.reason
+    owed: Mapping[Leg, int] = {}
+    if record:
+        owed = (await this.store.status(this.job.name)).owed
+    report = Report(
+        job=this.job.name,
+        run=this.run,
+        started=started,
+        ended=this.clock.now(),
+        counts=this.account.counts,
+        complete=this.account.complete and drained is None,
+        stopped=drained,
+        problems=tuple(this.account.problems),
+        owed=owed,
+        frozen=tuple(this.account.frozen),
+        destinations={sink.name: sink.url for sink in this.job.sinks},
+        generations=generations,
+    )
+    if record:
+        await _mark(this, report)
+        # A destination that could not be marked is one more problem of this run.
+        report = _with_problems(this, report)
+        await this.store.end_run(report, report.exit_code())
+    return report
+
+
+async def _mark(this: Pass, report: Report) -> None:
+    """Move `status.json`, `latest` and `_SUCCESS` of every destination that this run wrote to."""
+    for sink in this.job.sinks:
+        if sink.name not in this.touched:
+            continue
+        complete = report.complete and not report.owed.get(sink.name) and not report.frozen
+        try:
+            await sink.manifest(this.job.name).move_head(status=status(report), complete=complete)
+        except SyncerError as error:
+            this.account.trouble(error, leg=sink.name)
+
+
+def _with_problems(this: Pass, report: Report) -> Report:
+    return replace(report, problems=tuple(this.account.problems), complete=report.complete and this.account.complete)
+
+
+def status(report: Report) -> dict[str, object]:
+    """Return a run's report as JSON values."""
+    return {
+        "job": report.job,
+        "run": report.run,
+        "started": report.started.isoformat(),
+        "ended": report.ended.isoformat(),
+        "complete": report.complete,
+        "stopped": report.stopped,
+        "counts": asdict(report.counts),
+        "owed": dict(report.owed),
+        "frozen": list(report.frozen),
+        "problems": [
+            {"message": p.message, "code": int(p.code), "hint": p.hint, "leg": p.leg} for p in report.problems
+        ],
+        "destinations": dict(report.destinations),
+    }

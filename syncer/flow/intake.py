@@ -1,0 +1,163 @@
+"""Intake: listing, planning and fetching of one unit, up to the channel that feeds its writer.
+
+Everything here can be cancelled at any moment without harm: what did not reach the writer is listed again.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import anyio
+from anyio.streams.memory import MemoryObjectSendStream
+
+from syncer.flow.account import counted
+from syncer.flow.channel import Channel
+from syncer.flow.discover import Listing, listings
+from syncer.flow.drain import Drain, Meter
+from syncer.flow.fetch import Failed, Fetcher, Message, Passed
+from syncer.flow.frontier import Wanted
+from syncer.flow.job import Job, RunOptions
+from syncer.flow.plan import Planned, Planner
+from syncer.model.entries import Leg
+from syncer.model.errors import PartitionGone, RunFailed, SyncerError
+from syncer.model.events import Emit, PartitionFrozen
+from syncer.model.refs import Page, Partition
+from syncer.ports import Clock, Ledger
+
+#: Owed items read from the ledger at once.
+OWED_BATCH = 500
+
+
+@dataclass(slots=True)
+class Intake:
+    """The first half of the line for one unit."""
+
+    job: Job
+    partitions: tuple[Partition, ...]
+    ledger: Ledger
+    live: frozenset[Leg]
+    planner: Planner
+    fetcher: Fetcher
+    channel: Channel[Message]
+    meter: Meter
+    drain: Drain
+    options: RunOptions
+    clock: Clock
+    emit: Emit
+    #: The first error that ended a listing; the others went on.
+    error: SyncerError | None = None
+
+    async def work(self) -> None:
+        """List, plan and fetch until all is through, or the drain starts; then close the channel."""
+        try:
+            async with anyio.create_task_group() as stopper:
+                stopper.start_soon(self._stop_on_drain, scope := anyio.CancelScope())
+                with scope:
+                    await self._through()
+                stopper.cancel_scope.cancel()
+        finally:
+            self.channel.close()
+
+    async def _stop_on_drain(self, scope: anyio.CancelScope) -> None:
+        await self.drain.wait()
+        await self.clock.sleep(self.drain.grace / 2)
+        scope.cancel()
+
+    async def _through(self) -> None:
+        send, receive = anyio.create_memory_object_stream[Wanted](self.job.fetchers)
+        async with anyio.create_task_group() as fetchers:
+            batch = self.job.source.features.batch
+            for _ in range(self.job.fetchers):
+                fetchers.start_soon(self.fetcher.work, receive.clone(), batch)
+            receive.close()
+            async with send, anyio.create_task_group() as listing:
+                await self._replay(send)
+                listed = listings(listing, self.job, self.partitions, self.ledger, self.live, self.options, self.emit)
+                async for each in listed:
+                    if self.drain.started:
+                        break
+                    await self._take(each, send)
+                listing.cancel_scope.cancel()
+
+    async def _take(self, listing: Listing, send: MemoryObjectSendStream[Wanted]) -> None:
+        first = True
+        async with listing.pages:
+            while True:
+                page = await self._next(listing)
+                if page is None:
+                    return
+                planned = await self.planner.plan(listing, page, first=first)
+                first = False
+                await self._dispatch(planned, send)
+                if not self.meter.admits():
+                    return
+
+    async def _next(self, listing: Listing) -> Page | None:
+        """Return the next page; None at the end of the listing, on its error, or when the drain starts."""
+        got: list[Page | SyncerError] = []
+
+        async def receive(scope: anyio.CancelScope) -> None:
+            with suppress(anyio.EndOfStream):
+                got.append(await listing.pages.receive())
+            scope.cancel()
+
+        if self.drain.started:
+            return None
+        async with anyio.create_task_group() as group:
+            group.start_soon(receive, group.cancel_scope)
+            await self.drain.wait()
+            group.cancel_scope.cancel()
+        if not got:
+            return None
+        if isinstance(got[0], SyncerError):
+            self._listing_failed(listing.partition, got[0])
+            return None
+        return got[0]
+
+    def _listing_failed(self, partition: Partition, error: SyncerError) -> None:
+        account = self.planner.account
+        if isinstance(error, PartitionGone):
+            account.complete = False
+            account.frozen.append(str(partition.key))
+            self.emit(PartitionFrozen(partition.key, 0, str(error)))
+            return
+        if isinstance(error, RunFailed):
+            raise error
+        self.error = self.error or error
+        account.trouble(error)
+
+    async def _dispatch(self, planned: Planned, send: MemoryObjectSendStream[Wanted]) -> None:
+        inline = [item for item in planned.wanted if item.ref.inline is not None]
+        rest = [item for item in planned.wanted if item.ref.inline is None]
+        for broken in planned.broken:
+            broken.wanted.sent = True
+            await self.channel.send(Failed(broken.wanted, broken.reason), 0)
+        admitted = self._admitted(inline)
+        await self.fetcher.inline(admitted)
+        for item in rest:
+            if not self._admitted([item]):
+                break
+            await send.send(item)
+        await self.channel.send(Passed(planned.ticket), 0)
+
+    def _admitted(self, items: Sequence[Wanted]) -> list[Wanted]:
+        admitted: list[Wanted] = []
+        for item in items:
+            if not self.meter.admits():
+                break
+            self.meter.items += counted(item.ref.key)
+            self.meter.size += item.ref.size or len(item.ref.inline or b"")
+            admitted.append(item)
+        return admitted
+
+    async def _replay(self, send: MemoryObjectSendStream[Wanted]) -> None:
+        """Send owed items of earlier runs first."""
+        by_key = {partition.key: partition for partition in self.partitions}
+        for leg in sorted(self.live):
+            after = None
+            while owed := await self.ledger.owed(leg, OWED_BATCH, after):
+                after = owed[-1].key
+                for partition in by_key.values():
+                    mine = [item for item in owed if item.key.partition == partition.key]
+                    if mine:
+                        await self._dispatch(await self.planner.replay(partition, mine), send)

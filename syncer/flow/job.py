@@ -1,0 +1,95 @@
+"""What a run is asked to do: the job, and the options of this one pass."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from syncer.model.checkpoint import LegSpec
+from syncer.ports import Selection, Sink, Source, Transform
+
+
+@dataclass(frozen=True, slots=True)
+class CommitPolicy:
+    """When a group of writes is sealed and committed: whichever comes first."""
+
+    items: int = 500
+    #: Bytes of documents.
+    size: int = 32 * 1024 * 1024
+    #: Seconds since the first write of the group.
+    interval: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One platform's selection and the sinks that it feeds, assembled and ready to run."""
+
+    name: str
+    #: Name of the platform in the configuration, and its type.
+    platform: str
+    platform_type: str
+    source: Source
+    select: Selection
+    sinks: tuple[Sink, ...]
+    transform: Transform | None = None
+    commit: CommitPolicy = field(default_factory=CommitPolicy)
+    #: Documents fetched at once, at most; the network's own limits apply within.
+    fetchers: int = 64
+    #: Bytes of documents on their way between fetching and writing.
+    budget: int = 16 * 1024 * 1024
+    #: Units worked on at once.
+    units: int = 4
+    #: Partitions of a unit listed ahead of the one that is being planned.
+    listing_ahead: int = 4
+
+    def leg_spec(self, sink: Sink) -> LegSpec:
+        """Return what a ledger has to know of one of the job's sinks."""
+        options = {**self.source.shape, **sink.shape}
+        options["transform"] = "" if self.transform is None else self.transform.version
+        text = json.dumps(options, sort_keys=True, separators=(",", ":"))
+        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+        return LegSpec(sink.name, digest, options, sink.immediate, sink.url)
+
+    def fixed(self) -> frozenset[str]:
+        """Return the key fields that the selection fixes to one literal."""
+        wanted: Mapping[str, tuple[str, ...]] = {
+            "project": self.select.projects,
+            "batch": self.select.batches,
+            "annotation_type": self.select.annotation_types,
+        }
+        return frozenset(name for name, values in wanted.items() if len(values) == 1 and not is_glob(values[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """Options of one pass, as the command line gives them."""
+
+    #: Ignore cursors: list everything, fetch only what differs.
+    relist: bool = False
+    #: Ignore cursors and what is stored: fetch everything again.
+    refetch: bool = False
+    #: Stop after so many items or bytes were handed to the sinks, or seconds went by.
+    max_items: int | None = None
+    max_bytes: int | None = None
+    max_time: float | None = None
+    #: 0-based share of the units: (i, n).
+    shard: tuple[int, int] | None = None
+    #: Overrides `max_delete` of every sink.
+    max_delete: int | None = None
+    #: Treat items of partitions that are no longer selected as gone.
+    prune: bool = False
+    #: Partitions (project, or project/batch/type) whose absence is accepted as deletion.
+    accept_gone: tuple[str, ...] = ()
+    #: Accept a changed layout: items move to their new places.
+    relayout: bool = False
+    #: Take the destination over from another state or job.
+    adopt: bool = False
+
+
+#: A seam for tests and plug-ins: called when the run should stop taking in new work.
+Stop = Callable[[str], None]
+
+
+def is_glob(text: str) -> bool:
+    """Tell whether a selected name is a pattern."""
+    return any(character in text for character in "*?[")

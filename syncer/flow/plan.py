@@ -1,0 +1,155 @@
+"""Planning: a page is compared with the checkpoint; what some leg lacks is wanted, the rest is settled."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from syncer.flow.account import Account, counted
+from syncer.flow.discover import Listing
+from syncer.flow.frontier import Frontier, Ticket, Wanted
+from syncer.flow.job import Job, RunOptions
+from syncer.model.checkpoint import Action, Candidate, OwedItem, Verdict
+from syncer.model.entries import Leg
+from syncer.model.events import Emit, PagePlanned
+from syncer.model.refs import AnnotationRef, BrokenRow, ItemKey, Page, Partition
+from syncer.ports import Ledger, Sink
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A wanted item whose row on the page could not be read: it goes straight to the owed ones."""
+
+    wanted: Wanted
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What is left of a page after the comparison."""
+
+    ticket: Ticket
+    wanted: Sequence[Wanted]
+    broken: Sequence[Broken]
+
+
+@dataclass(slots=True)
+class Planner:
+    """Plans the pages of one unit, in emission order."""
+
+    job: Job
+    sinks: Mapping[Leg, Sink]
+    ledger: Ledger
+    frontier: Frontier
+    account: Account
+    options: RunOptions
+    emit: Emit
+    #: Some item waits to be deleted: pages say which keys are (back) there.
+    reviving: bool = False
+    #: Why items counted as changed, for `plan`.
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    async def plan(self, listing: Listing, page: Page, *, first: bool) -> Planned:
+        """Compare one page, and admit it to the frontier."""
+        counts = self.account.counts
+        refs, duplicates = _unique(page.refs)
+        broken_refs = [_ref_of(row) for row in page.broken]
+        verdicts = await self.ledger.classify(
+            [self._candidate(listing.partition, ref) for ref in (*refs, *broken_refs)]
+        )
+        doomed = await self._doomed(listing.partition, page)
+        self.reviving = self.reviving or bool(doomed)
+        ticket = Ticket(
+            listing.partition,
+            cursor=page.cursor,
+            end=page.end,
+            seen=[ref.key for ref in (*refs, *broken_refs)] + [row.key for row in page.withdrawn],
+            listed=[ref.key for ref in refs] if self.reviving else (),
+            doomed=doomed,
+            began=listing.began if first else None,
+        )
+        self.frontier.admit(ticket)
+        counts.listed += sum(counted(ref.key) for ref in (*page.refs, *broken_refs)) + page.filtered
+        counts.listed += len(page.withdrawn)
+        counts.filtered += page.filtered + len(page.withdrawn)
+        counts.unchanged += duplicates
+        wanted = [
+            item for ref, answer in zip(refs, verdicts, strict=False) if (item := self._want(ticket, ref, answer))
+        ]
+        broken = [
+            Broken(item, row.reason)
+            for row, ref, answer in zip(page.broken, broken_refs, verdicts[len(refs) :], strict=True)
+            if (item := self._want(ticket, ref, answer))
+        ]
+        size = sum(item.ref.size or len(item.ref.inline or b"") for item in wanted)
+        self.emit(PagePlanned(listing.partition.key, len(wanted), len(refs) - len(wanted), size))
+        return Planned(ticket, wanted, broken)
+
+    def _candidate(self, partition: Partition, ref: AnnotationRef) -> Candidate:
+        return Candidate(ref, {leg: sink.path_of(partition, ref) for leg, sink in self.sinks.items()})
+
+    def _want(self, ticket: Ticket, ref: AnnotationRef, answer: Mapping[Leg, Verdict]) -> Wanted | None:
+        lacking = {
+            leg: verdict
+            for leg, verdict in answer.items()
+            if verdict.action in {Action.NEW, Action.CHANGED} or self.options.refetch
+        }
+        count = counted(ref.key)
+        if not lacking:
+            if any(verdict.action is Action.IGNORED for verdict in answer.values()):
+                self.account.counts.owed += count
+            else:
+                self.account.counts.unchanged += count
+            return None
+        wanted = Wanted(ref, lacking, [ticket])
+        outcome = self.frontier.want(wanted)
+        if outcome != "new":
+            self.account.counts.unchanged += count
+        if outcome == "joined":
+            return None
+        for reason in {verdict.reason or str(verdict.action) for verdict in lacking.values()}:
+            self.reasons[reason] = self.reasons.get(reason, 0) + 1
+        return wanted
+
+    async def replay(self, partition: Partition, owed: Sequence[OwedItem]) -> Planned:
+        """Plan items that earlier runs owe; they come before anything new."""
+        refs = [
+            AnnotationRef(item.key, item.version, fields=item.fields, hint=item.hint)
+            for item in {item.key: item for item in owed}.values()
+        ]
+        attempts = {item.key: item.attempts for item in owed}
+        ticket = Ticket(partition)
+        self.frontier.admit(ticket)
+        wanted: list[Wanted] = []
+        for ref, answer in zip(
+            refs, await self.ledger.classify([self._candidate(partition, r) for r in refs]), strict=True
+        ):
+            lacking = {leg: verdict for leg, verdict in answer.items() if verdict.action is not Action.IGNORED}
+            if lacking:
+                item = Wanted(ref, lacking, [ticket], replayed=True, attempts=attempts[ref.key])
+                self.frontier.want(item)
+                wanted.append(item)
+        return Planned(ticket, wanted, ())
+
+    async def _doomed(self, partition: Partition, page: Page) -> list[tuple[ItemKey, str, str]]:
+        doomed = [(row.key, "withdrawn", row.reason) for row in page.withdrawn]
+        doomed += [(key, "gone", "deleted upstream") for key in page.gone]
+        if page.closes:
+            members = await self.ledger.members(partition.key, page.closes)
+            present = {ref.key for ref in page.refs} | {row.key for row in page.withdrawn}
+            present |= {row.key for row in page.broken}
+            stored = {key for keys in members.values() for key in keys}
+            doomed += [(stray, "gone", "deleted upstream") for stray in sorted(stored - present, key=ItemKey.canonical)]
+        return doomed
+
+
+def _unique(refs: Sequence[AnnotationRef]) -> tuple[list[AnnotationRef], int]:
+    """Keep the last of several references with one key; count the labels that were left out."""
+    by_key: dict[ItemKey, AnnotationRef] = {}
+    for ref in refs:
+        by_key.pop(ref.key, None)
+        by_key[ref.key] = ref
+    left_out = sum(counted(ref.key) for ref in refs) - sum(counted(key) for key in by_key)
+    return list(by_key.values()), left_out
+
+
+def _ref_of(row: BrokenRow) -> AnnotationRef:
+    return AnnotationRef(row.key, row.version)

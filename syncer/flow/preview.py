@@ -1,0 +1,133 @@
+"""The dry run: the same discovery and comparison as a run, with no lease, no fetch and nothing written."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import anyio
+
+from syncer.flow.account import counted
+from syncer.flow.discover import Listing, listings
+from syncer.flow.frontier import Frontier
+from syncer.flow.job import RunOptions
+from syncer.flow.layouts import check_layout
+from syncer.flow.plan import Planned, Planner
+from syncer.flow.unit import Pass
+from syncer.flow.units import group, in_shard
+from syncer.model.checkpoint import Action
+from syncer.model.entries import Leg
+from syncer.model.errors import SyncerError
+from syncer.model.refs import Partition
+from syncer.ports import Ledger, Unit
+
+
+@dataclass(slots=True)
+class LegPreview:
+    """What one sink would be given."""
+
+    new: int = 0
+    changed: int = 0
+    #: Items that are no longer listed, where the listing proved it.
+    gone: int = 0
+    withdrawn: int = 0
+    #: Owed by earlier runs, replayed first.
+    owed: int = 0
+
+
+@dataclass(slots=True)
+class Preview:
+    """What a run would do now."""
+
+    job: str
+    partitions: int = 0
+    listed: int = 0
+    unchanged: int = 0
+    #: Documents to fetch, the requests that this takes, and their bytes as far as the listing says.
+    fetches: int = 0
+    requests: int = 0
+    bytes: int = 0
+    #: Documents whose size the listing does not say.
+    unsized: int = 0
+    legs: dict[Leg, LegPreview] = field(default_factory=dict)
+    #: Why items count as changed: the name of the option, or "version".
+    reasons: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+
+async def preview(this: Pass) -> Preview:
+    """Compare everything that is selected with the checkpoint.
+
+    Raises:
+        SyncerError: the platform or the settings do not allow it.
+    """
+    result = Preview(this.job.name, legs={sink.name: LegPreview() for sink in this.job.sinks})
+    await check_layout(this.job, this.store, this.options, remember=False)
+    partitions = [partition async for partition in this.job.source.partitions(this.job.select)]
+    result.partitions = len(partitions)
+    for unit in group(partitions, this.job.sinks):
+        if in_shard(unit, this.options.shard):
+            await _unit(this, unit, result)
+    result.listed = this.account.counts.listed
+    result.unchanged = this.account.counts.unchanged
+    return result
+
+
+async def _unit(this: Pass, unit: Unit, result: Preview) -> None:
+    specs = [this.job.leg_spec(sink) for sink in this.job.sinks]
+    async with this.store.peek(this.job.name, unit, specs) as ledger:
+        sinks = {sink.name: sink for sink in this.job.sinks}
+        planner = Planner(this.job, sinks, ledger, Frontier(), this.account, this.options, this.emit)
+        options = RunOptions(relist=this.options.relist, refetch=this.options.refetch)
+        async with anyio.create_task_group() as tasks:
+            listed = listings(tasks, this.job, unit.partitions, ledger, frozenset(sinks), options, this.emit, lean=True)
+            async for listing in listed:
+                await _partition(planner, listing, ledger, result)
+            tasks.cancel_scope.cancel()
+        result.reasons.update(planner.reasons)
+        for name, leg in result.legs.items():
+            gone, withdrawn = await ledger.doomed_count(name)
+            leg.gone += gone
+            leg.withdrawn += withdrawn
+            leg.owed += sum([(await ledger.partition(partition.key)).owed for partition in unit.partitions])
+
+
+async def _partition(planner: Planner, listing: Listing, ledger: Ledger, result: Preview) -> None:
+    met: Counter[Leg] = Counter()
+    first = True
+    async with listing.pages:
+        async for page in listing.pages:
+            if isinstance(page, SyncerError):
+                result.problems.append(f"{listing.partition.key}: {page}")
+                return
+            planned = await planner.plan(listing, page, first=first)
+            first = False
+            _add(planner, planned, result)
+            for leg in result.legs:
+                met[leg] += sum(counted(key) for key in planned.ticket.seen)
+                result.legs[leg].withdrawn += sum(cause == "withdrawn" for _, cause, _ in planned.ticket.doomed)
+                result.legs[leg].gone += sum(cause == "gone" for _, cause, _ in planned.ticket.doomed)
+            if page.end == "full":
+                await _absent(listing.partition, ledger, result, met)
+
+
+def _add(planner: Planner, planned: Planned, result: Preview) -> None:
+    away = 0
+    for item in planned.wanted:
+        for leg, verdict in item.verdicts.items():
+            result.legs[leg].new += verdict.action is Action.NEW
+            result.legs[leg].changed += verdict.action is Action.CHANGED
+        result.fetches += 1
+        away += item.ref.inline is None
+        size = item.ref.size if item.ref.size is not None else len(item.ref.inline or b"")
+        result.bytes += size
+        result.unsized += not size
+        planner.frontier.settle(item)
+    planner.frontier.passed()
+    result.requests += -(-away // planner.job.source.features.batch)
+
+
+async def _absent(partition: Partition, ledger: Ledger, result: Preview, met: Counter[Leg]) -> None:
+    """Count stored items that a full listing did not name: live ones less those that it met again."""
+    state = await ledger.partition(partition.key)
+    for leg, preview_of in result.legs.items():
+        again = met[leg] - preview_of.new
+        preview_of.gone += max(0, state.live.get(leg, 0) - again)

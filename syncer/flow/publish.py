@@ -1,0 +1,91 @@
+"""Publishing: staged containers get their final names, rows become manifest rows, HEAD moves.
+
+The order is the invariant: write, seal, commit, publish, manifest, report. Every step is idempotent and
+rolls forward, so a run that died between two of them is finished by the next one.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from syncer.flow.legs import LegRun
+from syncer.model.checkpoint import OutboxRow
+from syncer.model.entries import Container, StoredRow
+from syncer.model.events import Emit, HeadMoved, PublishedLeg, SegmentSent, Staged
+from syncer.model.refs import ItemKey
+from syncer.ports import Clock, Ledger, SegmentRef
+
+#: Rows of one manifest segment, at most.
+SEGMENT_ROWS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Publishes the legs of one unit."""
+
+    run: str
+    unit: str
+    ledger: Ledger
+    clock: Clock
+    emit: Emit
+
+    async def publish(self, leg: LegRun) -> int | None:
+        """Make everything committed of a leg readable and listed; return HEAD's generation if it moved."""
+        containers: Sequence[Container] = ()
+        dropped: Sequence[str] = ()
+        name = leg.sink.name
+        if not leg.sink.immediate:
+            swaps = await leg.session.stage()
+            if swaps is not None:
+                await self.ledger.stage(name, swaps)
+                self.emit(Staged(name))
+                published = await leg.session.publish(swaps)
+                items = await self.ledger.publish(name, published, self.run, self.clock.now())
+                await leg.session.settle()
+                self.emit(PublishedLeg(name, len(published.containers), items))
+                containers, dropped = published.containers, published.dropped
+        return await self.flush(leg, containers, dropped)
+
+    async def flush(self, leg: LegRun, containers: Sequence[Container] = (), dropped: Sequence[str] = ()) -> int | None:
+        """Write waiting manifest rows as segments, then move HEAD; unsent rows of a dead run go the same way."""
+        name = leg.sink.name
+        generation: int | None = None
+        while rows := await self.ledger.outbox(name, SEGMENT_ROWS):
+            rows = [row for row in rows if row.epoch == rows[0].epoch]
+            segment = await leg.manifest.put_segment(self.unit, rows[0].epoch, rows[0].seq, [r.line for r in rows])
+            self.emit(SegmentSent(name, len(rows)))
+            generation = await self._move(leg, [segment], containers, dropped)
+            # Bytes go after the row that says so, and before the row is forgotten: a crash repeats it, harmlessly.
+            if leg.sink.on_delete == "delete" and leg.sink.immediate:
+                await leg.session.remove(_deleted(rows))
+            await self.ledger.sent(name, rows[-1].seq)
+        if generation is None and (containers or dropped):
+            generation = await self._move(leg, [], containers, dropped)
+        return generation
+
+    async def _move(
+        self, leg: LegRun, segments: Sequence[SegmentRef], containers: Sequence[Container], dropped: Sequence[str]
+    ) -> int:
+        generation = await leg.manifest.move_head(
+            segments=segments,
+            containers=containers,
+            dropped=dropped,
+            checkpoint={self.unit: await self.ledger.checkpoint(leg.sink.name)},
+        )
+        self.emit(HeadMoved(leg.sink.name, generation))
+        return generation
+
+
+def _deleted(rows: Sequence[OutboxRow]) -> list[StoredRow]:
+    deleted: dict[str, StoredRow] = {}
+    for row in rows:
+        line = json.loads(row.line)
+        if line["op"] == "put":
+            deleted.pop(line["path"], None)
+        elif line["op"] == "delete":
+            key = line["key"]
+            item = ItemKey(key["kind"], key["project"], key["batch"], key["annotation_type"], key["item"])
+            deleted[line["path"]] = StoredRow(
+                item, line["version"], line["path"], line["container"], line["size"], line["sha256"]
+            )
+    return list(deleted.values())

@@ -1,0 +1,95 @@
+"""The picture of a run.
+
+    discover ─Page─▶ plan ─Wanted─▶ fetch ×N ─Entry─▶ write ×1 ─Seal─▶ commit ─▶ publish ─▶ manifest ─▶ report
+        └───── frontier: the cursor passes a page only when every ref of it has settled ─────┘
+
+A run takes the job's lease, asks the platform for its partitions, groups them into units, and runs a few
+units side by side (`flow.unit`). Whatever happens, it ends with a report that names only what the
+checkpoint holds.
+"""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+
+import anyio
+
+from syncer.flow.account import Account
+from syncer.flow.drain import Drain, Meter
+from syncer.flow.fetch import Outcomes
+from syncer.flow.finish import close, freeze
+from syncer.flow.first import first
+from syncer.flow.job import Job, RunOptions
+from syncer.flow.layouts import check_layout
+from syncer.flow.unit import Pass
+from syncer.flow.units import group as group_units
+from syncer.flow.units import in_shard
+from syncer.model.entries import Leg
+from syncer.model.errors import SyncerError
+from syncer.model.events import Emit, RunEnded, RunStarted
+from syncer.model.refs import Partition
+from syncer.model.report import Report
+from syncer.ports import Clock, Spool, StateStore, Unit
+
+
+async def run(
+    job: Job, store: StateStore, options: RunOptions, *, drain: Drain, spool: Spool, clock: Clock, emit: Emit
+) -> Report:
+    """Bring the job's sinks in step with its platform, once.
+
+    Never raises for what the platform, a sink or the settings did: that is in the report, with its exit code.
+    """
+    started = clock.now()
+    name = run_id(started)
+    account = Account()
+    generations: dict[Leg, int] = {}
+    emit(RunStarted(job.name, name, tuple(sink.name for sink in job.sinks)))
+    this = Pass(job, name, store, options, account, Outcomes(), drain, Meter(options, drain), spool, clock, emit)
+    try:
+        async with store.lease(job.name, options.shard):
+            await store.begin_run(job.name, name, started)
+            try:
+                await check_layout(job, store, options)
+                partitions = [partition async for partition in job.source.partitions(job.select)]
+                await freeze(this, partitions)
+                generations = await _units(this, partitions)
+            except SyncerError as error:
+                account.trouble(error)
+            report = await close(this, started, generations)
+    except SyncerError as error:
+        account.trouble(error)
+        report = await close(this, started, generations, record=False)
+    emit(RunEnded(report))
+    return report
+
+
+async def _units(this: Pass, partitions: Sequence[Partition]) -> dict[Leg, int]:
+    """Run the units, a few at a time; one that fails does not stop the others, a platform that is down does."""
+    generations: dict[Leg, int] = {}
+    turns = anyio.Semaphore(this.job.units)
+
+    async def one(unit: Unit) -> None:
+        async with turns:
+            if this.drain.started:
+                this.account.complete = False
+                return
+            try:
+                generations.update(await this.unit(unit))
+            except* SyncerError as group:
+                this.account.trouble(first(group))
+
+    async with anyio.create_task_group() as group:
+        timer = partial(this.meter.watch_time, this.clock)
+        group.start_soon(timer)
+        async with anyio.create_task_group() as running:
+            for unit in group_units(partitions, this.job.sinks):
+                if in_shard(unit, this.options.shard):
+                    running.start_soon(one, unit)
+        group.cancel_scope.cancel()
+    return generations
+
+
+def run_id(started: datetime) -> str:
+    """Return a name for a run that sorts by time: `20261122T043341Z-1a2b`."""
+    return f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"

@@ -1,0 +1,146 @@
+"""One unit from lease to manifest: intake and writer side by side, then deletions, publish, HEAD."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+import anyio
+
+from syncer.flow.account import Account
+from syncer.flow.channel import Channel
+from syncer.flow.drain import Drain, Meter
+from syncer.flow.fetch import Fetcher, Message, Outcomes
+from syncer.flow.first import first
+from syncer.flow.frontier import Frontier
+from syncer.flow.intake import Intake
+from syncer.flow.job import Job, RunOptions
+from syncer.flow.legs import Legs, open_leg
+from syncer.flow.plan import Planner
+from syncer.flow.publish import Publisher
+from syncer.flow.rebuild import recover
+from syncer.flow.remove import Remover
+from syncer.flow.transform import Shaper
+from syncer.flow.write import Writer
+from syncer.model.entries import Leg
+from syncer.model.errors import LegFailed, RunFailed, SyncerError
+from syncer.model.events import Emit, UnitEnded, UnitStarted
+from syncer.ports import Claim, Clock, Ledger, Spool, StateStore, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What all units of one run share."""
+
+    job: Job
+    run: str
+    store: StateStore
+    options: RunOptions
+    account: Account
+    outcomes: Outcomes
+    drain: Drain
+    meter: Meter
+    spool: Spool
+    clock: Clock
+    emit: Emit
+    #: Legs whose destination this run opened.
+    touched: set[Leg] = field(default_factory=set)
+
+    async def unit(self, unit: Unit) -> dict[Leg, int]:
+        """Run one unit; return the generations that its destinations reached.
+
+        Raises:
+            RunFailed: it can't go on; what is committed stays.
+        """
+        specs = [self.job.leg_spec(sink) for sink in self.job.sinks]
+        for sink in self.job.sinks:
+            await self.store.claim(self.job.name, sink.url, sink.claims(unit))
+        lost = await recover(self.job, self.store, unit, specs, self.emit)
+        async with self.store.unit(self.job.name, unit, specs) as ledger, AsyncExitStack() as stack:
+            self.emit(UnitStarted(unit.name, len(unit.partitions), ledger.epoch))
+            publisher = Publisher(self.run, unit.name, ledger, self.clock, self.emit)
+            legs = await self._legs(stack, unit, ledger, publisher, adopt=self.options.adopt or lost)
+            complete = await self._items(unit, ledger, legs)
+            if complete:
+                await self._deletions(ledger, legs)
+            generations = await self._publish(legs, publisher)
+            self.emit(UnitEnded(unit.name, complete))
+        return generations
+
+    async def _legs(
+        self, stack: AsyncExitStack, unit: Unit, ledger: Ledger, publisher: Publisher, *, adopt: bool
+    ) -> Legs:
+        legs = Legs(self.account, self.emit, {})
+        failures: list[tuple[Leg, LegFailed | RunFailed]] = []
+        for sink in self.job.sinks:
+            spec = self.job.leg_spec(sink)
+            try:
+                await sink.manifest(self.job.name).claim(self._claim(ledger.epoch, sink.claims(unit)),
+                                                         adopt=adopt)  # fmt: skip
+                leg = await open_leg(
+                    stack, sink, spec, self.job.name, unit, ledger, run=self.run, clock=self.clock, emit=self.emit
+                )
+                await publisher.flush(leg)
+            except (LegFailed, RunFailed) as error:
+                failures.append((sink.name, error))
+            else:
+                legs.live[sink.name] = leg
+                self.touched.add(sink.name)
+        for name, failure in failures:
+            legs.detach(name, failure)
+        return legs
+
+    def _claim(self, epoch: int, paths: tuple[str, ...]) -> Claim:
+        job = self.job
+        return Claim(job.name, self.store.id, job.platform_type, job.source.origin, job.source.account, epoch, paths)
+
+    async def _items(self, unit: Unit, ledger: Ledger, legs: Legs) -> bool:
+        """Move items until intake ends; tell whether every partition was listed to its end."""
+        frontier = Frontier()
+        channel: Channel[Message] = Channel(self.job.budget)
+        sinks = {name: leg.sink for name, leg in legs.live.items()}
+        planner = Planner(self.job, sinks, ledger, frontier, self.account, self.options, self.emit)
+        planner.reviving = any([sum(await ledger.doomed_count(leg)) for leg in sinks])
+        fetcher = Fetcher(self.job.source, Shaper(sinks, self.job.transform), channel, self.outcomes, self.emit)
+        intake = Intake(
+            self.job, unit.partitions, ledger, legs.names, planner, fetcher, channel, self.meter, self.drain,
+            self.options, self.clock, self.emit,
+        )  # fmt: skip
+        writer = Writer(
+            self.run, unit.name, legs, ledger, frontier, channel, self.job.commit, self.account, self.clock,
+            self.emit, self.spool,
+        )  # fmt: skip
+        failure: SyncerError | None = None
+        async with anyio.create_task_group() as line:
+            line.start_soon(writer.tick)
+            line.start_soon(_close_after, writer, line.cancel_scope)
+            try:
+                await intake.work()
+            except* SyncerError as group:
+                # The writer still commits what arrived; the unit then leaves with the first of the errors.
+                failure = first(group)
+        left = frontier.unsettled()
+        self.account.counts.unsettled += left
+        if failure is not None:
+            raise failure
+        return intake.error is None and not self.drain.started and left == 0
+
+    async def _deletions(self, ledger: Ledger, legs: Legs) -> None:
+        remover = Remover(self.run, legs, ledger, self.options, self.account, self.clock, self.emit)
+        for leg in list(legs.live.values()):
+            await remover.apply(leg)
+
+    async def _publish(self, legs: Legs, publisher: Publisher) -> dict[Leg, int]:
+        generations: dict[Leg, int] = {}
+        for name, leg in list(legs.live.items()):
+            try:
+                generation = await publisher.publish(leg)
+            except (LegFailed, RunFailed) as error:
+                legs.detach(name, error)
+                continue
+            if generation is not None:
+                generations[name] = generation
+        return generations
+
+
+async def _close_after(writer: Writer, scope: anyio.CancelScope) -> None:
+    await writer.work()
+    scope.cancel()

@@ -1,0 +1,176 @@
+"""What a ledger keeps of a unit, and what one commit moves. Plain values; the rules live in flow."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from syncer.model.entries import Container, Leg, StoredRow
+from syncer.model.refs import AnnotationRef, Cursor, GroupKey, ItemKey, PartitionKey
+
+
+class Action(StrEnum):
+    """What one leg has to do about one listed reference."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    SAME = "same"
+    #: Owed before, and the user said to leave it alone for now.
+    IGNORED = "ignored"
+
+
+@dataclass(frozen=True, slots=True)
+class LegSpec:
+    """What a ledger has to know of a leg."""
+
+    name: Leg
+    #: Short stable name of all options that shape an item's bytes or path.
+    fingerprint: str
+    #: The options behind the fingerprint, so that `plan` can name the one that changed.
+    options: Mapping[str, str] = field(default_factory=dict)
+    #: True where sealed and published coincide (one object an item): rows are published by the commit.
+    immediate: bool = True
+    #: Canonical URL of the root below which paths are unique.
+    root: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A listed reference with the path that each leg would like to give it (see `layout`)."""
+
+    ref: AnnotationRef
+    paths: Mapping[Leg, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A leg's answer to one candidate."""
+
+    action: Action
+    #: The settled path: as wished, or with a suffix where another item holds it already.
+    path: str
+    #: What the leg holds now, published or committed; None if nothing.
+    stored: StoredRow | None = None
+    #: Why it counts as changed: "version", or the name of the option that changed.
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OwedItem:
+    """A finished item that could not be stored yet. Replayed first in the next run."""
+
+    leg: Leg
+    key: ItemKey
+    version: str
+    reason: str
+    attempts: int = 1
+    first: datetime | None = None
+    next: datetime | None = None
+    hint: str | None = None
+    ignored_until: datetime | None = None
+    #: As listed: columns and path variables, for the replay.
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """A stored item that is gone or withdrawn upstream, waiting for the end of the run to be applied."""
+
+    row: StoredRow
+    #: "gone" or "withdrawn".
+    cause: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row that a commit writes for one leg; becomes one manifest row.
+
+    `op` is "put", "delete", "withdraw" or "keep". A "withdraw" row keeps the item and notes the reason; a "delete"
+    forgets it; a "keep" (deleted upstream, kept here) notes the reason in the ledger only, without a manifest row.
+    """
+
+    op: str
+    row: StoredRow
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitGroup:
+    """All that one transaction moves for one unit. Legs that failed are simply not in the mappings."""
+
+    run: str
+    at: datetime
+    #: Sealed rows by leg, in the order of writing.
+    changes: Mapping[Leg, Sequence[Change]] = field(default_factory=dict)
+    #: Resume token of each leg's session.
+    resume: Mapping[Leg, bytes | None] = field(default_factory=dict)
+    owed: Sequence[OwedItem] = ()
+    #: Owed items that the platform no longer has, or that a newer decision settled.
+    cleared: Mapping[Leg, Sequence[ItemKey]] = field(default_factory=dict)
+    #: New cursor of a partition, for the legs in `live`.
+    cursors: Mapping[PartitionKey, Cursor] = field(default_factory=dict)
+    #: Keys seen by the running full pass of a partition, for a later `subtract`.
+    seen: Mapping[PartitionKey, Sequence[ItemKey]] = field(default_factory=dict)
+    #: Partitions where a pass begins with this commit: what was seen before is forgotten. True: it is listed from its
+    #: beginning, so that absence can prove deletion at its end. False: it is not, and never subtracts.
+    began: Mapping[PartitionKey, bool] = field(default_factory=dict)
+    #: Partitions whose pass ends here: `PartitionState.tracking` returns to None, and seen keys are forgotten.
+    ended: frozenset[PartitionKey] = frozenset()
+    #: Of the ended: live items that the pass never saw become doomed (cause "gone"), in the same transaction.
+    subtract: frozenset[PartitionKey] = frozenset()
+    #: (key, cause, reason) of items found gone or withdrawn; applied at the end of the run.
+    doomed: Sequence[tuple[ItemKey, str, str]] = ()
+    #: Keys listed as finished again: no longer doomed.
+    revived: Sequence[ItemKey] = ()
+    #: Legs that take part.
+    live: frozenset[Leg] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class LegState:
+    """What a ledger remembers of one leg of one unit."""
+
+    #: Token of the committed, perhaps unpublished, position.
+    resume: bytes | None = None
+    #: Swap list that was staged and perhaps not yet carried out.
+    staged: bytes | None = None
+    #: Rows committed and not yet published.
+    pending: int = 0
+    #: Items live (published or pending) and their bytes.
+    live: int = 0
+    bytes: int = 0
+    containers: tuple[Container, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionState:
+    """What a ledger remembers of one partition: committed cursors and live items by leg."""
+
+    cursors: Mapping[Leg, Cursor | None]
+    #: Live items by leg, without withdrawn ones.
+    live: Mapping[Leg, int]
+    owed: int = 0
+    #: The cursor from which no leg misses anything: None if a leg has none, else the one committed first.
+    weakest: Cursor | None = None
+    #: A pass is under way: True if its seen keys are recorded from its beginning, False if not. None: no pass.
+    tracking: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A manifest row that waits to be written into a segment."""
+
+    seq: int
+    #: Epoch under which the row was committed; a segment never mixes two.
+    epoch: int
+    #: One line of JSON, without the newline.
+    line: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Stored members of a group, for `Page.closes`."""
+
+    group: GroupKey
+    keys: tuple[ItemKey, ...]

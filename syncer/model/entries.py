@@ -1,0 +1,139 @@
+"""What is stored: bodies, entries on their way into a sink, and the proofs that come back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from syncer.model.refs import AnnotationRef, GroupKey, ItemKey
+
+#: Name of one sink of a job. A run feeds several legs at once; each has rows and cursors of its own.
+Leg = str
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledFile:
+    """A body too large for memory, lying in the spool until its entry has settled."""
+
+    path: Path
+    #: Bytes.
+    size: int
+    #: Hex digest of the content.
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The document of one reference, as served."""
+
+    ref: AnnotationRef
+    data: bytes | SpooledFile
+    media_type: str = "application/json"
+    #: The version that these bytes really have, where the platform said a newer one than the listing.
+    version: str | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the document."""
+        return len(self.data) if isinstance(self.data, bytes) else self.data.size
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One document on its way into one sink."""
+
+    key: ItemKey
+    version: str
+    #: Name inside the sink's root or archive: settled, safe, relative, with forward slashes.
+    path: str
+    #: The document; in a spool file past a budget.
+    body: bytes | SpooledFile
+    #: Hex digest of the body.
+    sha256: str
+    media_type: str = "application/json"
+    updated_at: datetime | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+    group: GroupKey | None = None
+    #: What the leg holds of this key now: its container is where an archive has to supersede it.
+    replaces: "StoredRow | None" = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the document."""
+        return len(self.body) if isinstance(self.body, bytes) else self.body.size
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """What one leg holds of one item."""
+
+    key: ItemKey
+    version: str
+    path: str
+    #: Name of the archive that holds the entry, None where the entry is an object of its own.
+    container: str | None
+    #: Bytes of the document.
+    size: int
+    #: Hex digest of the document.
+    sha256: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+    group: GroupKey | None = None
+    #: Short name of the options that shaped bytes and path (`LegSpec.fingerprint`).
+    fingerprint: str = ""
+    #: Set while the item is withdrawn upstream: its bytes are kept, and it is no longer finished.
+    withdrawn: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A sink's word that an entry is accepted; durable once it stands in a `Seal`."""
+
+    key: ItemKey
+    version: str
+    path: str
+    container: str | None
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """Proof of durability: all that was accepted so far survives a power cut. Only a sink session makes one.
+
+    `receipts` are those of the entries written since the last seal, in the order of writing.
+    """
+
+    receipts: tuple[Receipt, ...]
+    #: The session's own token, from which it resumes after anything; None where it needs none.
+    resume: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A published archive (or any object that holds many entries), as HEAD names it."""
+
+    name: str
+    #: Cheap evidence that nobody else replaced it: an ETag, or size and time of a local file.
+    tag: str
+    #: Bytes.
+    size: int
+    #: Hex digest of the whole object.
+    sha256: str
+    #: Entries that are current, and entries that a later one superseded.
+    live: int = 0
+    dead: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What is readable under its final name after `SinkSession.publish`."""
+
+    containers: tuple[Container, ...] = ()
+    #: Names of containers that are no longer current.
+    dropped: tuple[str, ...] = ()
+    #: Token from which the next session of the unit goes on.
+    resume: bytes | None = None
+
+
+#: Rows of a page to be forgotten by a sink, with their present places.
+Removals = Sequence[StoredRow]

@@ -1,0 +1,236 @@
+"""What happens in a run, as one closed union of small values.
+
+Rooms say what happened; observers (log, progress, metrics, health) decide who hears. `Emit` is
+synchronous and must not raise, except in tests, which use it as the crash seam.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from syncer.model.entries import Leg
+from syncer.model.refs import ItemKey, PartitionKey
+from syncer.model.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run of a job begins."""
+
+    job: str
+    run: str
+    legs: tuple[Leg, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnitStarted:
+    """A unit has its lease; `epoch` fences everything that it writes."""
+
+    unit: str
+    partitions: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnitEnded:
+    """A unit is through: published, or left for the next run."""
+
+    unit: str
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PageListed:
+    """A page came from the platform."""
+
+    partition: PartitionKey
+    refs: int
+    #: Items that the pass will list, where the server says so.
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PagePlanned:
+    """A page was compared with the checkpoint."""
+
+    partition: PartitionKey
+    wanted: int
+    unchanged: int
+    #: Bytes of the wanted documents, as far as they are known.
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFetched:
+    """A document is here."""
+
+    key: ItemKey
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ItemOwed:
+    """A document could not be had; it is recorded and replayed first next time."""
+
+    key: ItemKey
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A leg accepted a batch; not yet durable."""
+
+    leg: Leg
+    items: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A leg's writes so far are durable."""
+
+    leg: Leg
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The checkpoint names them."""
+
+    unit: str
+    items: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A leg's swap list is in the checkpoint; from here a publish only rolls forward."""
+
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedLeg:
+    """A leg's containers are readable under their final names."""
+
+    leg: Leg
+    containers: int
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentSent:
+    """A manifest segment lies beside the data."""
+
+    leg: Leg
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeadMoved:
+    """Readers now see this generation."""
+
+    leg: Leg
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestEnded:
+    """One attempt of a request ended. `status` 0: no answer."""
+
+    origin: str
+    method: str
+    status: int
+    seconds: float
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """An attempt failed and will be repeated after `wait` seconds."""
+
+    origin: str
+    attempt: int
+    wait: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """The platform asked us to slow down; `rate` is the new requests/s, if one is set."""
+
+    origin: str
+    pause: float
+    rate: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitChanged:
+    """The number of requests allowed in flight to an origin changed."""
+
+    origin: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class LegDetached:
+    """A sink failed; the others go on."""
+
+    leg: Leg
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegReset:
+    """An unpublished container was lost: the leg went back to its published position."""
+
+    leg: Leg
+    dropped: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeletesHeld:
+    """More deletions than `max_delete` allows: none was applied."""
+
+    leg: Leg
+    count: int
+    allowed: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionFrozen:
+    """A partition that was synced is now absent or refused; its items are kept as they are."""
+
+    partition: PartitionKey
+    items: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draining:
+    """Intake is closed; what is in flight gets finished and committed."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something the user should know and may have to act on."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The run is over; everything in the report stands in the checkpoint."""
+
+    report: Report
+
+
+Event = (
+    RunStarted | UnitStarted | UnitEnded | PageListed | PagePlanned | ItemFetched | ItemOwed | Written | Sealed
+    | Committed | Staged | PublishedLeg | SegmentSent | HeadMoved | RequestEnded | Retrying | Throttled | LimitChanged
+    | LegDetached | LegReset | DeletesHeld | PartitionFrozen | Draining | Warned | RunEnded
+)  # fmt: skip
+
+Emit = Callable[[Event], None]

@@ -1,0 +1,161 @@
+"""What a platform lists: keys, references, pages and cursors."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, NewType
+
+#: A source's own position in a listing: opaque, versioned JSON text. Only the source reads it.
+Cursor = NewType("Cursor", str)
+
+#: Name of a set of items whose whole membership can stand on one page (a task, an input).
+GroupKey = NewType("GroupKey", str)
+
+#: How a pass over a partition ended, see `Page.end`.
+PassEnd = Literal["delta", "full"]
+
+#: The kind of items that are context, not labels: label configurations, tags, concepts.
+CONTEXT = "context"
+
+NO_FIELDS: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PartitionKey:
+    """The smallest thing with a cursor of its own: project x batch x annotation type (platform ids)."""
+
+    project: str
+    batch: str | None = None
+    annotation_type: str | None = None
+
+    def canonical(self) -> str:
+        """Return the one text form: a compact JSON array."""
+        return _compact([self.project, self.batch, self.annotation_type])
+
+    @classmethod
+    def parse(cls, text: str) -> "PartitionKey":
+        """Read what `canonical` wrote.
+
+        Raises:
+            ValueError: the text is not such an array.
+        """
+        project, batch, annotation_type = _strings(text, 3)
+        return cls(project or "", batch, annotation_type)
+
+    def __str__(self) -> str:
+        """Return the parts for people: `project / batch / type`."""
+        return " / ".join(part for part in (self.project, self.batch, self.annotation_type) if part)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ItemKey:
+    """Identity of one stored item: platform ids, never titles or names from a configuration."""
+
+    kind: str
+    project: str
+    batch: str | None
+    annotation_type: str | None
+    item: str
+
+    def canonical(self) -> str:
+        """Return the one text form: a compact JSON array, `["annotation","7",null,null,"123"]`."""
+        return _compact([self.kind, self.project, self.batch, self.annotation_type, self.item])
+
+    @classmethod
+    def parse(cls, text: str) -> "ItemKey":
+        """Read what `canonical` wrote.
+
+        Raises:
+            ValueError: the text is not such an array.
+        """
+        kind, project, batch, annotation_type, item = _strings(text, 5)
+        return cls(kind or "", project or "", batch, annotation_type, item or "")
+
+    @property
+    def partition(self) -> PartitionKey:
+        """The partition that the item belongs to."""
+        return PartitionKey(self.project, self.batch, self.annotation_type)
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A partition as its platform describes it today."""
+
+    key: PartitionKey
+    #: Words about the partition for people and path templates: `project_title` and the like.
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationRef:
+    """One finished item as a listing names it; enough to fetch it, compare it and name its file."""
+
+    key: ItemKey
+    #: The platform's own version of the document, or a digest of it. Equal means: nothing to fetch.
+    version: str
+    updated_at: datetime | None = None
+    #: Bytes of the document, where the listing says so.
+    size: int | None = None
+    #: Manifest columns and path variables: external id, author, file name ...
+    fields: Mapping[str, str] = field(default_factory=dict)
+    #: The document itself, where the listing carries it: the exact bytes that are to be stored.
+    inline: bytes | None = None
+    #: Where to fetch it (a signed link, a page): a hint that may go stale, never needed.
+    hint: str | None = None
+    #: The group that the item belongs to, where the source closes groups (`Page.closes`).
+    group: GroupKey | None = None
+    media_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """An item that still exists upstream but is no longer finished: reopened, rejected, skipped."""
+
+    key: ItemKey
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRow:
+    """A row of a page that could not be read. The item becomes owed; the rest of the page goes on."""
+
+    key: ItemKey
+    version: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One step of a listing, in emission order.
+
+    `cursor` covers exactly the pages up to and including this one; it is stored once every
+    reference on them has settled. None means: nothing new to remember yet.
+    """
+
+    refs: tuple[AnnotationRef, ...] = ()
+    #: Groups whose whole membership is on this page: stored members that are not on it are gone.
+    closes: tuple[GroupKey, ...] = ()
+    withdrawn: tuple[Withdrawal, ...] = ()
+    #: Keys that the platform itself reports as deleted.
+    gone: tuple[ItemKey, ...] = ()
+    broken: tuple[BrokenRow, ...] = ()
+    cursor: Cursor | None = None
+    #: Set on the last page of a pass. Only after "full" is an item that was not listed gone.
+    end: PassEnd | None = None
+    #: Rows that were listed and left out by an option of the source (not finished, not selected).
+    filtered: int = 0
+    #: How many items the whole pass will list, where the server says so; for progress only.
+    total: int | None = None
+
+
+def _compact(parts: list[str | None]) -> str:
+    return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+
+
+def _strings(text: str, count: int) -> list[str | None]:
+    parts = json.loads(text)
+    if not isinstance(parts, list) or len(parts) != count or not all(p is None or isinstance(p, str) for p in parts):
+        message = f"not a key of {count} strings: {text[:200]!r}"
+        raise ValueError(message)
+    return parts

@@ -1,0 +1,101 @@
+"""The account of a run: counts that must add up, and the exit code that follows from them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from syncer.model.entries import Leg
+from syncer.model.errors import EXIT_ORDER, Exit
+
+
+@dataclass(slots=True)
+class Counts:
+    """Counters of a run; `listed` must equal the sum of what became of the rows (`difference`)."""
+
+    listed: int = 0
+    #: Written by at least one leg and committed.
+    stored: int = 0
+    unchanged: int = 0
+    owed: int = 0
+    filtered: int = 0
+    #: Items of partitions that are frozen.
+    frozen: int = 0
+    #: Of the stored: replaced an older version.
+    updated: int = 0
+    deleted: int = 0
+    withdrawn: int = 0
+    #: Deletions found and not applied (`max_delete`).
+    held: int = 0
+    #: Owed items of earlier runs that were settled in this one (not part of `listed`).
+    replayed: int = 0
+    #: Listed, but not settled before the run stopped; they are listed again next time.
+    unsettled: int = 0
+    #: Bytes of the stored documents.
+    bytes: int = 0
+    #: Requests sent, attempts included, and how many of them were repeated or throttled.
+    requests: int = 0
+    retries: int = 0
+    throttled: int = 0
+
+    @property
+    def difference(self) -> int:
+        """Rows that vanished from the account; 0 unless there is a bug."""
+        settled = self.stored + self.unchanged + self.owed + self.filtered + self.frozen + self.unsettled
+        return self.listed - settled
+
+    def reconcile(self) -> str:
+        """Return the one line that must add up."""
+        line = (
+            f"listed {self.listed:,} = stored {self.stored:,} + unchanged {self.unchanged:,} + owed {self.owed:,}"
+            f" + filtered {self.filtered:,} + frozen {self.frozen:,}"
+        )
+        return line + (f" + not reached {self.unsettled:,}" if self.unsettled else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that kept a run from being complete, with what to do about it."""
+
+    message: str
+    code: Exit
+    hint: str | None = None
+    leg: Leg | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run did; named only from what its checkpoint holds."""
+
+    job: str
+    run: str
+    started: datetime
+    ended: datetime
+    counts: Counts
+    #: Every selected partition was listed to its end, and every leg took part.
+    complete: bool
+    #: Why the run stopped before its end ("--max-items", "SIGTERM"), if it did.
+    stopped: str | None = None
+    problems: tuple[Problem, ...] = ()
+    #: All items now owed, by leg (earlier runs included).
+    owed: Mapping[Leg, int] = field(default_factory=dict)
+    frozen: tuple[str, ...] = ()
+    #: Where the data lies, by leg.
+    destinations: Mapping[Leg, str] = field(default_factory=dict)
+    generations: Mapping[Leg, int] = field(default_factory=dict)
+
+    def exit_code(self, allow_owed: int = 0) -> Exit:
+        """Return the exit code of RULE 21."""
+        codes = [problem.code for problem in self.problems]
+        if sum(self.owed.values()) > allow_owed or self.frozen or self.counts.held:
+            codes.append(Exit.OWING)
+        if self.stopped is not None:
+            codes.append(Exit.NOT_NOW if self.stopped.startswith("SIG") else Exit.STOPPED)
+        if self.counts.difference:
+            codes.append(Exit.BUG)
+        return worst(codes)
+
+
+def worst(codes: Iterable[Exit]) -> Exit:
+    """Return the code that stands first in `EXIT_ORDER`."""
+    found = set(codes)
+    return next((code for code in EXIT_ORDER if code in found), Exit.DONE)

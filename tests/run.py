@@ -1,0 +1,100 @@
+"""Set up everything that the tests need, then run them: `python3 tests/run.py [PYTEST ARGUMENTS]`.
+
+Standard library only, so that it starts on a fresh machine with Python >= 3.11. It makes `.venv` in the
+checkout with the package and the test tools, a second environment with a real Label Studio server in the
+user's cache folder, and checks for the archive programs that archives are proved with (installed by apt
+where this runs as root). Nothing is skipped: what can't be set up is an error that names the command to run.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "annotation-syncer-tests"
+
+#: The server that the Label Studio source is proved with.
+LABEL_STUDIO = "label-studio==1.23.2"
+
+#: Programs that must accept our archives, and the Debian packages that bring them.
+PROGRAMS = {"unzip": "unzip", "zip": "zip", "7z": "p7zip-full", "bsdtar": "libarchive-tools"}
+
+
+def say(text: str) -> None:
+    """Print a step at once, also into a pipe."""
+    print(f"==> {text}", flush=True)
+
+
+def run(*command: str | Path, **environment: str) -> None:
+    """Run a command; leave with its code if it fails."""
+    result = subprocess.run([str(part) for part in command], check=False, env={**os.environ, **environment})
+    if result.returncode:
+        sys.exit(f"failed with {result.returncode}: {' '.join(str(part) for part in command)}")
+
+
+def install_debian(*packages: str) -> None:
+    """Install Debian packages as root; else say what to run."""
+    command = f"apt-get install -y {' '.join(packages)}"
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        sys.exit(f"missing on this machine: {' '.join(packages)}; run: sudo {command}")
+    say(command)
+    run("apt-get", "update", "-qq")
+    run("apt-get", "install", "-y", "-qq", *packages, DEBIAN_FRONTEND="noninteractive")
+
+
+def make_venv(folder: Path) -> Path:
+    """Make a virtual environment if there is none; return its Python."""
+    python = folder / "bin" / "python"
+    if python.exists():
+        return python
+    try:
+        import ensurepip  # noqa: F401, PLC0415  # Debian ships it in a package of its own
+    except ImportError:
+        install_debian(f"python3.{sys.version_info.minor}-venv")
+    say(f"virtual environment {folder}")
+    run(sys.executable, "-m", "venv", folder)
+    return python
+
+
+def install_once(python: Path, marker: Path, words: tuple[str, ...]) -> None:
+    """Run `pip install` with these words, unless the marker says that it was done."""
+    inputs = [ROOT / "pyproject.toml", ROOT / "tests" / "constraints.txt"]
+    stamp = "\n".join([*words, *(path.read_text() for path in inputs)])
+    if marker.exists() and marker.read_text() == stamp:
+        return
+    say("pip install " + " ".join(words))
+    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *words)
+    marker.write_text(stamp)
+
+
+def main() -> None:
+    """Set up, then become pytest."""
+    if sys.version_info < (3, 11):  # noqa: UP036  # this file is what tells an older Python so
+        sys.exit("Python 3.11 or later is needed")
+    python = make_venv(VENV)
+    constraints = str(ROOT / "tests" / "constraints.txt")
+    install_once(python, VENV / "installed", ("--editable", f"{ROOT}[test]", "--constraint", constraints))
+    missing = sorted({package for program, package in PROGRAMS.items() if shutil.which(program) is None})
+    if missing:
+        install_debian(*missing)
+    environment = dict(os.environ)
+    if "SYNCER_TEST_LABEL_STUDIO" not in environment:
+        studio = CACHE / LABEL_STUDIO.replace("==", "-")
+        studio.parent.mkdir(parents=True, exist_ok=True)
+        server = make_venv(studio)
+        marker = studio / "installed"
+        if not marker.exists():
+            say(f"pip install {LABEL_STUDIO} (1 GB, some minutes, once)")
+            run(server, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", LABEL_STUDIO)
+            marker.write_text(LABEL_STUDIO)
+        environment["SYNCER_TEST_LABEL_STUDIO"] = str(studio / "bin" / "label-studio")
+    environment.setdefault("SYNCER_TEST_CACHE", str(CACHE))
+    os.chdir(ROOT)
+    os.execve(python, [str(python), "-m", "pytest", *sys.argv[1:]], environment)  # noqa: S606  # pytest, in our own environment
+
+
+if __name__ == "__main__":
+    main()
