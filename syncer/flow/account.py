@@ -1,10 +1,14 @@
 """The account of a run while it goes on: one place that counts, one place that adds up."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from syncer.model.errors import Exit, SyncerError
 from syncer.model.refs import CONTEXT, ItemKey
 from syncer.model.report import Counts, Problem
+
+#: Returns what the network did so far: requests, repeated ones, throttled ones.
+Traffic = Callable[[], tuple[int, int, int]]
 
 
 @dataclass(slots=True)
@@ -16,6 +20,16 @@ class Account:
     frozen: list[str] = field(default_factory=list)
     #: False as soon as a selected partition was not listed to its end, or a leg did not take part.
     complete: bool = True
+
+    #: What the network did before this run.
+    before: tuple[int, int, int] = (0, 0, 0)
+
+    def network(self, traffic: Traffic) -> None:
+        """Note what the network did for this run."""
+        now = traffic()
+        self.counts.requests, self.counts.retries, self.counts.throttled = (
+            after - before for after, before in zip(now, self.before, strict=True)
+        )
 
     def trouble(self, error: SyncerError, *, code: Exit | None = None, leg: str | None = None) -> None:
         """Note what kept the run from being complete."""

@@ -47,6 +47,7 @@ def _frozen(this: Pass, key: PartitionKey, items: int) -> None:
 async def close(this: Pass, started: datetime, generations: Mapping[Leg, int], *, record: bool = True) -> Report:
     """Make the report, and put it where others look: `status.json` beside the data, and the history."""
     drained = this.drain.reason
+    this.account.network(this.traffic)
     owed: Mapping[Leg, int] = {}
     if record:
         owed = (await this.store.status(this.job.name)).owed

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from syncer.flow.legs import LegRun
 from syncer.model.checkpoint import OutboxRow
-from syncer.model.entries import Container, StoredRow
+from syncer.model.entries import Container, Published, StoredRow
 from syncer.model.events import Emit, HeadMoved, PublishedLeg, SegmentSent, Staged
 from syncer.model.refs import ItemKey
 from syncer.ports import Clock, Ledger, SegmentRef
@@ -33,18 +33,29 @@ class Publisher:
         """Make everything committed of a leg readable and listed; return HEAD's generation if it moved."""
         containers: Sequence[Container] = ()
         dropped: Sequence[str] = ()
-        name = leg.sink.name
         if not leg.sink.immediate:
-            swaps = await leg.session.stage()
-            if swaps is not None:
-                await self.ledger.stage(name, swaps)
-                self.emit(Staged(name))
-                published = await leg.session.publish(swaps)
-                items = await self.ledger.publish(name, published, self.run, self.clock.now())
-                await leg.session.settle()
-                self.emit(PublishedLeg(name, len(published.containers), items))
-                containers, dropped = published.containers, published.dropped
+            published = await self._swap(leg)
+            containers, dropped = published.containers, published.dropped
         return await self.flush(leg, containers, dropped)
+
+    async def _swap(self, leg: LegRun) -> Published:
+        """Stage, record, swap, record: each step in the checkpoint before the next one begins."""
+        name = leg.sink.name
+        swaps = await leg.session.stage()
+        if swaps is None:
+            # No archive changes, but rows may (an item was withdrawn and is kept): they become readable as they are.
+            state = (await self.ledger.legs())[name]
+            published = Published(resume=state.resume)
+            if not state.pending:
+                return published
+        else:
+            await self.ledger.stage(name, swaps)
+            self.emit(Staged(name))
+            published = await leg.session.publish(swaps)
+        items = await self.ledger.publish(name, published, self.run, self.clock.now())
+        await leg.session.settle()
+        self.emit(PublishedLeg(name, len(published.containers), items))
+        return published
 
     async def flush(self, leg: LegRun, containers: Sequence[Container] = (), dropped: Sequence[str] = ()) -> int | None:
         """Write waiting manifest rows as segments, then move HEAD; unsent rows of a dead run go the same way."""

@@ -15,7 +15,7 @@ from functools import partial
 
 import anyio
 
-from syncer.flow.account import Account
+from syncer.flow.account import Account, Traffic
 from syncer.flow.drain import Drain, Meter
 from syncer.flow.fetch import Outcomes
 from syncer.flow.finish import close, freeze
@@ -26,32 +26,42 @@ from syncer.flow.unit import Pass
 from syncer.flow.units import group as group_units
 from syncer.flow.units import in_shard
 from syncer.model.entries import Leg
-from syncer.model.errors import SyncerError
+from syncer.model.errors import SyncerError, UnknownName
 from syncer.model.events import Emit, RunEnded, RunStarted
 from syncer.model.refs import Partition
 from syncer.model.report import Report
 from syncer.ports import Clock, Spool, StateStore, Unit
 
 
+def pass_of(
+    job: Job, store: StateStore, options: RunOptions, *, drain: Drain, spool: Spool, clock: Clock, emit: Emit,
+    traffic: Traffic = lambda: (0, 0, 0),
+) -> Pass:  # fmt: skip
+    """Return what all units of one run share."""
+    account = Account(before=traffic())
+    name, meter = run_id(clock.now()), Meter(options, drain)
+    return Pass(job, name, store, options, account, Outcomes(), drain, meter, spool, clock, emit, traffic)
+
+
 async def run(
-    job: Job, store: StateStore, options: RunOptions, *, drain: Drain, spool: Spool, clock: Clock, emit: Emit
-) -> Report:
+    job: Job, store: StateStore, options: RunOptions, *, drain: Drain, spool: Spool, clock: Clock, emit: Emit,
+    traffic: Traffic = lambda: (0, 0, 0),
+) -> Report:  # fmt: skip
     """Bring the job's sinks in step with its platform, once.
 
     Never raises for what the platform, a sink or the settings did: that is in the report, with its exit code.
     """
     started = clock.now()
-    name = run_id(started)
-    account = Account()
+    this = pass_of(job, store, options, drain=drain, spool=spool, clock=clock, emit=emit, traffic=traffic)
+    account = this.account
     generations: dict[Leg, int] = {}
-    emit(RunStarted(job.name, name, tuple(sink.name for sink in job.sinks)))
-    this = Pass(job, name, store, options, account, Outcomes(), drain, Meter(options, drain), spool, clock, emit)
+    emit(RunStarted(job.name, this.run, tuple(sink.name for sink in job.sinks)))
     try:
         async with store.lease(job.name, options.shard):
-            await store.begin_run(job.name, name, started)
+            await store.begin_run(job.name, this.run, started)
             try:
                 await check_layout(job, store, options)
-                partitions = [partition async for partition in job.source.partitions(job.select)]
+                partitions = await _partitions(this)
                 await freeze(this, partitions)
                 generations = await _units(this, partitions)
             except SyncerError as error:
@@ -62,6 +72,19 @@ async def run(
         report = await close(this, started, generations, record=False)
     emit(RunEnded(report))
     return report
+
+
+async def _partitions(this: Pass) -> list[Partition]:
+    """Return the partitions of today. A literal name that was synced before and is gone is not unknown but frozen."""
+    found: list[Partition] = []
+    try:
+        async for partition in this.job.source.partitions(this.job.select):
+            found.append(partition)  # noqa: PERF401  # what came before an unknown name counts
+    except UnknownName as error:
+        known = {key.project for key in await this.store.partitions(this.job.name)}
+        if not known.issuperset(error.names):
+            raise
+    return found
 
 
 async def _units(this: Pass, partitions: Sequence[Partition]) -> dict[Leg, int]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from syncer.flow.account import Account
+from syncer.flow.account import Account, Traffic
 from syncer.flow.channel import Channel
 from syncer.flow.drain import Drain, Meter
 from syncer.flow.fetch import Fetcher, Message, Outcomes
@@ -41,6 +41,7 @@ class Pass:
     spool: Spool
     clock: Clock
     emit: Emit
+    traffic: Traffic
     #: Legs whose destination this run opened.
     touched: set[Leg] = field(default_factory=set)
 
@@ -58,7 +59,7 @@ class Pass:
             self.emit(UnitStarted(unit.name, len(unit.partitions), ledger.epoch))
             publisher = Publisher(self.run, unit.name, ledger, self.clock, self.emit)
             legs = await self._legs(stack, unit, ledger, publisher, adopt=self.options.adopt or lost)
-            complete = await self._items(unit, ledger, legs)
+            complete = await self._items(unit, ledger, legs, publisher)
             if complete:
                 await self._deletions(ledger, legs)
             generations = await self._publish(legs, publisher)
@@ -92,7 +93,7 @@ class Pass:
         job = self.job
         return Claim(job.name, self.store.id, job.platform_type, job.source.origin, job.source.account, epoch, paths)
 
-    async def _items(self, unit: Unit, ledger: Ledger, legs: Legs) -> bool:
+    async def _items(self, unit: Unit, ledger: Ledger, legs: Legs, publisher: Publisher) -> bool:
         """Move items until intake ends; tell whether every partition was listed to its end."""
         frontier = Frontier()
         channel: Channel[Message] = Channel(self.job.budget)
@@ -106,7 +107,7 @@ class Pass:
         )  # fmt: skip
         writer = Writer(
             self.run, unit.name, legs, ledger, frontier, channel, self.job.commit, self.account, self.clock,
-            self.emit, self.spool,
+            self.emit, self.spool, publisher,
         )  # fmt: skip
         failure: SyncerError | None = None
         async with anyio.create_task_group() as line:

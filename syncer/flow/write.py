@@ -10,6 +10,7 @@ from syncer.flow.fetch import Failed, Fetched, Message
 from syncer.flow.frontier import Frontier, Ticket, Wanted
 from syncer.flow.job import CommitPolicy
 from syncer.flow.legs import LegRun, Legs
+from syncer.flow.publish import SEGMENT_ROWS, Publisher
 from syncer.model.checkpoint import Action, Change, CommitGroup, OwedItem
 from syncer.model.entries import Entry, Leg, Receipt, SpooledFile, StoredRow
 from syncer.model.errors import LegFailed
@@ -20,6 +21,9 @@ from syncer.ports import Clock, Ledger, Spool
 #: Documents handed to a session in one go: a thread hop for each, and never more bytes than this.
 BATCH_ITEMS = 64
 BATCH_SIZE = 4 * 1024 * 1024
+
+#: Seconds after which a manifest follows a run that goes on.
+SEGMENT_INTERVAL = 30.0
 
 #: First and longest wait before an owed item is tried again by a daemon.
 BACKOFF = timedelta(minutes=1)
@@ -50,6 +54,9 @@ class Writer:
     clock: Clock
     emit: Emit
     spool: Spool
+    publisher: Publisher
+    _unsent: int = 0
+    _flushed: float | None = None
     _written: dict[Leg, list[tuple[Mapping[str, str], GroupKey | None]]] = field(default_factory=dict)
     _resume: dict[Leg, bytes | None] = field(default_factory=dict)
     _settled: list[Settled] = field(default_factory=list)
@@ -108,7 +115,23 @@ class Writer:
             await self.ledger.commit(group)
             self._count(owed)
             self.emit(Committed(self.unit, len(self._settled), self._size))
+            await self._flush(sum(map(len, receipts.values())))
         self._clear()
+
+    async def _flush(self, rows: int) -> None:
+        """Let manifests follow a long run: a segment every so many rows or seconds."""
+        now = self.clock.monotonic()
+        self._unsent += rows
+        self._flushed = now if self._flushed is None else self._flushed
+        if self._unsent < SEGMENT_ROWS and (not self._unsent or now - self._flushed < SEGMENT_INTERVAL):
+            return
+        for name, leg in list(self.legs.live.items()):
+            if leg.sink.immediate:
+                try:
+                    await self.publisher.flush(leg)
+                except LegFailed as error:
+                    self.legs.detach(name, error)
+        self._unsent, self._flushed = 0, now
 
     async def _take(self, messages: Sequence[Message]) -> None:
         if self._since is None:

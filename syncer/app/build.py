@@ -1,0 +1,88 @@
+"""From checked settings to running parts: HTTP clients, sources, sinks and jobs, opened once and closed in order."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio.to_thread
+
+from syncer.app.registry import Registry
+from syncer.flow.job import CommitPolicy, Job
+from syncer.model.errors import SettingsError
+from syncer.model.events import Emit
+from syncer.net.client import open_http
+from syncer.ports import Clock, Sink, Source, Spool, Tools
+from syncer.settings import Configured, Settings
+from syncer.settings import Job as JobSettings
+
+#: Bytes of documents between fetching and writing, where the configuration does not say.
+BUDGET = 16 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Assembly:
+    """What is open; each platform account has one HTTP client, whatever number of jobs share it."""
+
+    settings: Settings
+    registry: Registry
+    stack: AsyncExitStack
+    spool: Spool
+    clock: Clock
+    emit: Emit
+    _sources: dict[str, Source] = field(default_factory=dict)
+
+    async def source(self, platform: Configured) -> Source:
+        """Return the source of a configured platform, opened on first use.
+
+        Raises:
+            SettingsError: a credential is missing, or the options are wrong.
+        """
+        key = f"{platform.name}\n{platform.options!r}"
+        if key not in self._sources:
+            await anyio.to_thread.run_sync(platform.require_secrets)
+            plugin = self.registry.source(platform.type)
+            network = platform.options.network()  # type: ignore[attr-defined]  # every platform's options derive from PlatformOptions
+            http = await self.stack.enter_async_context(open_http(network, self.clock, self.emit, self.spool))
+            tools = Tools(platform.name, self.clock, self.emit)
+            self._sources[key] = plugin.create(platform.options, http, tools)
+        return self._sources[key]
+
+    def sink(self, leg: Configured) -> Sink:
+        """Return a configured sink; nothing is touched before its first use."""
+        plugin = self.registry.sink(leg.type)
+        return plugin.create(leg.options, self.settings.base, Tools(leg.name, self.clock, self.emit))
+
+    async def job(self, job: JobSettings) -> Job:
+        """Return a job with its source and sinks.
+
+        Raises:
+            SettingsError: a template names a variable that this platform never fills, a secret is missing, …
+        """
+        source = await self.source(job.platform)
+        sinks = tuple(self.sink(leg) for leg in job.legs)
+        base: Path = self.settings.base
+        transform = await anyio.to_thread.run_sync(self.registry.transform, job.options, base)
+        commit = job.options.commit
+        default = CommitPolicy()
+        built = Job(
+            name=job.name,
+            platform=job.platform.name,
+            platform_type=job.platform.type,
+            source=source,
+            select=job.options.select.selection(),
+            sinks=sinks,
+            transform=transform,
+            commit=CommitPolicy(
+                commit.items or default.items, commit.bytes or default.size, commit.interval or default.interval
+            ),
+            budget=min(self.settings.memory or BUDGET, BUDGET),
+        )
+        variables = dict(source.variables)
+        if not built.select.batches:
+            variables.pop("batch", None)
+        for sink in sinks:
+            try:
+                sink.bind(built.fixed(), variables)
+            except SettingsError as error:
+                raise SettingsError(f"jobs.{job.name}, sink {sink.name}: {error}", hint=error.hint) from error
+        return built

@@ -1,0 +1,104 @@
+"""Care for what is stored: verify, repair, compact, rebuild, adopt. The commands of the same names call these."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from syncer.app.library import Syncer
+from syncer.flow.compact import compact_unit
+from syncer.flow.job import Job, RunOptions
+from syncer.flow.rebuild import rebuild as rebuild_leg
+from syncer.flow.rebuild import units_of
+from syncer.flow.units import group
+from syncer.flow.verify import Finding, verify
+from syncer.model.errors import SettingsError
+from syncer.model.report import Report
+from syncer.ports import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A finding, with the job and sink that it was made in."""
+
+    job: str
+    sink: str
+    finding: Finding
+
+
+async def verify_job(syncer: Syncer, name: str, *, deep: bool = False) -> AsyncIterator[Damage]:
+    """Yield what is wrong with the destinations of a job; `deep` reads and hashes every byte.
+
+    Raises:
+        SyncerError: a manifest can't be read.
+    """
+    job = await syncer.job(name)
+    for sink in job.sinks:
+        async for finding in verify(sink, name, deep=deep):
+            yield Damage(name, sink.name, finding)
+
+
+async def repair_job(syncer: Syncer, name: str) -> tuple[list[Damage], Report]:
+    """Verify every byte, owe what is missing or damaged, and run the job, which fetches exactly that again."""
+    job = await syncer.job(name)
+    found = [damage async for damage in verify_job(syncer, name, deep=True)]
+    async with syncer.store.lease(name):
+        for sink in job.sinks:
+            mine = [each.finding for each in found if each.sink == sink.name and each.finding.kind != "extra"]
+            keys = [finding.key for finding in mine if finding.key is not None]
+            lost = sorted({f.container for f in mine if f.key is None and f.container is not None})
+            if keys or lost:
+                await syncer.store.invalidate(name, sink.name, keys, "repair: missing or damaged", lost)
+    return found, await syncer.sync(name)
+
+
+async def rebuild_job(syncer: Syncer, name: str) -> int:
+    """Replace a job's state by what its destinations say; return how many manifest rows were read.
+
+    Raises:
+        SettingsError: none of its destinations has a manifest of the job.
+    """
+    job = await syncer.job(name)
+    rows = 0
+    async with syncer.store.lease(name):
+        await syncer.store.reset(name)
+        for unit in await _units(job):
+            for sink in job.sinks:
+                manifest = sink.manifest(name)
+                written = units_of(await manifest.checkpoint()).get(unit.name)
+                if written is not None:
+                    rows += await rebuild_leg(job, syncer.store, unit, job.leg_spec(sink), manifest, written)
+    if not rows:
+        places = ", ".join(sink.url for sink in job.sinks)
+        raise SettingsError(f"no manifest of job {name} at {places}", hint="check the sinks' url")
+    return rows
+
+
+async def compact_job(syncer: Syncer, name: str) -> int:
+    """Rewrite archives without their dead entries; return the bytes that this gave back.
+
+    Raises:
+        SyncerError: a destination can't be read or written.
+    """
+    job = await syncer.job(name)
+    freed = 0
+    async with syncer.store.lease(name):
+        for unit in await _units(job):
+            freed += await compact_unit(job, syncer.store, unit, clock=syncer.clock, emit=syncer.hub.emit)
+    return freed
+
+
+async def adopt(syncer: Syncer, url: str, name: str) -> Report:
+    """Hand a destination over to a job of this configuration, and run it.
+
+    Raises:
+        SettingsError: no sink of the job writes to that place.
+    """
+    job = await syncer.job(name)
+    wanted = url.rstrip("/")
+    if not any(wanted in {sink.url, sink.url.removeprefix("file://")} for sink in job.sinks):
+        places = ", ".join(sink.url for sink in job.sinks)
+        raise SettingsError(f"job {name} does not write to {url}", hint=f"it writes to {places}")
+    return await syncer.sync(name, RunOptions(adopt=True))
+
+
+async def _units(job: Job) -> list[Unit]:
+    return group([partition async for partition in job.source.partitions(job.select)], job.sinks)

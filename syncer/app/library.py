@@ -1,0 +1,205 @@
+"""The library behind the command line: `async with syncer.open("syncer.yaml") as s: await s.sync("job")`."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any
+
+import anyio.to_thread
+
+from syncer.app.build import Assembly
+from syncer.app.registry import Registry, discover
+from syncer.blobs.spool import open_spool
+from syncer.flow.drain import Drain
+from syncer.flow.job import Job, RunOptions
+from syncer.flow.preview import Preview, preview
+from syncer.flow.run import pass_of, run
+from syncer.model.entries import Body
+from syncer.model.errors import SettingsError
+from syncer.model.refs import ItemKey, Partition
+from syncer.model.report import Report
+from syncer.observe.health import Tally
+from syncer.observe.hub import Hub
+from syncer.ports import Clock, Selection, Source, StateStore
+from syncer.schedule.clock import SystemClock
+from syncer.settings import Configured, Settings
+from syncer.settings.problems import suggestion
+from syncer.state import open_state
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One finished document with the identifiers that it is known by."""
+
+    key: ItemKey
+    version: str
+    #: The document, byte for byte as the platform served it.
+    content: bytes
+    fields: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Syncer:
+    """An open configuration. Not for use by several event loops."""
+
+    settings: Settings
+    registry: Registry
+    assembly: Assembly
+    store: StateStore
+    clock: Clock
+    hub: Hub
+    tally: Tally
+    #: Closes the intake of whatever runs: see `drain`.
+    _drain: Drain
+
+    async def sync(self, job: str, options: RunOptions | None = None) -> Report:
+        """Bring a job's sinks in step with its platform, once, and return the account of it.
+
+        Raises:
+            SettingsError: there is no such job, or it can't be assembled.
+        """
+        built = await self.job(job)
+        return await run(
+            built, self.store, options or RunOptions(), drain=self._drain, spool=self.assembly.spool,
+            clock=self.clock, emit=self.hub.emit, traffic=self.tally.traffic,
+        )  # fmt: skip
+
+    async def plan(self, job: str, options: RunOptions | None = None) -> Preview:
+        """Return what `sync` would do now; nothing is fetched or written.
+
+        Raises:
+            SyncerError: the platform or the settings do not allow it.
+        """
+        built = await self.job(job)
+        return await preview(
+            pass_of(
+                built, self.store, options or RunOptions(), drain=self._drain, spool=self.assembly.spool,
+                clock=self.clock, emit=self.hub.emit, traffic=self.tally.traffic,
+            )
+        )  # fmt: skip
+
+    async def job(self, name: str) -> Job:
+        """Return an assembled job.
+
+        Raises:
+            SettingsError: there is none of that name, or it can't be assembled.
+        """
+        found = self.settings.jobs.get(name)
+        if found is None:
+            known = suggestion(name, self.settings.jobs, nothing="the configuration has no jobs")
+            raise SettingsError(f"no job {name!r}; {known}")
+        return await self.assembly.job(found)
+
+    async def source(self, name: str) -> Source:
+        """Return the source of a configured platform.
+
+        Raises:
+            SettingsError: there is none of that name, or a credential is missing.
+        """
+        return await self.assembly.source(self.platform(name))
+
+    def platform(self, name: str) -> Configured:
+        """Return a platform of the configuration, by name, or by type where only one has it.
+
+        Raises:
+            SettingsError: there is none.
+        """
+        found = self.settings.platforms.get(name)
+        if found is None:
+            same = [each for each in self.settings.platforms.values() if each.type == name]
+            found = same[0] if len(same) == 1 else None
+        if found is None:
+            known = suggestion(name, self.settings.platforms, nothing="the configuration has no platforms")
+            raise SettingsError(f"no platform {name!r}; {known}")
+        return found
+
+    async def get(self, platform: str, *parts: str) -> Body:
+        """Return one document by the parts of its public name."""
+        return await (await self.source(platform)).get(parts)
+
+    async def annotations(
+        self, platform: str, project: str, *, batches: Sequence[str] = (), annotation_types: Sequence[str] = ()
+    ) -> AsyncIterator[Annotation]:
+        """Yield the finished documents of a project, straight from the platform: no state, no sink.
+
+        Raises:
+            SyncerError: the listing or a document fails for good.
+        """
+        source = await self.source(platform)
+        select = Selection((project,), tuple(batches), tuple(annotation_types))
+        async with aclosing(source.partitions(select)) as partitions:
+            async for partition in partitions:
+                async for annotation in _annotations(source, partition, select):
+                    yield annotation
+
+    def drain(self, reason: str) -> None:
+        """Stop taking in new work; what is in flight is finished and committed."""
+        self._drain.start(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    """`ports.Known` of a listing that compares with nothing."""
+
+    live: int = 0
+    full: bool = False
+    refetch: bool = False
+
+    async def has(self, keys: Sequence[ItemKey]) -> frozenset[ItemKey]:  # noqa: ARG002  # the door's signature
+        """Know none of them."""
+        return frozenset()
+
+
+async def _annotations(source: Source, partition: Partition, select: Selection) -> AsyncIterator[Annotation]:
+    async with aclosing(source.discover(partition, None, _Nothing(), select)) as pages:
+        async for page in pages:
+            away = [ref for ref in page.refs if ref.inline is None]
+            for ref in page.refs:
+                if ref.inline is not None:
+                    yield Annotation(ref.key, ref.version, ref.inline, ref.fields)
+            for start in range(0, len(away), source.features.batch):
+                async with aclosing(source.open(away[start : start + source.features.batch])) as bodies:
+                    async for body in bodies:
+                        if not isinstance(body, Body):
+                            raise body
+                        data = body.data
+                        content = (
+                            data if isinstance(data, bytes) else await anyio.to_thread.run_sync(data.path.read_bytes)
+                        )
+                        yield Annotation(body.ref.key, body.version or body.ref.version, content, body.ref.fields)
+            if page.end is not None:
+                return
+
+
+@asynccontextmanager
+async def open_syncer(
+    config: Path | str | None = None, *, sets: Iterable[str] = (), add: Mapping[str, Any] | None = None,
+    hub: Hub | None = None, clock: Clock | None = None, registry: Registry | None = None,
+) -> AsyncIterator[Syncer]:  # fmt: skip
+    """Open a configuration file (or a tree in `add`), its state and what jobs need.
+
+    Raises on entering:
+        SettingsError: the configuration can't be used; all that is wrong is listed.
+    """
+    known = registry or await anyio.to_thread.run_sync(discover)
+    settings = await anyio.to_thread.run_sync(lambda: known.settings(config, sets=sets, add=add))
+    ticking = clock or SystemClock()
+    heard = hub or Hub()
+    tally = Tally(ticking)
+    heard.add(tally)
+    async with AsyncExitStack() as stack:
+        spool = await stack.enter_async_context(open_spool(spool_folder(settings)))
+        store = await stack.enter_async_context(open_state(settings.state, settings.base))
+        assembly = Assembly(settings, known, stack, spool, ticking, heard.emit)
+        yield Syncer(settings, known, assembly, store, ticking, heard, tally, Drain(heard.emit))
+
+
+def spool_folder(settings: Settings) -> Path:
+    """Return where bodies too large for memory go: as configured, else beside the state, else a temporary folder."""
+    if settings.spool is not None:
+        return settings.spool
+    if settings.state_file is not None:
+        return settings.state_file.parent / "spool"
+    return Path(gettempdir()) / "syncer-spool"

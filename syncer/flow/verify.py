@@ -1,0 +1,114 @@
+"""Verifying: what the manifest says against what really lies there; nothing is changed."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Literal
+
+from syncer.model.errors import DestinationChanged
+from syncer.model.refs import ItemKey
+from syncer.model.rows import ManifestRow
+from syncer.ports import Found, Manifest, Sink
+
+#: missing: the manifest names it, and it is not there. damaged: it is there and not what the manifest says.
+#: extra: it is there, and no row ever named it.
+Kind = Literal["missing", "damaged", "extra"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong with a destination."""
+
+    kind: Kind
+    path: str
+    detail: str
+    #: Archive that the entry belongs to.
+    container: str | None = None
+    #: The item that the path belongs to; None for extra ones, and for an archive as a whole.
+    key: ItemKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    key: ItemKey
+    size: int
+    #: Raw digest: half the memory of its hex form.
+    sha256: bytes
+
+
+@dataclass(slots=True)
+class Survey:
+    """The merged manifest of one sink, reduced to what a comparison needs."""
+
+    #: By (container, path).
+    current: dict[tuple[str | None, str], _Expected]
+    #: Places of superseded and deleted rows: bytes may still lie there, rightly.
+    former: set[tuple[str | None, str]]
+
+    @classmethod
+    async def read(cls, manifest: Manifest) -> "Survey":
+        """Merge all segments: the last row of a key wins."""
+        survey = cls({}, set())
+        places: dict[ItemKey, tuple[str | None, str]] = {}
+        async with aclosing(manifest.rows()) as rows:  # type: ignore[type-var]  # adapters return generators
+            async for _, row in rows:
+                survey._add(row, places)
+        return survey
+
+    def _add(self, row: ManifestRow, places: dict[ItemKey, tuple[str | None, str]]) -> None:
+        before = places.pop(row.key, None)
+        place = (row.container, row.path)
+        if before is not None:
+            self.current.pop(before, None)
+            self.former.add(before)
+        if row.op == "delete":
+            self.former.add(place)
+            return
+        places[row.key] = place
+        self.former.discard(place)
+        self.current[place] = _Expected(row.key, row.size, bytes.fromhex(row.sha256))
+
+
+async def verify(sink: Sink, job: str, *, deep: bool) -> AsyncIterator[Finding]:
+    """Yield what is wrong with one sink of a job. `deep` reads and hashes every byte.
+
+    Raises:
+        DestinationChanged: there is no manifest, or it can't be read.
+    """
+    manifest = sink.manifest(job)
+    head = await manifest.head()
+    if head is None:
+        message = f"{sink.name}: there is no manifest of job {job} at {sink.url}"
+        raise DestinationChanged(message, hint="run: syncer sync " + job)
+    survey = await Survey.read(manifest)
+    met: set[tuple[str | None, str]] = set()
+    broken: set[str] = set()
+    async for found in sink.scan(head.containers, deep=deep):
+        place = (found.container, found.path)
+        met.add(place)
+        if not found.path and found.container is not None:
+            broken.add(found.container)
+        finding = _compare(found, survey)
+        if finding is not None:
+            yield finding
+    for place, expected in survey.current.items():
+        container, path = place
+        if place not in met and container not in broken:
+            yield Finding("missing", path, "not there", container, expected.key)
+
+
+def _compare(found: Found, survey: Survey) -> Finding | None:
+    place = (found.container, found.path)
+    expected = survey.current.get(place)
+    if found.damage is not None:
+        return Finding("damaged", found.path, found.damage, found.container, expected.key if expected else None)
+    if expected is None:
+        if place in survey.former:
+            return None
+        return Finding("extra", found.path, "no row of the manifest names it", found.container)
+    if found.size != expected.size:
+        detail = f"{found.size:,} bytes instead of {expected.size:,}"
+        return Finding("damaged", found.path, detail, found.container, expected.key)
+    if found.sha256 is not None and bytes.fromhex(found.sha256) != expected.sha256:
+        return Finding("damaged", found.path, "its sha256 is not that of the manifest", found.container, expected.key)
+    return None
