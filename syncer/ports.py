@@ -287,7 +287,7 @@ class Source(Protocol):
         Every row is listed as a reference, a withdrawal, a broken row, or counted as filtered.
         None starts from nothing. The last page has `end` set; after it the iterator stops.
         `select` narrows the pass to explicit `items` or to a `since`/`until` window: absence then proves
-        nothing, so such a pass ends in "delta" and its pages have no cursor. None: the whole partition.
+        nothing, so such a pass ends in "delta". None: the whole partition.
 
         Raises:
             PartitionGone: it does not exist any more (404).
@@ -320,8 +320,9 @@ class Source(Protocol):
 class Transform(Protocol):
     """Turns one document into another before it is stored. Pure; runs in a thread."""
 
-    #: Changes when the outcome for the same document may change.
-    version: str
+    @property
+    def version(self) -> str:
+        """Changes when the outcome for the same document may change."""
 
     def __call__(self, body: bytes, ref: AnnotationRef) -> bytes:
         """Return the bytes to store. Raise ValueError with a reason to owe the item instead."""
@@ -741,6 +742,15 @@ class StateStore(Protocol):
 
         Rows come in batches, in (epoch, seq) order: a later row of a key replaces or deletes the earlier one. They are
         published rows: none goes to the outbox. Containers that do not belong to the unit's rows are left out.
+        """
+
+    async def invalidate(
+        self, job: str, leg: Leg, keys: Sequence[ItemKey], reason: str, containers: Sequence[str] = ()
+    ) -> int:
+        """Owe items again that are stored but damaged or missing; return how many.
+
+        Items of the named containers are owed too, their rows forgotten, and the containers with them: those archives
+        are lost as a whole. Rows of other items stay until the new copy replaces them.
         """
 
     async def reset(self, job: str) -> None:

@@ -28,6 +28,8 @@ class UnitStarted:
     unit: str
     partitions: int
     epoch: int
+    #: Units of the whole run; 0 where that is not known. For progress only.
+    of: int = 0
 
 
 @dataclass(frozen=True, slots=True)

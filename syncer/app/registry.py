@@ -1,0 +1,232 @@
+"""Every platform, sink and transform that this installation knows: the built-in ones and those of entry points.
+
+A plug-in that can't be loaded is reported, never fatal: a configuration that does not use it still works.
+"""
+
+import importlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel
+
+from syncer.app.transforms import Chain, as_transform, find_transform
+from syncer.model.errors import SettingsError
+from syncer.ports import SinkPlugin, SourcePlugin, Transform
+from syncer.settings import Catalog, JobOptions, Kind, Settings, find, json_schema, load
+from syncer.settings.problems import suggestion
+
+P = TypeVar("P", SourcePlugin, SinkPlugin)
+
+#: What can be plugged in; the entry point group of each is `syncer.<kind>`.
+PluginKind = Literal["sources", "sinks", "transforms"]
+
+#: The plug-ins of this package, so that a bare checkout knows them too.
+BUILT_IN: Mapping[PluginKind, Mapping[str, str]] = {
+    "sources": {
+        "label_studio": "syncer.sources.label_studio:PLUGIN",
+        "memory": "syncer.sources.memory:PLUGIN",
+    },
+    "sinks": {
+        "memory": "syncer.sinks.memory:PLUGIN",
+        "prefix": "syncer.sinks.prefix:PLUGIN",
+        "zip": "syncer.sinks.archive:PLUGIN",
+    },
+    "transforms": {},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenPlugin:
+    """A plug-in that was found and can't be used."""
+
+    kind: PluginKind
+    name: str
+    #: Where it was found: `module:object`, and the distribution if there is one.
+    origin: str
+    reason: str
+
+    def __str__(self) -> str:
+        """Return one line for people."""
+        return f"plug-in '{self.name}' of syncer.{self.kind} ({self.origin}) can't be used: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """What can be named by `type` in a configuration, on the command line and in `transform`."""
+
+    sources: Mapping[str, SourcePlugin] = field(default_factory=dict)
+    sinks: Mapping[str, SinkPlugin] = field(default_factory=dict)
+    transforms: Mapping[str, Transform] = field(default_factory=dict)
+    broken: tuple[BrokenPlugin, ...] = ()
+
+    def source(self, kind: str) -> SourcePlugin:
+        """Return the plug-in of a platform type.
+
+        Raises:
+            SettingsError: there is none; the message says why, or what there is.
+        """
+        plugin = self.sources.get(kind)
+        if plugin is None:
+            raise self._unknown("sources", kind, self.sources)
+        return plugin
+
+    def sink(self, kind: str) -> SinkPlugin:
+        """Return the plug-in of a sink type.
+
+        Raises:
+            SettingsError: there is none; the message says why, or what there is.
+        """
+        plugin = self.sinks.get(kind)
+        if plugin is None:
+            raise self._unknown("sinks", kind, self.sinks)
+        return plugin
+
+    def transform(self, job: JobOptions, base: Path) -> Transform | None:
+        """Return what every document of a job passes: its transform, then its validation; None if it names neither.
+
+        Blocks: it may import a module; one that is not installed is looked for in `base`.
+
+        Raises:
+            SettingsError: a name that nobody knows, a module that can't be imported, or something not callable.
+        """
+        if job.transform is None and job.validator is None:
+            return None
+        known = self.transforms
+        return Chain(
+            None if job.transform is None else find_transform(job.transform, known, base),
+            None if job.validator is None else find_transform(job.validator, known, base, checks=True),
+        )
+
+    def catalog(self) -> Catalog:
+        """Return the same as values that `settings` checks a configuration against."""
+        return Catalog(
+            platforms={
+                name: Kind(plugin.options, plugin.title, plugin.defaults) for name, plugin in self.sources.items()
+            },
+            sinks={name: Kind(plugin.options, plugin.title) for name, plugin in self.sinks.items()},
+            broken={
+                ("platforms" if plugin.kind == "sources" else "sinks", plugin.name): plugin.reason
+                for plugin in self.broken
+                if plugin.kind != "transforms"
+            },
+        )
+
+    def settings(
+        self,
+        file: Path | str | None = None,
+        *,
+        sets: Iterable[str] = (),
+        add: Mapping[str, Any] | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> Settings:
+        """Find, read and check the configuration (see `syncer.settings.find` and `load`). Blocks.
+
+        Raises:
+            SettingsError: it can't be read.
+            SettingsRefused: something in it is wrong; all problems are listed.
+        """
+        return load(self.catalog(), find(file, environ), sets=sets, add=add, environ=environ)
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of the configuration file."""
+        return json_schema(self.catalog())
+
+    def _unknown(self, kind: PluginKind, name: str, known: Iterable[str]) -> SettingsError:
+        word = {"sources": "platform type", "sinks": "sink type", "transforms": "transform"}[kind]
+        for plugin in self.broken:
+            if plugin.kind == kind and plugin.name == name:
+                return SettingsError(str(plugin))
+        return SettingsError(f"no {word} '{name}'; {suggestion(name, known, nothing='none is installed')}")
+
+
+def built_in() -> Registry:
+    """Return what this package itself brings, whatever else is installed."""
+    return _collect(_own_offers())
+
+
+def discover() -> Registry:
+    """Return everything: what this package brings, then what other installed packages offer. Blocks: it imports."""
+    return _collect([*_own_offers(), *_foreign_offers()])
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    kind: PluginKind
+    name: str
+    origin: str
+    load: Callable[[], Any]
+
+
+def _own_offers() -> list[_Offer]:
+    return [
+        _Offer(kind, name, value, lambda value=value: _object(value))  # type: ignore[misc]  # the default binds the loop's value
+        for kind, plugins in BUILT_IN.items()
+        for name, value in plugins.items()
+    ]
+
+
+def _foreign_offers() -> list[_Offer]:
+    offers: list[_Offer] = []
+    for kind, plugins in BUILT_IN.items():
+        own = set(plugins.values())
+        points: Iterable[EntryPoint] = entry_points(group=f"syncer.{kind}")
+        for point in sorted(points, key=lambda point: (point.name, point.value)):
+            if point.value not in own:
+                origin = f"{point.value} of {point.dist.name}" if point.dist else point.value
+                offers.append(_Offer(kind, point.name, origin, point.load))
+    return offers
+
+
+def _collect(offers: Iterable[_Offer]) -> Registry:
+    sources: dict[str, SourcePlugin] = {}
+    sinks: dict[str, SinkPlugin] = {}
+    transforms: dict[str, Transform] = {}
+    broken: list[BrokenPlugin] = []
+    for offer in offers:
+        try:
+            found = offer.load()
+            if offer.kind == "sources":
+                _add(sources, _checked(found, SourcePlugin))
+            elif offer.kind == "sinks":
+                _add(sinks, _checked(found, SinkPlugin))
+            elif offer.name in transforms:
+                _taken(offer.name)
+            else:
+                transforms[offer.name] = as_transform(found, offer.name)
+        except Exception as error:  # noqa: BLE001  # whatever a plug-in raises is its own failure: reported, not fatal
+            reason = str(error) if isinstance(error, SettingsError) else f"{type(error).__name__}: {error}"
+            broken.append(BrokenPlugin(offer.kind, offer.name, offer.origin, reason.partition("\n")[0][:300]))
+    return Registry(sources, sinks, transforms, tuple(broken))
+
+
+def _checked(found: object, expected: type[P]) -> P:
+    if not isinstance(found, expected):
+        message = f"it offers {type(found).__name__}, not a {expected.__name__}"
+        raise SettingsError(message)
+    options: Any = found.options
+    if not (isinstance(options, type) and issubclass(options, BaseModel)):
+        message = "its options are not a pydantic model"
+        raise SettingsError(message)
+    if options.model_config.get("extra") != "forbid":
+        message = "its options accept unknown keys; set extra='forbid'"
+        raise SettingsError(message)
+    return found
+
+
+def _add(plugins: dict[str, P], plugin: P) -> None:
+    if plugin.type in plugins:
+        _taken(plugin.type)
+    plugins[plugin.type] = plugin
+
+
+def _taken(name: str) -> None:
+    message = f"'{name}' is taken by another plug-in"
+    raise SettingsError(message)
+
+
+def _object(value: str) -> object:
+    module, _, name = value.partition(":")
+    return getattr(importlib.import_module(module), name)

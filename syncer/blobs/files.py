@@ -1,0 +1,236 @@
+"""The blocking side of a local store, for worker threads: one call a batch.
+
+A file gets its bytes under a private name and its own name by one rename, so a reader sees the old document or the
+new one and nothing between. Names with a segment that starts with a dot are private (temporary files, locks).
+"""
+
+import contextlib
+import errno
+import itertools
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from syncer.blobs.atomic import creating, fill, link_new, remove_quietly, renew_time, status_of, tag_of
+from syncer.blobs.folders import Folders
+from syncer.model.entries import SpooledFile
+from syncer.model.errors import Conflict, TooLarge
+from syncer.ports import BlobInfo
+
+Durability = Literal["none", "batch", "file"]
+
+#: Files open at once while a batch is written.
+_GROUP = 64
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+
+T = TypeVar("T")
+
+
+class Files:
+    """Files below one folder. Raises `OSError` as the system does; names are guarded by `Folders`."""
+
+    def __init__(self, root: Path, durability: Durability) -> None:
+        """Take the folder and the policy that decides what is forced to disk."""
+        self.folders = Folders(root)
+        self.durability = durability
+        self._serial = itertools.count()
+        self._token = secrets.token_hex(4)
+
+    # ---------------------------------------------------------------------------------------- writing
+
+    def write(self, files: Sequence[tuple[str, bytes | SpooledFile]], scratch: str) -> list[str]:
+        """Write files, each atomically, in this order; return their tags."""
+        tags: list[str] = []
+        for start in range(0, len(files), _GROUP):
+            tags += self._group(files[start : start + _GROUP], f"{scratch}/{self._token}")
+        return tags
+
+    def _group(self, files: Sequence[tuple[str, bytes | SpooledFile]], corner: str) -> list[str]:
+        pending: list[str] = []
+        opened: list[int] = []
+        prefix = self.folders.path(corner, make=True)
+        targets = [(name, self.folders.path(name, make=True)) for name, _ in files]
+        try:
+            for _, data in files:
+                pending.append(f"{prefix}-{next(self._serial)}")
+                opened.append(self._healed(corner, creating(pending[-1])))
+                fill(opened[-1], data)
+            if self.durability != "none":
+                for descriptor in opened:
+                    os.fsync(descriptor)
+            tags = [tag_of(os.fstat(descriptor)) for descriptor in opened]
+            for (name, target), temporary in zip(targets, tuple(pending), strict=True):
+                self._rename(temporary, name, target)
+                pending.remove(temporary)
+        finally:
+            for descriptor in opened:
+                os.close(descriptor)
+            for temporary in pending:
+                remove_quietly(temporary)
+        return tags
+
+    def _rename(self, source: str, name: str, target: str) -> None:
+        self._healed(name, lambda: os.replace(source, target))  # noqa: PTH105  # plain strings in a hot loop
+        self.folders.changed(target)
+        if self.durability == "file":
+            self.folders.sync()
+
+    def _healed(self, name: str, action: Callable[[], T]) -> T:
+        """Do something in a folder, once more if that was removed behind our back."""
+        try:
+            return action()
+        except FileNotFoundError:
+            self.folders.forget()
+            self.folders.path(name, make=True)
+            return action()
+
+    def sync(self) -> None:
+        """Force to disk what the policy asks for."""
+        if self.durability != "none":
+            self.folders.sync()
+
+    def put(self, name: str, data: bytes, *, create: bool, match: str | None) -> str:
+        """Write one small file durably. The caller holds the store's write lock.
+
+        Raises:
+            Conflict: it is there with other bytes (`create`), or its tag is not `match` any more.
+        """
+        target = self.folders.path(name, make=True)
+        present = status_of(target)
+        if create and present is not None:
+            return self._same(name, data)
+        if match is not None and (present is None or tag_of(present) != match):
+            message = f"{name} was replaced by another process"
+            raise Conflict(message)
+        temporary = self._beside(name)
+        tag = self._copy(temporary, name, data, present)
+        if not create:
+            self._rename(temporary, name, target)
+        elif not link_new(temporary, target):
+            return self._same(name, data)
+        self.folders.changed(target)
+        self.sync()
+        return tag
+
+    def _beside(self, name: str) -> str:
+        """Return the private name beside a file, free for use."""
+        folder, slash, last = name.rpartition("/")
+        path = self.folders.path(f"{folder}{slash}.{last}.tmp", make=True)
+        Path(path).unlink(missing_ok=True)  # left by a process that died
+        return path
+
+    def _copy(self, path: str, name: str, data: bytes | SpooledFile, before: os.stat_result | None) -> str:
+        descriptor = self._healed(name, creating(path))
+        try:
+            fill(descriptor, data)
+            renew_time(descriptor, before)
+            if self.durability != "none":
+                os.fsync(descriptor)
+            return tag_of(os.fstat(descriptor))
+        except BaseException:
+            remove_quietly(path)
+            raise
+        finally:
+            os.close(descriptor)
+
+    def _same(self, name: str, data: bytes) -> str:
+        with contextlib.suppress(TooLarge):
+            there = self.get(name, len(data))
+            if there is not None and there[0] == data:
+                return there[1]
+        message = f"{name} is already there with other content"
+        raise Conflict(message)
+
+    def adopt(self, source: Path, name: str) -> str:
+        """Move a complete local file in, replacing atomically; from another file system it is copied first."""
+        target = self.folders.path(name, make=True)
+        try:
+            self._rename(str(source), name, target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            temporary = self._beside(name)
+            self._copy(temporary, name, SpooledFile(source, source.stat().st_size, ""), None)
+            self._rename(temporary, name, target)
+            source.unlink()
+        self.sync()
+        return tag_of(os.lstat(target))
+
+    def delete(self, names: Sequence[str]) -> None:
+        """Delete files; those that are not there are fine."""
+        for name in names:
+            path = self.folders.path(name)
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                os.unlink(path)  # noqa: PTH108  # plain strings in a hot loop
+                self.folders.changed(path)
+
+    def clear(self, scratch: str) -> None:
+        """Remove a private corner and everything in it."""
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self.folders.path(scratch))
+        self.folders.forget()
+
+    # ---------------------------------------------------------------------------------------- reading
+
+    def get(self, name: str, limit: int) -> tuple[bytes, str] | None:
+        """Return content and tag, None if absent.
+
+        Raises:
+            TooLarge: there are more bytes than the limit.
+        """
+        try:
+            descriptor = self.open(name)
+        except FileNotFoundError:
+            return None
+        with os.fdopen(descriptor, "rb") as file:
+            data = file.read(limit + 1)
+            if len(data) > limit:
+                message = f"{name} is larger than {limit:,} bytes"
+                raise TooLarge(message)
+            return data, tag_of(os.fstat(descriptor))
+
+    def open(self, name: str) -> int:
+        """Return a descriptor to read from.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        path = self.folders.path(name)
+        try:
+            return os.open(path, _READ)
+        except NotADirectoryError as error:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from error
+
+    def stat(self, name: str) -> BlobInfo | None:
+        """Return size and tag, None if absent."""
+        status = status_of(self.folders.path(name))
+        return None if status is None else BlobInfo(name, status.st_size, tag_of(status))
+
+    def walk(self, prefix: str) -> Generator[BlobInfo, None, None]:
+        """Yield all public files whose names start with a prefix; links are not followed."""
+        stack = [prefix.rpartition("/")[0]]
+        while stack:
+            folder = stack.pop()
+            path = self.folders.path(f"{folder}/x" if folder else "x").removesuffix("/x")
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(path) as entries:
+                for entry in entries:
+                    name = f"{folder}/{entry.name}" if folder else entry.name
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        if f"{name}/".startswith(prefix):
+                            stack.append(name)
+                    elif name.startswith(prefix) and entry.is_file(follow_symlinks=False):
+                        status = status_of(entry.path)
+                        if status is not None:
+                            yield BlobInfo(name, status.st_size, tag_of(status))
+
+    # ---------------------------------------------------------------------------------------- locking
+
+    def open_lock(self, name: str) -> int:
+        """Return a descriptor of a lock file, made if need be."""
+        path = self.folders.path(name, make=True)
+        return self._healed(name, lambda: os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))

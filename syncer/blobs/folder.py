@@ -1,0 +1,126 @@
+"""A local folder as a store: many small files in one thread hop, each complete or absent."""
+
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import islice
+from pathlib import Path
+
+from anyio import sleep, to_thread
+
+from syncer.blobs.atomic import locked_now
+from syncer.blobs.files import Durability, Files
+from syncer.model.entries import SpooledFile
+from syncer.model.errors import NotNow
+from syncer.ports import BlobInfo
+
+#: Bytes read, and names listed, by one hop.
+_CHUNK = 1 << 20
+_NAMES = 1000
+#: A short lock is tried so often, with so many seconds between: about a minute.
+_TRIES = 3000
+_PAUSE = 0.02
+
+
+class FolderBlobs:
+    """Files below one folder, made by the first write. Nothing outside it is ever touched."""
+
+    def __init__(self, folder: Path, *, durability: Durability = "batch") -> None:
+        """Take an absolute folder; `durability` says what `sync` and every single `put` force to disk."""
+        self.folder: Path | None = folder
+        self.url = folder.as_uri()
+        self._files = Files(folder, durability)
+
+    async def put_many(self, files: Sequence[tuple[str, bytes | SpooledFile]], scratch: str) -> Sequence[str]:
+        """Write or replace; return tags. One thread hop; each file is complete before its name shows it."""
+        return await to_thread.run_sync(self._files.write, files, scratch)
+
+    async def sync(self) -> None:
+        """Force the folders changed so far to disk, once each (files were before their renames)."""
+        await to_thread.run_sync(self._files.sync)
+
+    async def put(self, name: str, data: bytes, *, create: bool = False, match: str | None = None) -> str:
+        """Write one small file durably; return its tag. All such writes of a root go one by one, over processes.
+
+        Raises:
+            Conflict: with `create`, it is there with other bytes; with `match`, its tag is another.
+        """
+        top, slash, _ = name.partition("/")
+        async with self._flock(f"{top}/.lock" if slash else ".lock"):
+            return await to_thread.run_sync(lambda: self._files.put(name, data, create=create, match=match))
+
+    async def get(self, name: str, limit: int) -> tuple[bytes, str] | None:
+        """Return content and tag, None if absent.
+
+        Raises:
+            TooLarge: it is larger than `limit` bytes.
+        """
+        return await to_thread.run_sync(self._files.get, name, limit)
+
+    async def read(self, name: str, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes, None]:
+        """Stream bytes of the version that stood there at the first step, whoever replaces it meanwhile.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        descriptor = await to_thread.run_sync(self._files.open, name)
+        try:
+            while stop is None or start < stop:
+                size = _CHUNK if stop is None else min(_CHUNK, stop - start)
+                chunk = await to_thread.run_sync(os.pread, descriptor, size, start)
+                if not chunk:
+                    return
+                start += len(chunk)
+                yield chunk
+        finally:
+            os.close(descriptor)
+
+    async def stat(self, name: str) -> BlobInfo | None:
+        """Return size and tag, None if absent."""
+        return await to_thread.run_sync(self._files.stat, name)
+
+    async def list(self, prefix: str = "") -> AsyncGenerator[BlobInfo, None]:
+        """Yield all files below a prefix; private ones and links are left out."""
+        walk = self._files.walk(prefix)
+        try:
+            while found := await to_thread.run_sync(lambda: list(islice(walk, _NAMES))):
+                for info in found:
+                    yield info
+        finally:
+            walk.close()
+
+    async def delete_many(self, names: Sequence[str]) -> None:
+        """Delete; absent names are fine. Durable with the next `sync`."""
+        await to_thread.run_sync(self._files.delete, names)
+
+    async def adopt(self, path: Path, name: str) -> str:
+        """Move a complete, synced file in under `name`, replacing it atomically; return its tag."""
+        return await to_thread.run_sync(self._files.adopt, path, name)
+
+    async def clear_scratch(self, scratch: str) -> None:
+        """Remove a private corner with all its temporary files."""
+        await to_thread.run_sync(self._files.clear, scratch)
+
+    def lock(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Hold a short advisory lock, over tasks and processes of this machine.
+
+        Raises on entering:
+            NotNow: somebody holds it for a minute already.
+        """
+        folder, slash, last = name.rpartition("/")
+        return self._flock(f"{folder}{slash}.{last}.lock")
+
+    @asynccontextmanager
+    async def _flock(self, name: str) -> AsyncIterator[None]:
+        descriptor = await to_thread.run_sync(self._files.open_lock, name)
+        try:
+            for _ in range(_TRIES):
+                if await to_thread.run_sync(locked_now, descriptor):
+                    break
+                await sleep(_PAUSE)
+            else:
+                message = f"the lock {self.folder}/{name} is held by another process"
+                raise NotNow(message, hint="look for a stopped syncer process on this machine and end it")
+            yield
+        finally:
+            os.close(descriptor)

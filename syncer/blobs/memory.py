@@ -1,0 +1,138 @@
+"""A store that forgets: for tests of sinks and plug-ins. It keeps the same promises as a real one."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+
+from syncer.model.entries import SpooledFile
+from syncer.model.errors import Conflict, SettingsError, TooLarge
+from syncer.model.paths import is_safe
+from syncer.ports import BlobInfo
+
+_CHUNK = 1 << 20
+_SHARED: dict[str, "MemoryBlobs"] = {}
+
+
+class MemoryBlobs:
+    """Objects in a dictionary. Names with a segment that starts with a dot are private and never listed."""
+
+    def __init__(self, name: str = "") -> None:
+        """Start empty."""
+        self.url = f"memory:{name}"
+        self.folder: Path | None = None
+        #: Content and tag by name.
+        self.objects: dict[str, tuple[bytes, str]] = {}
+        #: How often `sync` was called; what a test of durability looks at.
+        self.syncs = 0
+        self._serial = 0
+        self._locks: dict[str, anyio.Lock] = {}
+
+    @classmethod
+    def shared(cls, name: str) -> "MemoryBlobs":
+        """Return the one store of this name in this process, so that a second run finds what the first one wrote."""
+        return _SHARED.setdefault(name, cls(name))
+
+    async def put_many(self, files: Sequence[tuple[str, bytes | SpooledFile]], scratch: str) -> Sequence[str]:
+        """Write or replace; return tags."""
+        for name in (scratch, *(name for name, _ in files)):
+            _guard(name)
+        tags: list[str] = []
+        for name, data in files:
+            body = data if isinstance(data, bytes) else await anyio.Path(data.path).read_bytes()
+            tags.append(self._store(name, body))
+        return tags
+
+    async def sync(self) -> None:
+        """Count; there is nothing to force."""
+        self.syncs += 1
+
+    async def put(self, name: str, data: bytes, *, create: bool = False, match: str | None = None) -> str:
+        """Write one object; return its tag.
+
+        Raises:
+            Conflict: with `create`, it is there with other bytes; with `match`, its tag is another.
+        """
+        present = self.objects.get(_guard(name))
+        if create and present is not None:
+            if present[0] == data:
+                return present[1]
+            message = f"{name} is already there with other content"
+            raise Conflict(message)
+        if match is not None and (present is None or present[1] != match):
+            message = f"{name} was replaced by somebody else"
+            raise Conflict(message)
+        return self._store(name, data)
+
+    async def get(self, name: str, limit: int) -> tuple[bytes, str] | None:
+        """Return content and tag, None if absent.
+
+        Raises:
+            TooLarge: it is larger than `limit` bytes.
+        """
+        present = self.objects.get(_guard(name))
+        if present is not None and len(present[0]) > limit:
+            message = f"{name} is larger than {limit:,} bytes"
+            raise TooLarge(message)
+        return present
+
+    async def read(self, name: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        """Stream bytes of the version that stands there at the first step.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+        """
+        present = self.objects.get(_guard(name))
+        if present is None:
+            raise FileNotFoundError(name)
+        data = present[0][start:stop]
+        for position in range(0, len(data), _CHUNK):
+            yield data[position : position + _CHUNK]
+
+    async def stat(self, name: str) -> BlobInfo | None:
+        """Return size and tag, None if absent."""
+        present = self.objects.get(_guard(name))
+        return None if present is None else BlobInfo(name, len(present[0]), present[1])
+
+    async def list(self, prefix: str = "") -> AsyncIterator[BlobInfo]:
+        """Yield all public objects below a prefix."""
+        if prefix:
+            _guard(f"{prefix}x")
+        for name, (data, tag) in list(self.objects.items()):
+            if name.startswith(prefix) and not any(part.startswith(".") for part in name.split("/")):
+                yield BlobInfo(name, len(data), tag)
+
+    async def delete_many(self, names: Sequence[str]) -> None:
+        """Delete; absent names are fine."""
+        for name in names:
+            self.objects.pop(_guard(name), None)
+
+    async def adopt(self, path: Path, name: str) -> str:
+        """Take a local file in under `name` and remove it; return the tag."""
+        source = anyio.Path(path)
+        tag = self._store(name, await source.read_bytes())
+        await to_thread.run_sync(path.unlink)
+        return tag
+
+    async def clear_scratch(self, scratch: str) -> None:
+        """Do nothing: writes here have no temporary files."""
+        _guard(scratch)
+
+    def lock(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Hold a short lock, over the tasks of this process."""
+        return self._locks.setdefault(_guard(name), anyio.Lock())
+
+    def _store(self, name: str, data: bytes) -> str:
+        self._serial += 1
+        tag = f"{len(data)}-{self._serial}"
+        self.objects[_guard(name)] = (data, tag)
+        return tag
+
+
+def _guard(name: str) -> str:
+    if not is_safe(name):
+        message = f"{name[:200]!r} is no name inside the store"
+        raise SettingsError(message)
+    return name

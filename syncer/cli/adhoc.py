@@ -1,0 +1,125 @@
+"""A job without a file: what `export PLATFORM --project P --to URL` means as platform, sink and job.
+
+Pure, but for one look at the file system. The same destination always gives the same job, so a second call goes on
+where the first one stopped.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from syncer.blobs.roots import canonical
+from syncer.cli.exits import UsageError
+from syncer.settings.problems import suggestion
+from syncer.settings.schema import FileOptions
+
+#: Keys of the top of a configuration: a `--set` that begins with one of them is a full path already.
+_TOP = frozenset({*FileOptions.model_fields, "platforms", "sinks", "jobs"})
+#: What people also ask for, and can't have.
+_OTHER_FILES = frozenset(
+    {".7z", ".bz2", ".csv", ".gz", ".json", ".jsonl", ".ndjson", ".parquet", ".rar", ".tar", ".tgz", ".xz", ".zst"}
+)
+#: Characters of a job's name before the digest.
+_STEM = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A platform as the command line named it."""
+
+    name: str
+    type: str
+    #: It stands in the configuration; else its type was named, and its options come from `--set` and the environment.
+    configured: bool
+
+    def entries(self) -> dict[str, Any]:
+        """Return what has to be added to the configuration for it."""
+        return {} if self.configured else {"platforms": {self.name: {"type": self.type}}}
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where `--to` points: the job that it stands for, and the sink that writes there."""
+
+    job: str
+    sink: Mapping[str, Any]
+
+
+def choose(word: str, platforms: Mapping[str, Any], types: Iterable[str]) -> Choice:
+    """Return the platform that a word means: a configured name, else a type.
+
+    Raises:
+        UsageError: it is neither, or the type of several.
+    """
+    known = {name: entry.get("type", "") for name, entry in platforms.items() if isinstance(entry, Mapping)}
+    if word in known:
+        return Choice(word, str(known[word]), configured=True)
+    same = sorted(name for name, kind in known.items() if kind == word)
+    if len(same) == 1:
+        return Choice(same[0], word, configured=True)
+    if same:
+        raise UsageError(f"{len(same)} platforms are of type {word}", hint=f"name one: {', '.join(same)}")
+    kinds = list(types)
+    if word in kinds:
+        return Choice(word, word, configured=False)
+    raise UsageError(f"no platform {word!r}; {suggestion(word, [*known, *kinds])}", hint="see: syncer platforms")
+
+
+def destination(to: str, folder: Path) -> Destination:
+    """Return what `--to` means; a relative path counts from `folder`, the working directory. Blocks for one look.
+
+    Raises:
+        UsageError: it is a file that can't be written.
+        SettingsError: it is no kind of destination that this version can write to.
+    """
+    if not to:
+        raise UsageError("--to names no destination", hint="give out.zip, or dir/")
+    url = canonical(to, folder)
+    parent, _, name = url.rpartition("/")
+    if to.endswith(".zip"):
+        # Braces in a file's name are no variables.
+        plain = Path(to).name.replace("{", "{{").replace("}", "}}")
+        return Destination(_job_name(name.removesuffix(".zip"), url), {"type": "zip", "url": parent, "name": plain})
+    suffix = Path(to).suffix.lower()
+    if not to.endswith("/") and suffix in {*_OTHER_FILES, ".zip"}:
+        raise UsageError(
+            f"--to {to}: only zip archives (.zip) and folders can be written", hint="end it with / if it is a folder"
+        )
+    path = folder / Path(to.removeprefix("file:")).expanduser()
+    if path.is_file():
+        raise UsageError(f"--to {to}: is a file", hint="name a folder, or an archive that ends with .zip")
+    return Destination(_job_name(name, url), {"type": "prefix", "url": url})
+
+
+def dotted(assignments: Iterable[str], platform: str, sink: str | None = None) -> list[str]:
+    """Return `--set` assignments with full paths: `url=…` is the platform's, `sink.on_delete=…` the sink's."""
+    return [_dotted(assignment, platform, sink) for assignment in assignments]
+
+
+def _dotted(assignment: str, platform: str, sink: str | None) -> str:
+    key, equals, _ = assignment.partition("=")
+    head, dot, _ = key.strip().partition(".")
+    if not equals or not head or head in _TOP:
+        return assignment
+    if head == "sink" and dot and sink is not None:
+        return f"sinks.{sink}.{assignment.strip().partition('.')[2]}"
+    if head == "platform" and dot:
+        return f"platforms.{platform}.{assignment.strip().partition('.')[2]}"
+    return f"platforms.{platform}.{assignment.strip()}"
+
+
+def missing(message: str, platform: str, defaults: Mapping[str, Any]) -> str | None:
+    """Return how options of a platform without a file are given, if a message is about some of them."""
+    names = dict.fromkeys(re.findall(rf"\bplatforms\.{re.escape(platform)}\.(\w+)", message))
+    if not names:
+        return None
+    shown = [f"--set {name}={next(iter(defaults.get(name, ())), '…')}" for name in names]
+    return f"without a configuration file, give it on the command line: {' '.join(shown)}"
+
+
+def _job_name(name: str, url: str) -> str:
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-_")[:_STEM] or "export"
+    return f"{stem}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"

@@ -1,0 +1,158 @@
+"""What a command stands in: the open configuration, the log, and who listens to events."""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+
+import anyio.to_thread
+from structlog.typing import FilteringBoundLogger
+
+from syncer.app.library import Syncer, open_syncer
+from syncer.app.registry import Registry, discover
+from syncer.cli.adhoc import Choice, choose, dotted, missing
+from syncer.cli.exits import UsageError
+from syncer.cli.messages import warn
+from syncer.cli.options import Everywhere
+from syncer.model.errors import SettingsError, SyncerError
+from syncer.model.events import Event, RunEnded
+from syncer.observe import Hub
+from syncer.observe.output import Level
+from syncer.observe.terminal import choose_format, open_observers
+from syncer.settings import LogOptions, find
+from syncer.settings.document import read
+from syncer.settings.overrides import from_assignments, from_environment
+from syncer.settings.problems import suggestion
+
+#: From the least said to the most.
+_LADDER: Sequence[Level] = tuple(reversed(get_args(Level)))
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An open configuration and the log of this command."""
+
+    syncer: Syncer
+    logger: FilteringBoundLogger
+    here: Everywhere
+    #: Standard error is for programs (`--log-format json`): nothing but log lines goes there.
+    machine: bool
+
+    def jobs(self, names: Sequence[str]) -> list[str]:
+        """Return the jobs that were named, all of the configuration if none was.
+
+        Raises:
+            UsageError: there is no such job.
+            SettingsError: there are no jobs at all.
+        """
+        known = self.syncer.settings.jobs
+        for name in names:
+            if name not in known:
+                raise UsageError(f"no job {name!r}; {suggestion(name, known, nothing='none is configured')}")
+        if not known:
+            file = self.syncer.settings.file
+            what = "no configuration file, and so no jobs" if file is None else f"{file} has no jobs"
+            raise SettingsError(
+                what, hint="name a file with -c, begin one with `syncer init`, or use `syncer export` without any"
+            )
+        return list(dict.fromkeys(names)) or list(known)
+
+
+@asynccontextmanager
+async def opened(
+    here: Everywhere, *, registry: Registry | None = None, sets: Sequence[str] | None = None,
+    add: Mapping[str, Any] | None = None, progress: bool = False,
+) -> AsyncIterator[Session]:  # fmt: skip
+    """Open the configuration for one command.
+
+    Raises on entering:
+        SettingsError: it can't be used.
+    """
+    hub = Hub()
+    chosen = here.sets if sets is None else sets
+    async with open_syncer(here.config, sets=chosen, add=add, hub=hub, registry=registry) as syncer:
+        log = syncer.settings.log
+        wish = here.log_format or log.format
+        level = level_of(here, log, console=choose_format(wish, tty=sys.stderr.isatty()) == "console")
+        style = here.progress if progress and not here.quiet else "none"
+        async with open_observers(syncer.clock, log_format=wish, progress=style, level=level) as observers:
+            machine = wish == "json"
+
+            def heard(event: Event) -> None:
+                if isinstance(event, RunEnded) and not machine:
+                    # Problems stand in the summary, once, with what to do about them.
+                    event = RunEnded(replace(event.report, problems=()))
+                observers.hub.emit(event)
+
+            hub.add(heard)
+            if not here.quiet:
+                for text in syncer.settings.warnings:
+                    warn(text)
+            yield Session(syncer, observers.logger, here, machine)
+
+
+@asynccontextmanager
+async def opened_platform(here: Everywhere, word: str) -> AsyncIterator[tuple[Session, Choice]]:
+    """Open the configuration for a command that names one platform, configured or not.
+
+    Raises on entering:
+        UsageError: there is no such platform or type.
+        SettingsError: the configuration can't be used.
+    """
+    registry, choice = await named_platform(here, word)
+    with_hints = explained(registry, choice)
+    async with with_hints, opened(
+        here, registry=registry, sets=dotted(here.sets, choice.name), add=choice.entries()
+    ) as session:  # fmt: skip
+        yield session, choice
+
+
+async def named_platform(here: Everywhere, word: str) -> tuple[Registry, Choice]:
+    """Return the platform that a word means, and the plug-ins there are.
+
+    Raises:
+        UsageError: there is no such platform or type.
+        SettingsError: the configuration can't be read.
+    """
+
+    def look() -> tuple[Registry, Choice]:
+        registry = discover()
+        file = find(here.config)
+        tree = {} if file is None else read(file).tree
+        from_environment(tree, os.environ)
+        from_assignments(tree, [each for each in here.sets if each.strip().startswith("platforms.")])
+        platforms = tree.get("platforms")
+        return registry, choose(word, platforms if isinstance(platforms, Mapping) else {}, registry.sources)
+
+    return await anyio.to_thread.run_sync(look)
+
+
+@asynccontextmanager
+async def explained(registry: Registry, choice: Choice) -> AsyncIterator[None]:
+    """Tell how an option of a platform without a file is given, where an error is about one."""
+    try:
+        yield
+    except SyncerError as error:
+        advice = advised(error, registry, choice)
+        if advice is None:
+            raise
+        raise SettingsError(str(error), hint=advice) from error
+
+
+def advised(error: SyncerError, registry: Registry, choice: Choice) -> str | None:
+    """Return the hint of an error and how to give the option that it is about, None if it is about none."""
+    if choice.configured:
+        return None
+    more = missing(str(error), choice.name, registry.source(choice.type).defaults)
+    return more and "\n".join(dict.fromkeys(filter(None, [error.hint, more])))
+
+
+def level_of(here: Everywhere, log: LogOptions, *, console: bool) -> Level:
+    """Return the lowest level that is logged: as the file says, else what a person or a program wants to know."""
+    if here.quiet:
+        return "error"
+    usual: Level = "warning" if console else "info"
+    start = log.level if "level" in log.model_fields_set else usual
+    return _LADDER[min(_LADDER.index(start) + here.verbose, len(_LADDER) - 1)]

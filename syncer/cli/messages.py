@@ -1,0 +1,54 @@
+"""Words for people, on standard error: redacted, and with everything spelt out that a terminal might obey."""
+
+import sys
+
+from syncer.model.errors import SyncerError
+from syncer.net.redact import redact_text
+from syncer.observe.screen import printable
+from syncer.settings import SettingsRefused
+
+
+def say(text: str) -> None:
+    """Print a text on standard error; its line breaks stay."""
+    print(redacted(text), file=sys.stderr, flush=True)
+
+
+def redacted(text: str) -> str:
+    """Return a text without credentials and control characters, its lines kept."""
+    return "\n".join(printable(line) for line in redact_text(text).split("\n"))
+
+
+def complain(message: str, hint: str | None = None) -> None:
+    """Say what happened, and what to do about it."""
+    say(labelled("error", message))
+    if hint:
+        say(labelled("hint", hint))
+
+
+def warn(message: str, hint: str | None = None) -> None:
+    """Say what is odd and no failure."""
+    say(labelled("warning", message))
+    if hint:
+        say(labelled("hint", hint))
+
+
+def explain(error: SyncerError) -> None:
+    """Say an error; of a refused configuration every problem with its own hint."""
+    if not isinstance(error, SettingsRefused):
+        complain(str(error), error.hint)
+        return
+    lines = str(error).split("\n")
+    if len(lines) == 1:
+        complain(lines[0], error.hint)
+        return
+    say(f"error: {len(lines)} problems in {error.file.name if error.file else 'the configuration'}:")
+    for line, problem in zip(lines, error.problems, strict=False):
+        say(f"  - {line}")
+        if problem.hint:
+            say(f"    {problem.hint}")
+
+
+def labelled(label: str, text: str) -> str:
+    """Return `label: text`, further lines of the text indented below the first."""
+    first, *rest = text.split("\n")
+    return "\n".join([f"{label}: {first}", *(f"{' ' * (len(label) + 2)}{line}" for line in rest)])

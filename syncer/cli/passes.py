@@ -1,0 +1,94 @@
+"""One pass of some jobs: run, told about, and turned into an exit code. `sync` and `export` stand on it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import anyio.to_thread
+
+from syncer.cli import metrics_file, summary
+from syncer.cli.context import Session
+from syncer.cli.messages import say
+from syncer.cli.options import PassFlags
+from syncer.cli.tables import Form, emit, json_text, show
+from syncer.flow.job import RunOptions
+from syncer.model.errors import Exit, SyncerError
+from syncer.model.report import Counts, Problem, Report, worst
+from syncer.schedule.lifetime import signals
+from syncer.schedule.scheduler import Once
+
+#: Returns a better hint for an error, None if there is none.
+Advice = Callable[[SyncerError], str | None]
+
+
+@dataclass(slots=True)
+class Pass:
+    """One pass over some jobs of an open configuration."""
+
+    session: Session
+    flags: PassFlags
+    advice: Advice = lambda _: None
+    #: The first signal, once there was one.
+    signalled: str | None = None
+    reports: list[Report] = field(default_factory=list)
+
+    async def run(self, jobs: Sequence[str], output: Form) -> Exit:
+        """Run the jobs one after the other, say what they did, and return the exit code of them all."""
+        options = self.flags.options()
+
+        async def one(name: str) -> Report:
+            report = await self._job(name, options)
+            self.reports.append(report)
+            await self._tell(report)
+            return report
+
+        async with signals(self._drain):
+            await Once(one, self._stopped).work(jobs)
+        codes = [report.exit_code(self.flags.allow_owed) for report in self.reports]
+        left = jobs[len(self.reports) :]
+        if left:
+            self._say(f"not begun: {', '.join(left)}")
+            codes.append(Exit.NOT_NOW if self.signalled else Exit.STOPPED)
+        if self.flags.metrics_file is not None:
+            text = metrics_file.render(self.reports, self.flags.allow_owed)
+            await anyio.to_thread.run_sync(metrics_file.write, self.flags.metrics_file, text)
+        code = worst(codes)
+        self._print(output, code)
+        return code
+
+    async def _job(self, name: str, options: RunOptions) -> Report:
+        """Run one job; one that can't even be assembled has a report too, and the others go on."""
+        clock = self.session.syncer.clock
+        started = clock.now()
+        try:
+            return await self.session.syncer.sync(name, options)
+        except SyncerError as error:
+            problem = Problem(str(error), error.exit_code, self.advice(error) or error.hint)
+            return Report(name, "", started, clock.now(), Counts(), complete=False, problems=(problem,))
+
+    async def _tell(self, report: Report) -> None:
+        owed = await self.session.syncer.store.all_owed(report.job) if sum(report.owed.values()) else ()
+        done = report.exit_code(self.flags.allow_owed) is Exit.DONE
+        for line in summary.lines(report, owed, self.flags.allow_owed):
+            self._say(line, quietly=done)
+
+    def _say(self, line: str, *, quietly: bool = False) -> None:
+        if self.session.machine:
+            self.session.logger.info(line.strip())
+        elif not (quietly and self.session.here.quiet):
+            say(line)
+
+    def _print(self, output: Form, code: Exit) -> None:
+        rows = [summary.as_json(report, self.flags.allow_owed) for report in self.reports]
+        if output == "json":
+            emit(json_text({"exit_code": int(code), "reports": rows}, indent=2))
+        elif output == "jsonl":
+            show(rows, output)
+
+    def _stopped(self) -> bool:
+        return self.signalled is not None or any(report.stopped is not None for report in self.reports)
+
+    def _drain(self, name: str) -> None:
+        self.signalled = name
+        # A warning: heard also where progress is drawn, and where little is logged.
+        self.session.logger.warning("finishing what is in flight; a second signal stops at once", signal=name)
+        self.session.syncer.drain(name)

@@ -1,0 +1,68 @@
+"""One request on its way through the stack, and what takes its answer."""
+
+from collections.abc import Mapping
+from typing import Generic, Protocol, TypeVar
+from urllib.parse import quote, urlencode
+
+import aiohttp
+
+from syncer.model.errors import Unsafe
+from syncer.net.classify import Label, Retryable
+from syncer.net.routes import Route, Routes
+from syncer.ports import Request
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+_METHODS = frozenset({"GET", "POST"})
+
+
+class Receiver(Protocol[T_co]):
+    """Takes the body of a good answer; may span several attempts."""
+
+    #: Bytes received in the present attempt.
+    size: int
+    timeout: aiohttp.ClientTimeout
+
+    def headers(self) -> Mapping[str, str] | None:
+        """Begin an attempt; return what it asks for beyond the request (a range)."""
+
+    async def receive(self, response: aiohttp.ClientResponse, url: str, label: Label) -> T_co:
+        """Read the body."""
+
+    def failed(self, failure: Retryable) -> None:
+        """Settle what is kept of a failed attempt, and note progress in `failure`."""
+
+
+class Call(Generic[T]):
+    """A request, where it is being sent at the moment, and its receiver."""
+
+    __slots__ = ("_start", "label", "method", "receiver", "renewed", "request", "route", "text", "url")
+
+    def __init__(self, request: Request, receiver: Receiver[T], routes: Routes) -> None:
+        """Build the URL, and decide whether it may be opened.
+
+        Raises:
+            Unsafe: it may not, or it is no read.
+        """
+        if request.method not in _METHODS:
+            message = f"a source sends GET and listed POST calls, nothing else ({request.method[:20]!r})"
+            raise Unsafe(message)
+        text = request.url
+        if request.params:
+            text += ("&" if "?" in text else "?") + urlencode(request.params, quote_via=quote)
+        self.request = request
+        self.receiver = receiver
+        self.label = Label(request.method, text)
+        self.method = request.method
+        self.text = text
+        self.route: Route
+        self.route, self.url = routes.find(text, request)
+        #: The credential was renewed once; a second 401 is final.
+        self.renewed = False
+        self._start = text, self.route, self.url
+
+    def restart(self) -> None:
+        """Go back to where the request began: what a redirect led to may have expired."""
+        self.method = self.request.method
+        self.text, self.route, self.url = self._start

@@ -1,0 +1,93 @@
+"""The `Http` door on aiohttp."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import aiohttp
+
+from syncer.model.entries import SpooledFile
+from syncer.model.events import Emit
+from syncer.net.classify import Label, Retryable, http_date
+from syncer.net.decode import read_body
+from syncer.net.guard import Guard
+from syncer.net.network import Network
+from syncer.net.pace import Bandwidth
+from syncer.net.policy import Policy
+from syncer.net.resume import Download, GrowingBody
+from syncer.net.transport import open_transport
+from syncer.ports import Clock, Http, Request, Response, Spool
+
+
+@asynccontextmanager
+async def open_http(network: Network, clock: Clock, emit: Emit, spool: Spool) -> AsyncIterator[Http]:
+    """Open the way to one platform; its connections are closed when the block is left.
+
+    Raises:
+        SettingsError: a certificate, key, authority or proxy can't be used.
+        Unsafe: a configured URL is not one that may be opened.
+    """
+    guard = Guard(network)
+    async with open_transport(network, guard) as transport:
+        yield Client(network, Policy(network, guard, transport, clock, emit), clock, spool)
+
+
+class Client:
+    """See `ports.Http`."""
+
+    def __init__(self, network: Network, policy: Policy, clock: Clock, spool: Spool) -> None:
+        """Take the stack that every request goes through."""
+        self._network = network
+        self._policy = policy
+        self._clock = clock
+        self._spool = spool
+        self._bandwidth = Bandwidth(clock, network.bandwidth) if network.bandwidth is not None else None
+        self._timeout = _timeout(network, network.timeout)
+        self._content_timeout = _timeout(network, None)
+
+    async def fetch(self, request: Request) -> Response:
+        """Return the whole answer; raises the `HttpError` family."""
+        timeout = self._timeout if request.timeout is None else _timeout(self._network, request.timeout)
+        limit = self._network.max_body if request.max_bytes is None else request.max_bytes
+        return await self._policy.run(request, _Whole(limit, timeout, self._bandwidth))
+
+    async def download(self, request: Request, key: str) -> bytes | SpooledFile:
+        """Return a body in memory, or spooled under `key` if it is large; raises the `HttpError` family."""
+        network = self._network
+        timeout = self._content_timeout if request.timeout is None else _timeout(network, request.timeout)
+        limit = network.max_item if request.max_bytes is None else request.max_bytes
+        async with GrowingBody(self._spool, key) as body:
+            receiver = Download(
+                body, limit, timeout, patience=network.timeout, clock=self._clock, bandwidth=self._bandwidth
+            )
+            while not await self._policy.run(request, receiver):
+                pass
+            return await body.finish()
+
+
+class _Whole:
+    """Receives an API answer in one piece; nothing of a broken one is kept."""
+
+    __slots__ = ("_bandwidth", "_limit", "size", "timeout")
+
+    def __init__(self, limit: int, timeout: aiohttp.ClientTimeout, bandwidth: Bandwidth | None) -> None:
+        self.size = 0
+        self.timeout = timeout
+        self._limit = limit
+        self._bandwidth = bandwidth
+
+    def headers(self) -> Mapping[str, str] | None:
+        return None
+
+    async def receive(self, response: aiohttp.ClientResponse, url: str, label: Label) -> Response:
+        headers = response.headers
+        body = await read_body(response, self._limit, label, self._bandwidth)
+        self.size = len(body)
+        date = headers.get("Date")
+        return Response(response.status, headers, body, url, http_date(date) if date is not None else None)
+
+    def failed(self, failure: Retryable) -> None:
+        """Nothing is kept."""
+
+
+def _timeout(network: Network, total: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=total, connect=network.connect_timeout, sock_read=network.read_timeout)

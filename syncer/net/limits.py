@@ -1,0 +1,193 @@
+"""How many requests may be in flight to one origin: a FIFO of slots whose number follows the server's answers."""
+
+import asyncio
+from collections import deque
+
+from syncer.model.events import Emit, LimitChanged
+from syncer.net.network import Network
+from syncer.net.pace import Pace
+from syncer.ports import Clock
+
+#: Requests in flight to begin with, and what a refusal leaves of them.
+START, DECREASE = 4, 0.75
+#: Part of the slots that must be in use before an answer says something about the limit.
+SATURATED = 0.8
+#: More slots must bring at least this part of the same growth in throughput, else the server only queues them.
+GAIN = 0.25
+#: After growth that brought nothing, no growth for so long, in seconds.
+HOLD = 30.0
+
+
+class Slots:
+    """A first-come, first-served semaphore that can be resized while it is in use."""
+
+    __slots__ = ("_waiters", "limit", "used")
+
+    def __init__(self, limit: int) -> None:
+        """Take the first number of slots."""
+        self.limit = limit
+        self.used = 0
+        self._waiters: deque[asyncio.Future[None]] = deque()
+
+    def take_nowait(self) -> bool:
+        """Take a slot if one is free and nobody waits for it."""
+        if self.used >= self.limit or self._waiters:
+            return False
+        self.used += 1
+        return True
+
+    async def take(self) -> None:
+        """Wait for a slot."""
+        if self.take_nowait():
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if not waiter.cancelled():
+                self.give()
+            elif waiter in self._waiters:
+                self._waiters.remove(waiter)
+            raise
+
+    def give(self) -> None:
+        """Give a slot back."""
+        self.used -= 1
+        if self._waiters:
+            self._hand_out()
+
+    def resize(self, limit: int) -> None:
+        """Change the number of slots; those in use stay until they are given back."""
+        self.limit = limit
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self._waiters and self.used < self.limit:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                self.used += 1
+                waiter.set_result(None)
+
+
+class OriginLimits:
+    """Everything that holds a request to one origin back: slots first, then the pace.
+
+    Additive increase, multiplicative decrease: +1 slot for each full round of answers while the slots are in use,
+    x0.75 at most once per round trip on refusals and timeouts. Growth also stops while it only makes the server slower.
+    """
+
+    def __init__(self, origin: str, network: Network, clock: Clock, emit: Emit) -> None:
+        """Take the origin's bounds from the configuration."""
+        self.origin = origin
+        self._clock = clock
+        self._emit = emit
+        self._most = network.concurrency
+        self._exact = float(min(START, self._most))
+        self.slots = Slots(int(self._exact))
+        #: Gives the slot back.
+        self.leave = self.slots.give
+        self.pace = Pace(clock, emit, origin, network.requests_per_second)
+        self._cut_at = float("-inf")
+        self._trend = _Trend()
+
+    def enter_nowait(self) -> bool:
+        """Take a slot if that needs no waiting of any kind."""
+        return self.pace.free and self.slots.take_nowait()
+
+    async def enter(self) -> bool:
+        """Wait for a slot and for the pace; tell whether the pace made it wait."""
+        await self.slots.take()
+        try:
+            return await self.pace.turn()
+        except BaseException:
+            self.slots.give()
+            raise
+
+    def pause_left(self) -> float:
+        """Return for how many seconds the origin takes no requests."""
+        return max(0.0, self.pace.resume_at - self._clock.monotonic())
+
+    def answered(self, entered: float, sent: float, *, paced: bool) -> None:
+        """Learn from an answer that was not a refusal. Called before `leave`."""
+        slots = self.slots
+        now = self._clock.monotonic()
+        saturated = slots.used >= SATURATED * slots.limit
+        self.pace.answered(now, entered, sent, saturated=saturated)
+        # While the pace holds requests back, full slots say nothing about the server's concurrency.
+        if paced or not saturated:
+            return
+        back = self._trend.settle(now, slots.used, now - sent, self._exact)
+        if back is not None:
+            self._resize(back)
+        elif self._exact < self._most and not self._trend.held(now):
+            self._resize(min(self._exact + 1.0 / self._exact, self._most))
+
+    def refused(self, entered: float, sent: float, retry_after: float | None) -> None:
+        """Learn from a 429."""
+        now = self._clock.monotonic()
+        self.pace.refused(now, entered, sent, retry_after)
+        self._decrease(now, sent)
+
+    def congested(self, sent: float, retry_after: float | None) -> None:
+        """Learn from a 503 or a timeout."""
+        now = self._clock.monotonic()
+        if retry_after is not None:
+            self.pace.pause(now, retry_after)
+        self._decrease(now, sent)
+
+    def _decrease(self, now: float, sent: float) -> None:
+        if sent < self._cut_at:
+            return
+        self._cut_at = now
+        self._trend = _Trend()
+        self._resize(max(1.0, self._exact * DECREASE))
+
+    def _resize(self, exact: float) -> None:
+        self._exact = exact
+        limit = int(exact)
+        if limit != self.slots.limit:
+            self.slots.resize(limit)
+            self._emit(LimitChanged(self.origin, limit))
+
+
+class _Trend:
+    """Compares throughput before and after growth: by Little's law it is requests in flight over their mean latency."""
+
+    __slots__ = ("_base_limit", "_base_throughput", "_count", "_flight", "_held_until", "_seconds")
+
+    def __init__(self) -> None:
+        self._base_limit = 0.0
+        self._base_throughput = 0.0
+        self._held_until = float("-inf")
+        self._clear()
+
+    def held(self, now: float) -> bool:
+        return now < self._held_until
+
+    def settle(self, now: float, flight: int, seconds: float, limit: float) -> float | None:
+        """Take one answer; return the limit to go back to when the last growth brought nothing."""
+        self._flight += flight
+        self._seconds += seconds
+        self._count += 1
+        if self._count < max(2 * limit, 20) or self._seconds <= 0:
+            return None
+        throughput = self._flight / self._seconds
+        self._clear()
+        if self.held(now):
+            # What is learned while holding is the base that the next try has to beat.
+            self._base_limit, self._base_throughput = limit, throughput
+            return None
+        growth = limit / self._base_limit - 1 if self._base_limit else 0.0
+        if self._base_limit and growth < 0.2:  # noqa: PLR2004  # less than a fifth drowns in noise
+            return None
+        if self._base_limit and throughput < self._base_throughput * (1 + GAIN * growth):
+            self._held_until = now + HOLD
+            return self._base_limit
+        self._base_limit, self._base_throughput = limit, throughput
+        return None
+
+    def _clear(self) -> None:
+        self._count = 0
+        self._flight = 0.0
+        self._seconds = 0.0

@@ -1,0 +1,177 @@
+"""The stack around every request, put together in this one place: retry(redirect(auth(limit(send)))).
+
+Credentials are fetched before a slot is taken, because renewing one is itself a request through this stack: with all
+slots held by requests that wait for the same new token, nobody could fetch it.
+"""
+
+from collections.abc import Awaitable, Mapping
+from typing import TypeVar
+
+import aiohttp
+
+from syncer.model.errors import HttpError, Unauthorized, Unsafe
+from syncer.model.events import Emit, RequestEnded
+from syncer.net import classify, redact
+from syncer.net.call import Call, Receiver
+from syncer.net.classify import NETWORK_ERRORS, Retryable
+from syncer.net.decode import first_bytes
+from syncer.net.guard import MAX_HOPS, Guard
+from syncer.net.network import Network
+from syncer.net.retry import Patience, retry
+from syncer.net.routes import Routes
+from syncer.net.transport import Transport
+from syncer.ports import Clock, Request
+
+T = TypeVar("T")
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_CONDITIONAL = frozenset({"if-none-match", "if-modified-since"})
+
+
+class _Redirected:
+    """Says that the call now points elsewhere."""
+
+
+_REDIRECTED = _Redirected()
+
+
+class Policy:
+    """Limits, credentials, redirects and retries of one client."""
+
+    def __init__(self, network: Network, guard: Guard, transport: Transport, clock: Clock, emit: Emit) -> None:
+        """Take the parts; nothing is sent yet."""
+        self._guard = guard
+        self._routes = Routes(network, guard, transport, clock, emit)
+        self._clock = clock
+        self._emit = emit
+        self._patience = Patience(network.attempts, network.retry_budget)
+        self._shown: Mapping[str, str] | None = None
+
+    async def run(self, request: Request, receiver: Receiver[T]) -> T:
+        """Return what the receiver makes of the first good answer.
+
+        Raises:
+            HttpError: there is none.
+        """
+        call = Call(request, receiver, self._routes)
+        patience = self._patience
+        if request.attempts is not None:
+            patience = Patience(request.attempts, patience.budget, strict=True)
+        paused = call.route.limits.pause_left
+        return await retry(
+            self._attempt, call, patience, origin=call.route.origin, paused=paused, clock=self._clock, emit=self._emit
+        )
+
+    async def _attempt(self, call: Call[T]) -> T:
+        call.restart()
+        for _ in range(MAX_HOPS + 1):
+            outcome = await self._authorized(call)
+            if not isinstance(outcome, _Redirected):
+                return outcome
+        message = f"{call.label}: more than {MAX_HOPS} redirects"
+        raise Unsafe(message, hint="the platform sends us in circles; check its url")
+
+    async def _authorized(self, call: Call[T]) -> T | _Redirected:
+        auth = call.request.auth
+        if auth is None:
+            return await self._limited(call, None)
+        if not call.route.own:
+            try:
+                return await self._limited(call, None)
+            except Unauthorized as error:
+                error.hint = f"the credential is not meant for {call.route.origin}, so it was not sent there"
+                raise
+        credential = await auth.headers()
+        self._remember(credential)
+        try:
+            return await self._limited(call, credential)
+        except Unauthorized:
+            if call.renewed or not await auth.renew(credential):
+                raise
+        call.renewed = True
+        credential = await auth.headers()
+        self._remember(credential)
+        return await self._limited(call, credential)
+
+    async def _limited(self, call: Call[T], credential: Mapping[str, str] | None) -> T | _Redirected:
+        limits, monotonic = call.route.limits, self._clock.monotonic
+        origin, method, receiver = call.route.origin, call.method, call.receiver
+        sent = entered = monotonic()
+        paced = False
+        if not limits.enter_nowait():
+            paced = await limits.enter()
+            sent = monotonic()
+        status = receiver.size = 0
+        try:
+            try:
+                response = await self._send(call, credential)
+                status = response.status
+                outcome = await self._received(call, response)
+            except NETWORK_ERRORS as error:
+                # Nothing of the library's exception goes on: it knows the whole URL and all headers.
+                raise classify.exception_failure(call.label, error) from None
+            limits.answered(entered, sent, paced=paced)
+        except Retryable as failure:
+            receiver.failed(failure)
+            if failure.rule.throttled:
+                limits.refused(entered, sent, failure.retry_after)
+            elif failure.rule.congested or failure.retry_after is not None:
+                limits.congested(sent, failure.retry_after)
+            raise
+        except HttpError:
+            limits.answered(entered, sent, paced=paced)
+            raise
+        finally:
+            limits.leave()
+            self._emit(RequestEnded(origin, method, status, monotonic() - sent, receiver.size))
+        return outcome
+
+    def _send(self, call: Call[T], credential: Mapping[str, str] | None) -> Awaitable[aiohttp.ClientResponse]:
+        request, receiver, route = call.request, call.receiver, call.route
+        headers: Mapping[str, str] | None = request.headers or None
+        extra = receiver.headers()
+        if extra is not None:
+            headers = {**headers, **extra} if headers else extra
+        if credential is not None:
+            headers = {**headers, **credential} if headers else credential
+        return route.session.request(
+            call.method,
+            call.url,
+            headers=headers,
+            json=request.json if call.method == "POST" else None,
+            allow_redirects=False,
+            proxy=route.proxy,
+            timeout=receiver.timeout,
+        )
+
+    async def _received(self, call: Call[T], response: aiohttp.ClientResponse) -> T | _Redirected:
+        request, status, headers = call.request, response.status, response.headers
+        try:
+            if 200 <= status < 300 or (status == 304 and _conditional(request)):  # noqa: PLR2004  # RFC 9110 §15.3, §15.4.5
+                expect = request.expect
+                if expect is not None and not classify.media_matches(headers.get("Content-Type"), expect):
+                    kind = (headers.get("Content-Type") or "").partition(";")[0][:60]
+                    reason = f"{expect} was expected, {kind} came (a proxy's or a login page?)"
+                    raise classify.bad_body(call.label, reason, status=status, body=await first_bytes(response))
+                return await call.receiver.receive(response, call.text, call.label)
+            body = await first_bytes(response)
+            if status in _REDIRECTS and (location := headers.get("Location")):
+                call.method, call.text = self._guard.redirect(call.method, status, call.url, location)
+                call.route, call.url = self._routes.find(call.text, request)
+                return _REDIRECTED
+            raise classify.status_failure(call.label, status, headers, body, self._clock.now())
+        finally:
+            if not response.closed:
+                response.release()
+
+    def _remember(self, credential: Mapping[str, str]) -> None:
+        if credential is self._shown:
+            return
+        self._shown = credential
+        for value in credential.values():
+            redact.remember(value)
+            redact.remember(value.rpartition(" ")[2])
+
+
+def _conditional(request: Request) -> bool:
+    return any(name.lower() in _CONDITIONAL for name in request.headers)

@@ -1,0 +1,82 @@
+"""What is decided once for an origin and a class of requests: session, limits, proxy, sight of credentials."""
+
+import aiohttp
+from yarl import URL
+
+from syncer.model.events import Emit
+from syncer.net.guard import Guard, normalized, origin_of, parse_url, read_url
+from syncer.net.limits import OriginLimits
+from syncer.net.network import Network
+from syncer.net.transport import Transport
+from syncer.ports import Clock, Request
+
+#: Decisions remembered; more than a platform and its stores ever need.
+_MOST = 1024
+
+
+class Route:
+    """The way to one origin for one class of requests."""
+
+    __slots__ = ("limits", "origin", "own", "proxy", "session")
+
+    def __init__(self, origin: str, session: aiohttp.ClientSession, limits: OriginLimits, proxy: URL | None, *,
+                 own: bool) -> None:  # fmt: skip
+        """Take what was decided."""
+        self.origin = origin
+        self.session = session
+        self.limits = limits
+        self.proxy = proxy
+        #: The origin may see the request's credential.
+        self.own = own
+
+
+class Routes:
+    """All routes of one client. Requests to one origin share its limits, whatever their class."""
+
+    def __init__(self, network: Network, guard: Guard, transport: Transport, clock: Clock, emit: Emit) -> None:
+        """Take the parts that decisions are made of."""
+        self._network = network
+        self._guard = guard
+        self._transport = transport
+        self._clock = clock
+        self._emit = emit
+        self._routes: dict[tuple[str, bool, frozenset[str] | None], Route] = {}
+        self._limits: dict[str, OriginLimits] = {}
+        self._trusted: dict[frozenset[str], frozenset[str]] = {}
+
+    def find(self, text: str, request: Request) -> tuple[Route, URL]:
+        """Return the route for a URL, and the URL as it is sent.
+
+        Raises:
+            Unsafe: it may not be opened.
+        """
+        # Everything up to the slash after the host decides; deciding once keeps it out of the hot path.
+        end = text.find("/", 8)
+        trusted = request.auth.origins if request.auth is not None else None
+        key = (text if end < 0 else text[:end], request.content, trusted)
+        route = self._routes.get(key)
+        if route is not None:
+            return route, read_url(text)
+        url = parse_url(text)
+        route = self._decide(url, trusted, content=request.content)
+        if len(self._routes) >= _MOST:
+            self._routes.clear()
+        self._routes[key] = route
+        return route, url
+
+    def _decide(self, url: URL, trusted: frozenset[str] | None, *, content: bool) -> Route:
+        origin = origin_of(url)
+        allowed = trusted is not None and origin in self._normalized(trusted)
+        known = not content and (allowed or self._guard.is_own(origin))
+        self._guard.check(url, own=known)
+        limits = self._limits.get(origin)
+        if limits is None:
+            limits = self._limits[origin] = OriginLimits(origin, self._network, self._clock, self._emit)
+        session = self._transport.own if known else self._transport.content
+        return Route(origin, session, limits, self._transport.proxy_for(url), own=allowed and not content)
+
+    def _normalized(self, trusted: frozenset[str]) -> frozenset[str]:
+        origins = self._trusted.get(trusted)
+        if origins is None:
+            origins = self._trusted[trusted] = normalized(trusted)
+        return origins

@@ -1,0 +1,185 @@
+"""Zip archives as a destination: whole partitions in `<name>.zip`, readable by everything that reads zip files."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from syncer.blobs.roots import open_root
+from syncer.model.entries import Container
+from syncer.model.errors import SettingsError
+from syncer.model.refs import AnnotationRef, Partition
+from syncer.model.units import SIZE_PATTERN, size_in_bytes
+from syncer.ports import Blobs, Found, ManifestRow, SinkPlugin, Tools, Unit
+from syncer.sinks.archive_names import EXTENSION, Naming, part_id
+from syncer.sinks.archive_parts import Parts, Rules
+from syncer.sinks.archive_read import ArchiveReader
+from syncer.sinks.archive_session import ArchiveSession
+from syncer.sinks.archive_swap import changed, decode_swaps
+from syncer.sinks.failures import destination
+from syncer.sinks.layout import ITEM_FIELDS, KEY_FIELDS, Layout, Template, bound_layout
+from syncer.sinks.manifest import JobManifest
+from syncer.sinks.options import SinkOptions
+
+Size = Annotated[
+    int,
+    BeforeValidator(size_in_bytes),
+    Field(ge=1 << 16),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": SIZE_PATTERN}, {"type": "integer", "minimum": 1 << 16}]}),
+]
+
+
+class ZipOptions(SinkOptions):
+    """Options of `type: zip`."""
+
+    type: Literal["zip"] = Field(default="zip", description="Archives, each with whole partitions in it.")
+    name: str = Field(
+        default="{project}.zip",
+        min_length=1,
+        description=(
+            "Template of an archive's name. Partitions whose names come out alike share an archive; it may use project,"
+            " batch, annotation_type and what the platform says of them (`{project_title}`)."
+        ),
+    )
+    mode: Literal["current", "append", "delta"] = Field(
+        default="current",
+        description=(
+            "`current`: the archives hold exactly what is current. `append`: published parts stay as they are, changes"
+            " go to new parts. `delta`: the changes of each run in archives of their own."
+        ),
+    )
+    max_part_size: Size = Field(
+        default=2 << 30,
+        description="Size at which the next part of an archive begins (`2GiB`); one entry may be larger.",
+    )
+
+
+class ZipSink:
+    """The door `Sink` for archives below one local folder."""
+
+    immediate = False
+
+    def __init__(self, options: ZipOptions, blobs: Blobs, tools: Tools) -> None:
+        """Take the options and the open store.
+
+        Raises:
+            SettingsError: the store has no folder to grow archives in.
+        """
+        if blobs.folder is None:
+            message = f"sink {tools.name}: archives need a local folder, and {blobs.url} is none"
+            raise SettingsError(message, hint="write to file:DIR and upload the finished archives")
+        self.name, self.url = tools.name, blobs.url
+        self.on_delete: str = options.on_delete
+        self.on_withdraw: str = options.on_withdraw
+        self.max_delete = options.max_delete
+        self.shape: Mapping[str, str] = {"document": options.document}
+        self.layout: Mapping[str, str] = {"type": options.type, "mode": options.mode, "name": options.name}
+        self._options, self._blobs, self._folder, self._clock = options, blobs, blobs.folder, tools.clock
+        self._reader = ArchiveReader(blobs.folder)
+        self._bound: tuple[Naming, Layout] | None = None
+        self._manifests: dict[str, JobManifest] = {}
+
+    def bind(self, fixed: frozenset[str], variables: Mapping[str, str]) -> None:
+        """See the door. A field that names the archive makes no folder inside it.
+
+        Raises:
+            SettingsError: a template uses a variable that is unknown or always empty.
+        """
+        text = self._options.name.removesuffix(EXTENSION)
+        known = {"project", *(name for name in KEY_FIELDS if name in fixed), *variables} - set(ITEM_FIELDS)
+        template = Template.parse(text, known)
+        inside = fixed | (template.variables & set(KEY_FIELDS))
+        layout = bound_layout(self._options.path, inside, variables)
+        self._bound = Naming(template), layout
+        self.shape = {**self.shape, "path": layout.items.text}
+        self.layout = {**self.layout, "path": layout.items.text}
+
+    def unit_of(self, partition: Partition) -> str:
+        """Return the stem of the archives that hold a partition."""
+        return self._naming.stem_of(partition)
+
+    def path_of(self, partition: Partition, ref: AnnotationRef) -> str:
+        """Return the wished name of an entry."""
+        return self._need_bound()[1].path_of(partition, ref)
+
+    def claims(self, unit: Unit) -> tuple[str, ...]:
+        """Return the names of the archives that a unit begins with."""
+        return tuple(sorted({f"{self.unit_of(partition)}{EXTENSION}" for partition in unit.partitions}))
+
+    @asynccontextmanager
+    async def session(
+        self, unit: Unit, epoch: int, resume: bytes | None, containers: Sequence[Container], staged: bytes | None = None
+    ) -> AsyncIterator[ArchiveSession]:
+        """Open the archives of a unit; see the door."""
+        naming, layout = self._need_bound()
+        options = self._options
+        mine = frozenset(naming.stem_of(partition) for partition in unit.partitions)
+        swapped = frozenset(swap.name for swap in decode_swaps(staged)) if staged else frozenset[str]()
+        await self._check([one for one in containers if part_id(one.name).stem in mine and one.name not in swapped])
+        rules = Rules(
+            mode=options.mode, limit=options.max_part_size, durable=options.durability != "none",
+            # Where the version is part of the name, older ones are wanted.
+            moves="version" not in layout.items.variables,
+        )  # fmt: skip
+        parts = Parts(self._folder, containers, rules, epoch)
+        session = ArchiveSession(self.name, parts, self._blobs, self._naming, unit.partitions)
+        try:
+            if staged is None:
+                await session.resume(resume)
+            else:
+                session.roll_forward(resume, staged)
+            yield session
+        finally:
+            await session.close()
+
+    def manifest(self, job: str) -> JobManifest:
+        """Return the manifest of a job beside the archives."""
+        return self._manifests.setdefault(job, JobManifest(self._blobs, job, self.name, self._clock))
+
+    async def read(self, row: ManifestRow, limit: int) -> bytes | None:
+        """Return the document of an entry, None if archive or entry are missing.
+
+        Raises:
+            TooLarge: it is larger than `limit` bytes.
+            DestinationChanged: the archive can't be read there.
+        """
+        with destination(self.name, self.url):
+            return await self._reader.read(row, limit)
+
+    async def scan(self, containers: Mapping[str, Container], *, deep: bool = False) -> AsyncIterator[Found]:
+        """Yield every entry of every archive, and what is wrong with entries or archives.
+
+        What is wrong with an archive as a whole is found under its own name, as path and container alike.
+        """
+        with destination(self.name, self.url):
+            async for found in self._reader.scan(containers, deep=deep):
+                yield found
+
+    async def _check(self, containers: Sequence[Container]) -> None:
+        """Compare what is published with what was; archives of other units are looked at when they are swapped."""
+        with destination(self.name, self.url):
+            for container in containers:
+                now = await self._blobs.stat(container.name)
+                if now is None or now.tag != container.tag:
+                    why = "it is missing" if now is None else "it was replaced or changed"
+                    raise changed(self._folder, container.name, why)
+
+    @property
+    def _naming(self) -> Naming:
+        return self._need_bound()[0]
+
+    def _need_bound(self) -> tuple[Naming, Layout]:
+        if self._bound is None:
+            message = f"sink {self.name} was used before bind()"
+            raise RuntimeError(message)
+        return self._bound
+
+
+def _create(options: ZipOptions, base: Path, tools: Tools) -> ZipSink:
+    """Make the sink; nothing is touched before its first use."""
+    return ZipSink(options, open_root(options.url, base, durability=options.durability), tools)
+
+
+PLUGIN = SinkPlugin("zip", "zip archives in a local folder", ZipOptions, _create)

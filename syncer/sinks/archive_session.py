@@ -1,0 +1,142 @@
+"""One unit of archives open for writing: the door `SinkSession`, one thread hop a batch."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar, TypeVarTuple
+
+from anyio import CancelScope, CapacityLimiter, to_thread
+
+from syncer.model.entries import Container, Entry, Leg, Published, Receipt, Removals, Seal
+from syncer.model.errors import LegFailed
+from syncer.model.refs import Partition, PartitionKey
+from syncer.ports import Blobs
+from syncer.sinks.archive_names import Naming
+from syncer.sinks.archive_parts import Parts
+from syncer.sinks.archive_swap import Swap, carry_out, decode_swaps, encode_swaps
+from syncer.sinks.archive_token import read_token
+from syncer.sinks.failures import destination, leg_failed
+
+Ts = TypeVarTuple("Ts")
+T = TypeVar("T")
+
+
+class ArchiveSession:
+    """Writing, sealing and publishing the archives of one unit; one owner. Made by `ZipSink.session`."""
+
+    def __init__(self, leg: Leg, parts: Parts, blobs: Blobs, naming: Naming, partitions: Sequence[Partition]) -> None:
+        """Take the open archives; nothing is read or written yet."""
+        self._leg, self._parts, self._blobs, self._naming = leg, parts, blobs, naming
+        self._partitions: Mapping[PartitionKey, Partition] = {partition.key: partition for partition in partitions}
+        self._stems: dict[PartitionKey, str] = {}
+        # One worker at a time: the archives have one owner, and deflate in two threads gains nothing.
+        self._limiter = CapacityLimiter(1)
+        self._receipts: list[Receipt] = []
+        self._broken: LegFailed | None = None
+        #: The list that `publish` may carry out, the archives that are through with it, and what `settle` then forgets.
+        self._staged: bytes | None = None
+        self._covered: list[str] = []
+        self._settled: list[str] = []
+        self._token: bytes | None = None
+
+    async def resume(self, token: bytes | None) -> None:
+        """Open the archives where a token says.
+
+        Raises:
+            ContainerLost, SettingsError, LegFailed: see `Parts.resume`.
+        """
+        stems = [self._stem_of(key) for key in self._partitions]
+        await self._work(self._parts.resume, token, stems)
+
+    def roll_forward(self, token: bytes | None, staged: bytes) -> None:
+        """Open the archives before a swap list that stands in the checkpoint: `publish` comes first."""
+        self._token, self._staged = token, staged
+        self._covered = sorted({swap.name for swap in decode_swaps(staged)} | read_token(token).keys())
+
+    async def write(self, entries: Sequence[Entry]) -> None:
+        """Accept entries; not yet durable. The same path again replaces.
+
+        Raises:
+            LegFailed: disk full, permission, or the like.
+            SettingsError: an archive of the next name exists already, and is not ours.
+        """
+        self._void()
+        self._receipts += await self._work(self._parts.put, entries, self._stem_of)
+
+    async def remove(self, rows: Removals) -> None:
+        """Take entries out; in archives that stay as they are, count them as dead. Idempotent."""
+        self._void()
+        await self._work(self._parts.drop, rows)
+
+    async def seal(self) -> Seal:
+        """Make durable all that was accepted so far; return its receipts."""
+        if self._parts.pending:
+            self._void()
+        token = await self._work(self._parts.seal)
+        receipts, self._receipts = tuple(self._receipts), []
+        return Seal(receipts, token)
+
+    async def stage(self) -> bytes | None:
+        """Build the archives that publishing will swap in; see the door.
+
+        Raises:
+            DestinationChanged: a published archive is not what was published.
+            LegFailed: disk full, or the like; what is sealed stays as it is.
+        """
+        self._covered = self._parts.sealed()
+        swaps = await self._work(self._parts.stage)
+        self._staged = None if swaps is None else encode_swaps(swaps)
+        return self._staged
+
+    async def publish(self, swaps: bytes) -> Published:
+        """Carry out a swap list. Idempotent: rolls forward from any point.
+
+        Raises:
+            DestinationChanged: what stands there is neither the old state nor the new one.
+        """
+        ours = swaps == self._staged
+        done: list[tuple[Swap, Container | None]] = []
+        with destination(self._leg, self._blobs.url):
+            for swap in decode_swaps(swaps):
+                again = self._restage if ours else None
+                done.append((swap, await carry_out(self._blobs, self._parts.root, swap, again)))
+        self._parts.published(done)
+        if ours:
+            self._settled = self._covered
+        containers = tuple(container for _, container in done if container is not None)
+        dropped = tuple(swap.name for swap, _ in done if swap.drop)
+        return Published(containers, dropped, self._parts.token(without=self._settled))
+
+    async def settle(self) -> None:
+        """Remove what only the old position needed. Idempotent."""
+        names, self._settled, self._staged, self._token = self._settled, [], None, None
+        if names:
+            await self._work(self._parts.settle, names)
+
+    async def close(self) -> None:
+        """Give the files back, as they are."""
+        with CancelScope(shield=True):
+            await to_thread.run_sync(self._parts.close, limiter=self._limiter)
+
+    def _void(self) -> None:
+        """Forget a staged list: what comes now is not in it."""
+        if self._settled:
+            message = "settle() comes between publish() and the next write"
+            raise RuntimeError(message)
+        self._staged = None
+
+    async def _restage(self, name: str) -> Swap | None:
+        return await self._work(self._parts.restage, self._token, name)
+
+    def _stem_of(self, key: PartitionKey) -> str:
+        stem = self._stems.get(key)
+        if stem is None:
+            stem = self._stems[key] = self._naming.stem_of(self._partitions.get(key) or Partition(key))
+        return stem
+
+    async def _work(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        if self._broken is not None:
+            raise self._broken
+        try:
+            return await to_thread.run_sync(function, *args, limiter=self._limiter)
+        except OSError as error:
+            self._broken = leg_failed(error, self._leg, self._blobs.url)
+            raise self._broken from error

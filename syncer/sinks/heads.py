@@ -1,0 +1,144 @@
+"""HEAD of one job's manifest: read with distrust, moved by compare-and-swap, kept short by merging segments."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import msgspec
+from anyio import to_thread
+
+from syncer.model.errors import Conflict, DestinationChanged, NotNow, TooLarge
+from syncer.ports import Blobs, Clock, SegmentRef
+from syncer.sinks.documents import HeadDocument, SegmentEntry, Superseded, decode, encode
+from syncer.sinks.segments import encode_segment, mergeable, merged_lines, merged_name, unit_of
+
+HEAD = "HEAD.json"
+
+#: Bytes of HEAD, and of one segment that is about to be merged, that are read.
+_MAX_HEAD = 256 << 20
+_MAX_SEGMENT = 1 << 30
+#: Attempts of a compare-and-swap before somebody else is told to come back later.
+_ATTEMPTS = 20
+#: How long a merged segment stays for readers that still follow an older HEAD.
+_GRACE = timedelta(hours=1)
+
+
+class HeadFile:
+    """`HEAD.json` in one folder, and the segments that it names."""
+
+    def __init__(self, blobs: Blobs, folder: str, job: str, clock: Clock) -> None:
+        """Take the store and the folder; nothing is touched before the first call."""
+        self._blobs = blobs
+        self._folder = folder
+        self._job = job
+        self._clock = clock
+        self._name = f"{folder}/{HEAD}"
+
+    async def read(self) -> tuple[HeadDocument | None, str | None]:
+        """Return the document and its tag; None where there is none yet.
+
+        Raises:
+            SettingsError: a newer version wrote it.
+            DestinationChanged: it can't be read.
+        """
+        where = f"{self._blobs.url}/{self._name}"
+        try:
+            found = await self._blobs.get(self._name, _MAX_HEAD)
+        except TooLarge as error:
+            raise DestinationChanged(str(error), hint="restore it from a copy") from error
+        if found is None:
+            return None, None
+        data, tag = found
+        return await to_thread.run_sync(lambda: decode(data, HeadDocument, where)), tag
+
+    async def move(self, change: Callable[[HeadDocument], HeadDocument]) -> HeadDocument:
+        """Replace HEAD by what `change` makes of it, one generation on; it may be asked again, for a newer HEAD.
+
+        Raises:
+            NotNow: others move it all the time.
+        """
+        for _ in range(_ATTEMPTS):
+            present, tag = await self.read()
+            before = present or HeadDocument(self._job, 0)
+            after = await self._swept(change(before))
+            after = msgspec.structs.replace(after, generation=before.generation + 1)
+            data = await to_thread.run_sync(encode, after)
+            try:
+                await self._blobs.put(self._name, data, create=tag is None, match=tag)
+            except Conflict:
+                continue
+            return after
+        message = f"{self._blobs.url}/{self._name} is moved all the time by others"
+        raise NotNow(message, hint="run again when fewer processes work on this destination")
+
+    async def put_segment(self, name: str, unit: str, epoch: int, seq: int, lines: Sequence[bytes]) -> SegmentRef:
+        """Write a segment, create-only.
+
+        Raises:
+            DestinationChanged: the name is taken by other bytes.
+        """
+
+        def built() -> tuple[bytes, str]:
+            body = encode_segment(self._job, unit, epoch, seq, lines)
+            return body, hashlib.sha256(body).hexdigest()
+
+        body, digest = await to_thread.run_sync(built)
+        try:
+            await self._blobs.put(f"{self._folder}/{name}", body, create=True)
+        except Conflict as error:
+            message = f"manifest segment {name} is already there with other rows"
+            raise DestinationChanged(message, hint="another state wrote here: see `syncer adopt`") from error
+        return SegmentRef(name, len(lines), digest, epoch, seq)
+
+    async def merge(self, document: HeadDocument, least: int) -> HeadDocument | None:
+        """Write one wider segment for `least` or more small ones of a unit, and let HEAD name it in their place.
+
+        The inputs stay for a while, for readers of an older HEAD. None: there was nothing to merge.
+        """
+        inputs = mergeable(document.segments, least)
+        if not inputs:
+            return None
+        bodies = [await self._body(entry) for entry in inputs]
+        try:
+            lines = await to_thread.run_sync(merged_lines, bodies)
+            unit = unit_of(bodies[0])
+        except (ValueError, KeyError, TypeError) as error:
+            message = f"a manifest segment of {self._folder} has lines that can't be read"
+            raise DestinationChanged(message, hint="restore it from a copy, or run `syncer repair`") from error
+        last = inputs[-1]
+        ref = await self.put_segment(merged_name(inputs), unit, last.epoch, last.seq, lines)
+        wide = SegmentEntry(ref.name, ref.rows, ref.sha256, ref.epoch, ref.seq)
+        now = self._clock.now().isoformat()
+
+        def swapped(head: HeadDocument) -> HeadDocument:
+            if not set(inputs) <= set(head.segments):
+                return head  # somebody else merged them first; our file is swept with theirs
+            kept = [entry for entry in head.segments if entry not in inputs]
+            gone = tuple(Superseded(entry.name, now) for entry in inputs)
+            return msgspec.structs.replace(head, segments=ordered([*kept, wide]), superseded=(*head.superseded, *gone))
+
+        return await self.move(swapped)
+
+    async def _body(self, entry: SegmentEntry) -> bytes:
+        found = await self._blobs.get(f"{self._folder}/{entry.name}", _MAX_SEGMENT)
+        body = b"" if found is None else found[0]
+        if hashlib.sha256(body).hexdigest() != entry.sha256:
+            message = f"manifest segment {entry.name} is missing or is not what HEAD says"
+            raise DestinationChanged(message, hint="restore it from a copy, or run `syncer repair`")
+        return body
+
+    async def _swept(self, head: HeadDocument) -> HeadDocument:
+        """Delete merged segments whose grace is over, and forget them."""
+        oldest = (self._clock.now() - _GRACE).isoformat()
+        live = {entry.name for entry in head.segments}
+        expired = {old.name for old in head.superseded if old.since <= oldest} - live
+        if not expired:
+            return head
+        await self._blobs.delete_many([f"{self._folder}/{name}" for name in sorted(expired)])
+        kept = tuple(old for old in head.superseded if old.name not in expired)
+        return msgspec.structs.replace(head, superseded=kept)
+
+
+def ordered(entries: Sequence[SegmentEntry]) -> tuple[SegmentEntry, ...]:
+    """Return segments in the order in which their rows count, each name once."""
+    return tuple(sorted({entry.name: entry for entry in entries}.values(), key=lambda entry: (entry.order, entry.name)))

@@ -1,0 +1,179 @@
+"""The manifest of one job: segments of rows, HEAD that orders them, and the documents that go with HEAD.
+
+Readers start from `_manifest/<job>/HEAD.json` and need no listing. HEAD moves by compare-and-swap, and always after
+what it names. Everything that is read back is checked first.
+"""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+
+import msgspec
+
+from syncer.model.entries import Container
+from syncer.model.errors import DestinationChanged, TooLarge
+from syncer.model.paths import MANIFEST_FOLDER, clean_segment
+from syncer.ports import Blobs, Claim, Clock, Head, ManifestRow, SegmentRef
+from syncer.sinks import owners
+from syncer.sinks.documents import (
+    FORMAT,
+    CheckpointDocument,
+    ContainerEntry,
+    HeadDocument,
+    SegmentEntry,
+    decode,
+    encode,
+)
+from syncer.sinks.failures import destination
+from syncer.sinks.heads import HEAD, HeadFile, ordered
+from syncer.sinks.segments import read_rows, segment_name
+
+CHECKPOINT, STATUS, LATEST, SUCCESS = "checkpoint.json", "status.json", "latest", "_SUCCESS"
+
+#: Bytes of `checkpoint.json` that are read.
+_MAX_CHECKPOINT = 256 << 20
+#: Small segments of one unit that HEAD names before they are merged.
+_MANY = 64
+
+
+class JobManifest:
+    """`_manifest/<job>/` below one root."""
+
+    def __init__(self, blobs: Blobs, job: str, leg: str, clock: Clock) -> None:
+        """Take the store; nothing is touched before the first call. Trouble with it is told as the leg's."""
+        self._blobs = blobs
+        self._job = job
+        self._leg = leg
+        self._folder = f"{MANIFEST_FOLDER}/{clean_segment(job, job)}"
+        self._heads = HeadFile(blobs, self._folder, job, clock)
+
+    async def claim(self, claim: Claim, *, adopt: bool = False) -> None:
+        """Take or confirm ownership, by compare-and-swap.
+
+        Raises:
+            SettingsError: another job, state or platform owns this place or a part of it; both are named.
+            Fenced: a later epoch of the same unit was here.
+        """
+        with destination(self._leg, self._blobs.url):
+            await owners.take(self._blobs, self._folder, claim, adopt=adopt)
+
+    async def owner(self) -> Claim | None:
+        """Return who owns the job's destination now."""
+        with destination(self._leg, self._blobs.url):
+            return await owners.owner_of(self._blobs, self._folder)
+
+    async def put_segment(self, unit: str, epoch: int, seq: int, lines: Sequence[bytes]) -> SegmentRef:
+        """Write a segment, create-only: the same name always has the same bytes.
+
+        Raises:
+            DestinationChanged: the name is taken by other bytes.
+        """
+        with destination(self._leg, self._blobs.url):
+            return await self._heads.put_segment(segment_name(unit, epoch, seq), unit, epoch, seq, lines)
+
+    async def head(self) -> Head | None:
+        """Return HEAD, None if there is none yet.
+
+        Raises:
+            SettingsError: it was written by a newer version.
+            DestinationChanged: it can't be read.
+        """
+        with destination(self._leg, self._blobs.url):
+            document, _ = await self._heads.read()
+        return None if document is None else document.head()
+
+    async def move_head(
+        self,
+        *,
+        segments: Sequence[SegmentRef] = (),
+        containers: Sequence[Container] = (),
+        dropped: Sequence[str] = (),
+        checkpoint: Mapping[str, object] | None = None,
+        status: Mapping[str, object] | None = None,
+        complete: bool | None = None,
+    ) -> int:
+        """Add segments and containers, replace HEAD, then the documents beside it; return the generation.
+
+        `checkpoint` maps units to their documents; units that it does not name keep theirs. `complete` True also
+        moves `latest` and `_SUCCESS`; False removes `_SUCCESS`; None leaves both.
+        """
+        added = [SegmentEntry(ref.name, ref.rows, ref.sha256, ref.epoch, ref.seq) for ref in segments]
+        with destination(self._leg, self._blobs.url):
+            async with self._blobs.lock(self._name(HEAD)):
+                if complete is False:
+                    await self._blobs.delete_many([self._name(SUCCESS)])
+                document = await self._heads.move(lambda head: _changed(head, added, containers, dropped))
+                document = await self._heads.merge(document, _MANY) or document
+                generation = document.generation
+                if checkpoint is not None:
+                    await self._merge_checkpoint(generation, checkpoint)
+                if status is not None:
+                    whole = {"format": FORMAT, "job": self._job, "generation": generation, **status}
+                    await self._blobs.put(self._name(STATUS), encode(whole))
+                if complete:
+                    latest = {"format": FORMAT, "generation": generation, "head": HEAD}
+                    await self._blobs.put(self._name(LATEST), encode(latest))
+                    await self._blobs.put(self._name(SUCCESS), b"")
+        return generation
+
+    async def merge(self) -> int:
+        """Merge whatever small segments there are, for `compact`; return how many HEAD names fewer."""
+        with destination(self._leg, self._blobs.url):
+            async with self._blobs.lock(self._name(HEAD)):
+                document, _ = await self._heads.read()
+                before = after = 0 if document is None else len(document.segments)
+                while document is not None:
+                    after = len(document.segments)
+                    document = await self._heads.merge(document, 2)
+        return before - after
+
+    async def rows(self) -> AsyncGenerator[tuple[SegmentRef, ManifestRow], None]:
+        """Yield the rows of all segments of HEAD, in (epoch, seq) order.
+
+        Raises:
+            DestinationChanged: a segment is missing or is not what HEAD says; perhaps after some of its rows.
+        """
+        head = await self.head()
+        for segment in () if head is None else head.segments:
+            with destination(self._leg, self._blobs.url):
+                async with aclosing(read_rows(self._blobs, self._folder, segment)) as batches:
+                    async for batch in batches:
+                        for row in batch:
+                            yield segment, row
+
+    async def checkpoint(self) -> Mapping[str, object] | None:
+        """Return what `checkpoint.json` says of each unit, by name; None if there is none.
+
+        Raises:
+            SettingsError: it was written by a newer version.
+            DestinationChanged: it can't be read.
+        """
+        with destination(self._leg, self._blobs.url):
+            document = await self._read_checkpoint()
+        return None if document is None else document.units
+
+    async def _read_checkpoint(self) -> CheckpointDocument | None:
+        name = self._name(CHECKPOINT)
+        try:
+            found = await self._blobs.get(name, _MAX_CHECKPOINT)
+        except TooLarge as error:
+            raise DestinationChanged(str(error), hint="restore it from a copy") from error
+        return None if found is None else decode(found[0], CheckpointDocument, f"{self._blobs.url}/{name}")
+
+    async def _merge_checkpoint(self, generation: int, units: Mapping[str, object]) -> None:
+        # The lock of HEAD is held: nobody else moves this document meanwhile.
+        present = await self._read_checkpoint()
+        merged = {**(present.units if present is not None else {}), **units}
+        document = msgspec.convert({"format": FORMAT, "generation": generation, "units": merged}, CheckpointDocument)
+        await self._blobs.put(self._name(CHECKPOINT), encode(document))
+
+    def _name(self, document: str) -> str:
+        return f"{self._folder}/{document}"
+
+
+def _changed(
+    head: HeadDocument, added: Sequence[SegmentEntry], containers: Sequence[Container], dropped: Sequence[str]
+) -> HeadDocument:
+    entries = {name: entry for name, entry in head.containers.items() if name not in dropped}
+    for new in containers:
+        entries[new.name] = ContainerEntry(new.tag, new.size, new.sha256, new.live, new.dead)
+    return msgspec.structs.replace(head, segments=ordered([*head.segments, *added]), containers=entries)

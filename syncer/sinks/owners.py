@@ -1,0 +1,138 @@
+"""Ownership of a destination: one document a job, and no path that two jobs could both write."""
+
+from collections.abc import Iterable, Mapping
+
+from syncer.model.errors import Conflict, Fenced, NotNow, SettingsError
+from syncer.model.paths import MANIFEST_FOLDER, fold
+from syncer.ports import Blobs, Claim
+from syncer.sinks.documents import OwnerDocument, decode, encode
+
+OWNER = "owner.json"
+#: Bytes of an owner document that are read.
+MAX_OWNER = 16 << 20
+#: Attempts of a compare-and-swap before somebody else is told to come back later.
+ATTEMPTS = 20
+
+
+async def take(blobs: Blobs, folder: str, claim: Claim, *, adopt: bool) -> None:
+    """Write or confirm a job's ownership, by compare-and-swap.
+
+    Raises:
+        SettingsError: another state, platform or job owns this place or a part of it.
+        Fenced: a later epoch of the same unit was here.
+    """
+    name = f"{folder}/{OWNER}"
+    for _ in range(ATTEMPTS):
+        present, tag = await _read(blobs, name)
+        after = _moved(present, claim, f"{blobs.url}/{name}", adopt=adopt)
+        if after == present:
+            return
+        if present is None or not present.claims.keys() >= set(claim.paths) or adopt:
+            async with blobs.lock(f"{MANIFEST_FOLDER}/owners"):
+                await _keep_apart(blobs, name, claim, adopt=adopt)
+                if await _put(blobs, name, after, tag):
+                    return
+        elif await _put(blobs, name, after, tag):
+            return
+    message = f"{blobs.url}/{name} is changed all the time by others"
+    raise NotNow(message, hint="run again when fewer processes work on this destination")
+
+
+async def owner_of(blobs: Blobs, folder: str) -> Claim | None:
+    """Return who owns a job's place, None if nobody does."""
+    document, _ = await _read(blobs, f"{folder}/{OWNER}")
+    return None if document is None else document.claim()
+
+
+def overlapping(one: str, other: str) -> bool:
+    """Tell whether two claims share a name: equal, or one is a folder (`7/`, `` for all) that holds the other."""
+    one, other = fold(one), fold(other)
+    return one == other or any(
+        (not outer or outer.endswith("/")) and inner.startswith(outer) for outer, inner in ((one, other), (other, one))
+    )
+
+
+def _moved(present: OwnerDocument | None, claim: Claim, where: str, *, adopt: bool) -> OwnerDocument:
+    """Return the document as it has to be for a claim."""
+    claims: Mapping[str, int] = {} if present is None else present.claims
+    if present is not None and not adopt:
+        _same_owner(present, claim, where)
+    if present is not None and present.state == claim.state:
+        later = [path for path in claim.paths if claims.get(path, 0) > claim.epoch]
+        if later:
+            message = f"{where}: a later run took {later[0]!r} over (epoch {claims[later[0]]}, ours is {claim.epoch})"
+            raise Fenced(message)
+    elif present is not None:
+        claims = dict.fromkeys(claims, 0)  # epochs of another state mean nothing to this one
+    claims = {**claims, **dict.fromkeys(claim.paths, claim.epoch)}
+    highest = max(claims.values(), default=claim.epoch)
+    return OwnerDocument(claim.job, claim.state, claim.platform, claim.origin, claim.account, highest, claims)
+
+
+def _same_owner(present: OwnerDocument, claim: Claim, where: str) -> None:
+    if present.state != claim.state or present.job != claim.job:
+        message = (
+            f"{where}: this destination belongs to job {present.job!r} of state {present.state},"
+            f" not to job {claim.job!r} of state {claim.state}"
+        )
+        hint = (
+            "hand it over with `syncer adopt URL --job J`, or rebuild a lost state from it with `syncer state rebuild`"
+        )
+        raise SettingsError(message, hint=hint)
+    for what in ("platform", "origin", "account"):
+        before, now = getattr(present, what), getattr(claim, what)
+        if before and now and before != now:
+            message = f"{where}: job {claim.job!r} wrote here from the {what} {before}, and now reads from {now}"
+            raise SettingsError(
+                message, hint="give the job a destination of its own, or hand this one over: syncer adopt"
+            )
+
+
+async def _keep_apart(blobs: Blobs, own: str, claim: Claim, *, adopt: bool) -> None:
+    """Refuse what another job claims; adopting takes it away from that job."""
+    for name in await _others(blobs, own):
+        document, tag = await _read(blobs, name)
+        if document is None:
+            continue
+        lost = {theirs: mine for theirs in document.claims for mine in claim.paths if overlapping(theirs, mine)}
+        if lost and adopt:
+            kept = {path: epoch for path, epoch in document.claims.items() if path not in lost}
+            await _put(blobs, name, _with_claims(document, kept), tag)
+        elif lost:
+            theirs, mine = next(iter(lost.items()))
+            message = (
+                f"{blobs.url}: job {claim.job!r} would write {_shown(mine)},"
+                f" and job {document.job!r} already writes {_shown(theirs)}"
+            )
+            hint = "give the jobs different urls or path templates, or hand it over with"
+            raise SettingsError(message, hint=f"{hint} `syncer adopt {blobs.url} --job {claim.job}`")
+
+
+async def _others(blobs: Blobs, own: str) -> Iterable[str]:
+    found = blobs.list(f"{MANIFEST_FOLDER}/")
+    return sorted([info.name async for info in found if info.name.endswith(f"/{OWNER}") and info.name != own])
+
+
+async def _read(blobs: Blobs, name: str) -> tuple[OwnerDocument | None, str | None]:
+    found = await blobs.get(name, MAX_OWNER)
+    if found is None:
+        return None, None
+    return decode(found[0], OwnerDocument, f"{blobs.url}/{name}"), found[1]
+
+
+async def _put(blobs: Blobs, name: str, document: OwnerDocument, tag: str | None) -> bool:
+    try:
+        await blobs.put(name, encode(document), create=tag is None, match=tag)
+    except Conflict:
+        return False
+    return True
+
+
+def _with_claims(document: OwnerDocument, claims: Mapping[str, int]) -> OwnerDocument:
+    return OwnerDocument(
+        document.job, document.state, document.platform, document.origin, document.account, document.epoch, claims
+    )
+
+
+def _shown(path: str) -> str:
+    return repr(path) if path else "the whole of it"

@@ -1,0 +1,265 @@
+"""Documents out of pages: exact slices of what the server sent, never decoded and encoded again.
+
+A page is cut into `msgspec.Raw` slices: `1.10`, twenty-digit integers and the order of keys stay to the letter.
+Task documents have the structure of Label Studio's JSON export with the fields that the task list serves; keys
+that move by themselves (`options.VOLATILE`) are cut out.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import msgspec
+from msgspec import Raw
+
+from syncer.model.errors import BadBody
+from syncer.model.refs import AnnotationRef, GroupKey, ItemKey, Withdrawal
+from syncer.sources.label_studio.options import LabelStudioOptions
+from syncer.sources.label_studio.rows import Head, Row, Task, details_of, fields_of, moment_of, version_of
+
+#: An object as slices: the value of each key as it was served.
+Slices = dict[str, Raw]
+
+_HEAD = msgspec.json.Decoder(Head)
+_HEADS = msgspec.json.Decoder(list[Head])
+_TASK = msgspec.json.Decoder(Task)
+_SLICES = msgspec.json.Decoder(Slices)
+_LIST = msgspec.json.Decoder(list[Slices])
+_KEY = msgspec.json.Encoder()
+
+
+class Unreadable(BadBody):
+    """A page is not JSON that can be read: NaN, half a surrogate pair, endless nesting. Some row of it is to blame."""
+
+
+class _Lean(msgspec.Struct):
+    total: int
+    tasks: list[Task]
+
+
+class _Whole(msgspec.Struct):
+    total: int
+    tasks: list[Raw]
+
+
+_LEAN_PAGE = msgspec.json.Decoder(_Lean)
+_WHOLE_PAGE = msgspec.json.Decoder(_Whole)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which annotations count as finished."""
+
+    include_cancelled: bool = False
+    ground_truth: str = "any"
+    #: Ids of users; empty: all.
+    users: frozenset[int] = frozenset()
+    #: Last actions; empty: all.
+    actions: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, options: LabelStudioOptions, users: frozenset[int]) -> "Choice":
+        """Take it from the options; e-mail addresses are already resolved."""
+        return cls(options.include_cancelled, options.ground_truth, users, frozenset(options.review))
+
+    @property
+    def by_attribute(self) -> bool:
+        """Whether the counts of a task are not enough to tell."""
+        return self.ground_truth != "any" or bool(self.users) or bool(self.actions)
+
+    def reason_against(self, head: Head) -> str | None:
+        """Return why an annotation does not count; None if it does."""
+        if head.was_cancelled and not self.include_cancelled:
+            return "skipped"
+        if self.ground_truth != "any" and bool(head.ground_truth) != (self.ground_truth == "only"):
+            return "ground truth mark"
+        if self.users and head.author not in self.users:
+            return "completed by another user"
+        if self.actions and head.last_action not in self.actions:
+            return f"last action is {head.last_action}"
+        return None
+
+    def reason_against_task(self, task: Task, heads: Sequence[Head]) -> str | None:
+        """Return why a task is not finished; None if it is. Counts decide where they can: every listing has them."""
+        if self.by_attribute:
+            chosen = any(self.reason_against(head) is None for head in heads)
+            return None if chosen else "no annotation that was chosen"
+        if task.total_annotations + (task.cancelled_annotations if self.include_cancelled else 0) > 0:
+            return None
+        return "skipped" if task.cancelled_annotations else "no finished annotation"
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads pages of one project into rows. Pure; for big pages it is called in a thread."""
+
+    project: str
+    #: "task" or "annotation".
+    kind: str
+    choice: Choice
+    volatile: frozenset[str]
+
+    @property
+    def needs_heads(self) -> bool:
+        """Whether a listing without results must still name the annotations."""
+        return self.kind == "annotation" or self.choice.by_attribute
+
+    def lean(self, body: bytes) -> tuple[int, list[Row]]:
+        """Return the server's total and the rows of a page without results.
+
+        Raises:
+            Unreadable: the page can't be parsed.
+        """
+        try:
+            page = _LEAN_PAGE.decode(_text(body))
+            return page.total, [self._row(task) for task in page.tasks]
+        except (ValueError, RecursionError) as error:
+            raise _unreadable(error) from error
+
+    def whole(self, body: bytes) -> tuple[int, list[Row]]:
+        """Return the server's total and the rows of a page with results: references carry their documents.
+
+        Raises:
+            Unreadable: the page can't be parsed.
+        """
+        try:
+            page = _WHOLE_PAGE.decode(_text(body))
+            return page.total, [self._whole(raw) for raw in page.tasks]
+        except (ValueError, RecursionError) as error:
+            raise _unreadable(error) from error
+
+    def annotation(self, body: bytes) -> tuple[Head, Row]:
+        """Read the answer for a single annotation.
+
+        Raises:
+            Unreadable: it can't be parsed.
+        """
+        try:
+            slices = _SLICES.decode(_text(body))
+            head = _HEAD.decode(body)
+            row = self._annotations(head.task or 0, head.updated_at, {}, [head], [slices])
+            # One annotation says nothing about the others of its task.
+            return head, replace(row, group=None)
+        except (ValueError, RecursionError) as error:
+            raise _unreadable(error) from error
+
+    def annotations(self, task: int, body: bytes) -> Row:
+        """Read the bare list of a task's annotations, of which only the heads are kept.
+
+        Raises:
+            Unreadable: it can't be parsed.
+        """
+        try:
+            # Skipped ones are not on it: it does not close the task's group.
+            return replace(self._annotations(task, "", {}, _HEADS.decode(_text(body)), None), group=None)
+        except (ValueError, RecursionError) as error:
+            raise _unreadable(error) from error
+
+    def _whole(self, raw: Raw) -> Row:
+        task = _TASK.decode(raw)
+        heads = task.annotations
+        if heads is None:
+            raise _without_annotations(task)
+        if self.kind == "annotation":
+            parts = _LIST.decode(_SLICES.decode(raw)["annotations"])
+            return self._annotations(task.id, task.updated_at, fields_of(task), heads, parts)
+        kept = [head for head in heads if self.choice.reason_against(head) is None]
+        return self._task(task, heads, kept, raw)
+
+    def _row(self, task: Task) -> Row:
+        heads = task.annotations
+        if heads is None and self.needs_heads:
+            # Taken for "none", it would close the task's group on nothing.
+            raise _without_annotations(task)
+        if self.kind == "annotation":
+            return self._annotations(task.id, task.updated_at, fields_of(task), heads or [], None)
+        return self._task(task, heads or [], [], None)
+
+    def _task(self, task: Task, heads: list[Head], kept: list[Head], raw: Raw | None) -> Row:
+        key = ItemKey("task", self.project, None, None, str(task.id))
+        reason = self.choice.reason_against_task(task, heads)
+        if reason is not None:
+            return Row(task.id, task.updated_at, others=(Withdrawal(key, reason),))
+        document = None if raw is None else self._document(raw, heads, kept)
+        fields = {**fields_of(task), "created_at": task.created_at, "updated_at": task.updated_at}
+        ref = AnnotationRef(
+            key,
+            version_of(task.updated_at, task.created_at),
+            moment_of(task.updated_at),
+            size=None if document is None else len(document),
+            fields=details_of(kept, fields) if kept else fields,
+            inline=document,
+        )
+        return Row(task.id, task.updated_at, refs=(ref,))
+
+    def _document(self, raw: Raw, heads: list[Head], kept: list[Head]) -> bytes:
+        slices = _SLICES.decode(raw)
+        parts = _LIST.decode(slices["annotations"])
+        cut = self.volatile
+        if len(kept) == len(heads) and cut.isdisjoint(slices) and all(cut.isdisjoint(part) for part in parts):
+            return bytes(raw)
+        chosen = {head.id for head in kept}
+        annotations = [_joined(part.items(), cut) for head, part in zip(heads, parts, strict=True) if head.id in chosen]
+        replaced = b"[" + b",".join(annotations) + b"]"
+        return _joined([(key, replaced if key == "annotations" else value) for key, value in slices.items()], cut)
+
+    def _annotations(
+        self, task: int, updated_at: str, fields: Mapping[str, str], heads: list[Head], parts: list[Slices] | None
+    ) -> Row:
+        group = GroupKey(str(task))
+        refs: list[AnnotationRef] = []
+        others: list[Withdrawal] = []
+        for place, head in enumerate(heads):
+            key = ItemKey("annotation", self.project, None, None, str(head.id))
+            reason = self.choice.reason_against(head)
+            if reason is not None:
+                others.append(Withdrawal(key, reason))
+                continue
+            document = None if parts is None else _joined(parts[place].items(), self.volatile)
+            own = {"task": str(task), "created_at": head.created_at, "updated_at": head.updated_at}
+            refs.append(
+                AnnotationRef(
+                    key,
+                    version_of(head.updated_at, head.created_at),
+                    moment_of(head.updated_at),
+                    size=None if document is None else len(document),
+                    fields=details_of([head], {**fields, **own}),
+                    inline=document,
+                    group=group,
+                )
+            )
+        return Row(task, updated_at, tuple(refs), tuple(others), group)
+
+
+def _text(body: bytes) -> bytes:
+    """Return the body if it is UTF-8: slices are skipped over, so nothing later would notice.
+
+    Raises:
+        UnicodeDecodeError: it is not.
+    """
+    if not body.isascii():
+        body.decode()
+    return body
+
+
+def _joined(items: Iterable[tuple[str, Raw | bytes]], skip: Collection[str] = ()) -> bytes:
+    """Return an object made of slices, compact as the server writes it."""
+    parts: list[bytes | Raw] = []
+    for key, value in items:
+        if key not in skip:
+            parts += (b"," if parts else b"{", _quoted(key), b":", value)
+    return b"".join((*parts, b"}")) if parts else b"{}"
+
+
+@lru_cache(maxsize=1024)
+def _quoted(key: str) -> bytes:
+    return _KEY.encode(key)
+
+
+def _without_annotations(task: Task) -> msgspec.ValidationError:
+    return msgspec.ValidationError(f"task {task.id} was served without its annotations")
+
+
+def _unreadable(error: Exception) -> Unreadable:
+    words = "it nests too deeply" if isinstance(error, RecursionError) else str(error)[:200]
+    return Unreadable(f"the answer can't be read: {words}")

@@ -1,0 +1,280 @@
+"""Reading the task list in pieces that are each complete, whatever the server, a proxy or a broken row does.
+
+A *span* is a range of ids; a *chunk* is its first rows. Paging is by id alone: pages by number lose rows while
+others are deleted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import pairwise
+
+import anyio.to_thread
+
+from syncer.model.errors import BadBody, NotFound, TooLarge, Unavailable
+from syncer.model.events import Emit, Warned
+from syncer.model.refs import AnnotationRef, ItemKey
+from syncer.ports import Clock
+from syncer.sources.label_studio.api import Api, is_past_the_end, missing_project
+from syncer.sources.label_studio.documents import Reader, Unreadable
+from syncer.sources.label_studio.pace import Pace
+from syncer.sources.label_studio.queries import BARE, BARE_HEADS, TASKS, Filter, Query, Shape, above, among, between
+from syncer.sources.label_studio.rows import Row
+
+#: As the end of a span: there is none.
+OPEN = 2**53 - 1
+
+#: Bytes above which a page is read in a thread: below, the hop costs more.
+THREAD = 200_000
+#: How often an answer that contradicts its own total is asked for again.
+TRIES = 3
+#: Attempts of a page that could be smaller; the smallest one has all that the client allows.
+ATTEMPTS = 2
+#: Version of a task whose row can't be read at all.
+UNREAD = "unreadable"
+
+#: Too many requests: a smaller page would not help (RFC 6585 §4).
+THROTTLED = 429
+
+#: A page that can be tried again smaller.
+PAGE_ERRORS = (Unavailable, TooLarge, BadBody)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Tasks with ids from `first` to `last`."""
+
+    first: int
+    last: int
+    #: So many rows from the first on hold one that made a page fail.
+    suspect: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One page as served."""
+
+    total: int
+    rows: Sequence[Row]
+    #: Bytes and seconds.
+    size: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The first rows of a span, complete up to `through`."""
+
+    rows: Sequence[Row]
+    #: Highest id that is covered.
+    through: int
+    #: What is left of the span.
+    rest: Span | None
+    #: The server's count for the whole span; 0 where it could not be read.
+    total: int
+    #: The server counted rows that it does not serve: absence proves nothing.
+    doubtful: bool = False
+
+
+@dataclass(slots=True)
+class Listing:
+    """Reads the tasks of one project that pass some filters, in one shape."""
+
+    api: Api
+    reader: Reader
+    shape: Shape
+    pace: Pace
+    clock: Clock
+    emit: Emit
+    filters: tuple[Filter, ...] = ()
+    #: The server's clock at the first answer, where it says so.
+    first_date: datetime | None = field(default=None, init=False)
+
+    async def chunk(self, span: Span) -> Chunk:
+        """Return the first rows of a span. A row that can't be read comes as `Row.broken`; the others come all.
+
+        Raises:
+            PartitionGone: the project does not exist any more.
+            HttpError: the server is away, or serves nothing that can be read.
+        """
+        suspect, patient = span.suspect, False
+        limit = max(1, suspect // 2) if suspect else self.pace.rows
+        while True:
+            try:
+                chunk = await self._complete(span, limit, attempts=None if patient or limit == 1 else ATTEMPTS)
+            except PAGE_ERRORS as error:
+                if not isinstance(error, Unreadable):
+                    await self._alive()
+                if error.status == THROTTLED:
+                    if patient:
+                        raise
+                    patient = True
+                elif limit == 1:
+                    return await self._broken(span, error)
+                else:
+                    self.pace.failed(limit)
+                    suspect, limit = limit, limit // 2
+                continue
+            if chunk.rest is not None and suspect > len(chunk.rows):
+                return replace(chunk, rest=replace(chunk.rest, suspect=suspect - len(chunk.rows)))
+            return chunk
+
+    async def among(self, ids: Sequence[int]) -> list[Row]:
+        """Return the tasks of a short list of ids that there are, in order of id.
+
+        Raises:
+            PartitionGone, HttpError: as `chunk`.
+        """
+        try:
+            answer = await self._fetch(among(ids), limit=len(ids), attempts=None if len(ids) == 1 else ATTEMPTS)
+            if len(answer.rows) >= answer.total and {row.id for row in answer.rows} <= set(ids):
+                return list(answer.rows)
+            message = f"{len(answer.rows)} of {answer.total} tasks that were asked for by id were served"
+            raise BadBody(message)
+        except PAGE_ERRORS as error:
+            if not isinstance(error, Unreadable):
+                await self._alive()
+            if len(ids) == 1:
+                return [await self.broken_row(ids[0], error)]
+        middle = len(ids) // 2
+        return [*await self.among(ids[:middle]), *await self.among(ids[middle:])]
+
+    async def count(self, *filters: Filter, every: bool = True) -> int:
+        """Return how many tasks pass other filters."""
+        query = Query(self.reader.project, BARE, 1, filters, every=every)
+        return (await self._send(query)).total
+
+    async def newest(self) -> tuple[int, Answer]:
+        """Return the highest id there is (0: none), and the answer, whose total counts all tasks."""
+        answer = await self._send(Query(self.reader.project, self._bare, 1, newest_first=True))
+        return max((row.id for row in answer.rows), default=0), answer
+
+    @property
+    def _bare(self) -> Shape:
+        return BARE_HEADS if self.reader.needs_heads else BARE
+
+    async def _complete(self, span: Span, limit: int, attempts: int | None) -> Chunk:
+        """Return a chunk that agrees with its own total, or is marked as doubtful."""
+        window = _within(span)
+        limit, short = min(limit, self.pace.most), 0
+        for _ in range(TRIES):
+            answer = await self._fetch(window, limit=limit, attempts=attempts)
+            rows = len(answer.rows)
+            if not _fits(answer.rows, span, limit):
+                continue
+            if rows >= min(answer.total, limit):
+                self.pace.note(rows, answer.seconds, answer.size)
+                chunk = _chunk(span, answer)
+                return await self._checked(chunk) if short else chunk
+            if rows and rows == short:
+                # Twice the same short page: the server has a maximum (TASK_API_PAGE_SIZE_MAX).
+                self.pace.cap(rows)
+                limit = rows
+            short = rows
+        if not answer.rows or not _fits(answer.rows, span, limit):
+            message = (
+                f"project {self.reader.project}: the server's answer does not fit the question ({answer.total} tasks)"
+            )
+            raise BadBody(message, hint="does a proxy answer from a cache? Nothing is concluded from such an answer")
+        return await self._checked(_chunk(span, answer))
+
+    async def _checked(self, chunk: Chunk) -> Chunk:
+        """Return a chunk whose page was short at first; doubtful if the server counts rows that it does not serve."""
+        left = 0
+        if chunk.rest is not None:
+            left = await self.count(*self.filters, _within(chunk.rest))
+        missing = chunk.total - len(chunk.rows) - left
+        if missing <= 0:
+            return chunk
+        message = f"project {self.reader.project}: {missing} of {chunk.total} tasks were counted and not served"
+        self.emit(Warned(f"{message}; nothing is taken for deleted in this pass"))
+        return replace(chunk, doubtful=True)
+
+    async def _broken(self, span: Span, error: Exception) -> Chunk:
+        """Return the chunk of the one row that makes every page fail which it begins."""
+        first, last = span.first, span.last
+        try:
+            found = await self._send(self._query((*self.filters, _within(span)), self._bare, 1))
+        except PAGE_ERRORS:
+            # Not even its id can be read: it is in whichever half of the range can't be read either.
+            while first < last:
+                middle = (first + last) // 2
+                first, last = (middle + 1, last) if await self._empty(first, middle) else (first, middle)
+        else:
+            if not found.rows:
+                return Chunk((), span.last, None, 0)
+            first = found.rows[0].id
+        row = await self.broken_row(first, error)
+        return Chunk((row,), first, Span(first + 1, span.last) if first < span.last else None, 0)
+
+    async def _empty(self, first: int, last: int) -> bool:
+        try:
+            return await self.count(*self.filters, between(first, last)) == 0
+        except PAGE_ERRORS as error:
+            if not isinstance(error, Unreadable):
+                await self._alive()
+            return False
+
+    async def broken_row(self, task: int, error: Exception) -> Row:
+        """Return the row of a task whose documents can't be read: what is owed, as far as it can be named."""
+        reason = str(error)[:300]
+        try:
+            rows = (await self._send(self._query((among((task,)),), self._bare, 1))).rows
+        except PAGE_ERRORS:
+            rows = [await self._named(task)]
+        return replace(rows[0], broken=reason) if rows else Row(task, "")
+
+    async def _named(self, task: int) -> Row:
+        """Return the items of a task of which the list shows nothing."""
+        key = ItemKey(self.reader.kind, self.reader.project, None, None, str(task))
+        if self.reader.kind == "task":
+            return Row(task, "", refs=(AnnotationRef(key, UNREAD),))
+        response = await self.api.get(f"{TASKS}{task}/annotations/")
+        return self.reader.annotations(task, response.body)
+
+    async def _alive(self) -> None:
+        """Ask for nothing, with all patience: only a server that answers is asked again for less.
+
+        Raises:
+            PartitionGone, HttpError: it does not answer, or the project is gone.
+        """
+        await self.count(between(0, 0))
+
+    async def _fetch(self, window: Filter, *, limit: int, attempts: int | None) -> Answer:
+        return await self._send(self._query((*self.filters, window), self.shape, limit), attempts)
+
+    def _query(self, filters: tuple[Filter, ...], shape: Shape, limit: int) -> Query:
+        return Query(self.reader.project, shape, limit, filters)
+
+    async def _send(self, query: Query, attempts: int | None = None) -> Answer:
+        started = self.clock.monotonic()
+        try:
+            response = await self.api.get(TASKS, query.params(), attempts=attempts)
+        except NotFound as error:
+            if is_past_the_end(error):
+                return Answer(0, (), 0, 0.0)
+            raise missing_project(self.reader.project, error) from error
+        seconds = self.clock.monotonic() - started
+        self.first_date = self.first_date or response.date
+        body = response.body
+        read = self.reader.whole if query.shape.whole else self.reader.lean
+        total, rows = await anyio.to_thread.run_sync(read, body) if len(body) > THREAD else read(body)
+        return Answer(total, rows, len(body), seconds)
+
+
+def _within(span: Span) -> Filter:
+    return between(span.first, span.last) if span.last < OPEN else above(span.first - 1)
+
+
+def _fits(rows: Sequence[Row], span: Span, limit: int) -> bool:
+    """Tell whether rows are an answer to the question: in range, ascending, not too many."""
+    ids = [row.id for row in rows]
+    return len(ids) <= limit and all(a < b for a, b in pairwise([span.first - 1, *ids, span.last + 1]))
+
+
+def _chunk(span: Span, answer: Answer) -> Chunk:
+    if answer.total <= len(answer.rows):
+        return Chunk(answer.rows, span.last, None, answer.total)
+    through = answer.rows[-1].id
+    rest = Span(through + 1, span.last) if through < span.last else None
+    return Chunk(answer.rows, through, rest, answer.total)

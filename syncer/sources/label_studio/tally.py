@@ -1,0 +1,84 @@
+"""What a delta adds to the server's count: the only way to notice a deleted task without listing all of them.
+
+Where counts tell which tasks are finished, finished tasks are counted. Where single annotations are chosen, or are
+the items, no filter of the server counts the same as we do: then all tasks are counted, finished or not.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from syncer.model.refs import ItemKey
+from syncer.sources.label_studio.documents import Reader
+from syncer.sources.label_studio.queries import Filter, annotated, skipped, time_text
+from syncer.sources.label_studio.rows import Row
+
+#: A `Date` header has whole seconds, and a row is stamped a little before it is committed.
+GRAIN = timedelta(seconds=2)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts the tasks of one pass."""
+
+    reader: Reader
+    #: Tasks that change after this moment can be listed again in this pass.
+    fresh_since: datetime | None = None
+    #: How they were counted last: True for a task that stands in the sum.
+    _fresh: dict[int, bool] = field(default_factory=dict)
+    _mark: str = "~"
+
+    def begin(self, date: datetime) -> None:
+        """Note the server's time at the beginning of the pass."""
+        self.fresh_since = date - GRAIN
+        # Compared as text, to the second: a miss costs a second look, nothing else.
+        self._mark = time_text(self.fresh_since)[:19]
+
+    @property
+    def of_finished(self) -> bool:
+        """Whether finished tasks are counted, not all."""
+        return not self.reader.needs_heads
+
+    @property
+    def filters(self) -> tuple[tuple[Filter, ...], bool]:
+        """What the server is asked to count, and whether all of the filters must hold."""
+        if not self.of_finished:
+            return (), True
+        if self.reader.choice.include_cancelled:
+            return (annotated(), skipped()), False
+        return (annotated(),), True
+
+    def base(self, total: int) -> int:
+        """Return where the count of a complete listing begins; `total`: all tasks at its beginning."""
+        return 0 if self.of_finished else total
+
+    def listed(self, rows: Sequence[Row]) -> int:
+        """Return what rows of a complete listing add."""
+        for row in rows:
+            self._fresh.pop(row.id, None)
+        return sum(bool(row.refs) for row in rows) if self.of_finished else 0
+
+    def changed(self, rows: Sequence[Row], known: Collection[ItemKey], ceiling: int) -> int:
+        """Return what rows of a delta add or take away.
+
+        A finished task is new unless its item is known; one that is not finished leaves if it was known. Of all
+        tasks, those above the `ceiling` of the last pass are new.
+        """
+        moved = 0
+        for row in rows:
+            if self.of_finished:
+                now = bool(row.refs)
+                before = any(key in known for key in row.keys)
+            else:
+                now, before = True, row.id <= ceiling
+            moved += now - self._fresh.get(row.id, before)
+            if row.updated_at >= self._mark:
+                self._fresh[row.id] = now
+        return moved
+
+    def lost(self) -> int:
+        """Return how many tasks a sweep did not meet though its delta had shown them: deleted in between.
+
+        They stay in the sum, so that the next count disagrees, and the next sweep finds them gone.
+        """
+        return sum(self._fresh.values()) if self.of_finished else 0

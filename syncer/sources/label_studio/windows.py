@@ -1,0 +1,104 @@
+"""Many spans of one listing side by side, handed on in order of their ids."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import anyio
+
+from syncer.sources.label_studio.listing import Chunk, Listing, Span
+from syncer.sources.label_studio.pace import Pace
+
+T = TypeVar("T")
+
+#: Weight of the newest window in the estimate of how many ids are tasks of the project.
+WEIGHT = 0.5
+#: A window is planned for this share of a page, so that most need one request though ids lie unevenly.
+FILLED = 0.85
+
+
+@dataclass(slots=True)
+class Plan:
+    """Cuts a range of ids into windows of about one page each."""
+
+    first: int
+    last: int
+    #: Tasks of the listing per id, as far as known.
+    density: float
+    pace: Pace
+
+    def __iter__(self) -> Iterator[Span]:
+        """Yield the windows; each is cut when it is asked for, at the pace of then."""
+        while self.first <= self.last:
+            share = 1.0 if self.density >= 1 else FILLED
+            width = max(1, int(self.pace.rows * share / max(self.density, 1e-9)))
+            span = Span(self.first, min(self.last, self.first + width - 1))
+            self.first = span.last + 1
+            yield span
+
+    def learn(self, span: Span, total: int) -> None:
+        """Note how many tasks a window really had."""
+        seen = total / (span.last - span.first + 1)
+        self.density = max(1e-9, (1 - WEIGHT) * self.density + WEIGHT * seen)
+
+
+async def chunks(listing: Listing, span: Span, ahead: int) -> AsyncGenerator[Chunk]:
+    """Yield a span in chunks, in order of ids, `ahead` windows in flight. Memory: `ahead` pages.
+
+    The first chunk is read alone: it tells how many tasks there are, and a small project needs no more.
+    """
+    chunk = await listing.chunk(span)
+    yield chunk
+    while chunk.rest is not None and (chunk.rest.suspect or not chunk.total):
+        chunk = await listing.chunk(chunk.rest)
+        yield chunk
+    if chunk.rest is None:
+        return
+    left = max(1, chunk.total - len(chunk.rows))
+    first, last = chunk.rest.first, chunk.rest.last
+    plan = Plan(first, last, min(1.0, left / (last - first + 1)), listing.pace)
+    jobs = (partial(_read, listing, window) for window in plan)
+    async with aclosing(in_order(jobs, ahead)) as results:
+        async for window, result in results:
+            chunk = result
+            plan.learn(window, chunk.total)
+            yield chunk
+            while chunk.rest is not None:
+                chunk = await listing.chunk(chunk.rest)
+                yield chunk
+
+
+async def _read(listing: Listing, span: Span) -> tuple[Span, Chunk]:
+    return span, await listing.chunk(span)
+
+
+async def in_order(jobs: Iterator[Callable[[], Awaitable[T]]], ahead: int) -> AsyncGenerator[T]:
+    """Run jobs side by side, at most `ahead` at once, and yield their results in the order of the jobs.
+
+    The first failure ends it, after the results of the jobs before it; all others are cancelled.
+    """
+    # Plain tasks: a task group must not be left open across a yield (PEP 789).
+    running: deque[asyncio.Future[T]] = deque()
+    try:
+        while True:
+            while len(running) < ahead and (job := next(jobs, None)) is not None:
+                running.append(asyncio.ensure_future(job()))
+            if not running:
+                return
+            result = await running[0]
+            running.popleft()
+            yield result
+    finally:
+        for task in running:
+            task.cancel()
+        if running:
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait(running)
+            for task in running:
+                if not task.cancelled():
+                    # Looked at, so that a second failure is not reported as forgotten.
+                    task.exception()

@@ -1,0 +1,9 @@
+"""What is remembered between runs: rows, cursors, owed items, claims, history.
+
+`app` opens a store here and hands it to `flow`; everybody else sees only `ports.StateStore` and `ports.Ledger`.
+Nothing here talks to a platform or a sink, and nothing here blocks the event loop.
+"""
+
+from syncer.state.open import open_state
+
+__all__ = ["open_state"]

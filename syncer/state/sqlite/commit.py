@@ -1,0 +1,102 @@
+"""One commit: rows, owed items, doomed items, cursors and counters of a unit, all of it or nothing."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from syncer.model.checkpoint import Change, CommitGroup
+from syncer.model.entries import Leg, StoredRow
+from syncer.model.refs import ItemKey
+from syncer.model.rows import encode_row
+from syncer.state.sqlite import debts, outbox, passes
+from syncer.state.sqlite.rows import UPSERT_ITEM, UPSERT_PENDING, Record, manifest_row, shown, values
+from syncer.state.sqlite.session import Session
+
+#: What stands in a withdrawn row that nobody gave a reason for.
+NO_REASON = "no longer finished"
+
+
+@dataclass(frozen=True, slots=True)
+class _Final:
+    """The last word of a group about one key of one leg."""
+
+    op: str
+    reason: str
+    row: StoredRow
+    withdrawn: str | None
+
+
+def commit(connection: sqlite3.Connection, session: Session, group: CommitGroup) -> None:
+    """Move everything in the group.
+
+    What is listed as finished and found gone in the same group counts as finished: a deletion can wait for
+    the next pass, an item can't.
+
+    Raises:
+        Fenced: the unit is not ours any more; nothing was written.
+    """
+    session.fence(connection)
+    for leg, changes in group.changes.items():
+        _change(connection, session, leg, changes, group)
+    for leg, resume in group.resume.items():
+        published = ", published_resume = ?2" if session.specs[leg].immediate else ""
+        connection.execute(
+            f"UPDATE leg_units SET resume = ?2{published} WHERE id = ?1",  # noqa: S608  # constants
+            (session.leg_units[leg], resume),
+        )
+    debts.owe(connection, session, group.owed, group.at)
+    for leg, keys in group.cleared.items():
+        debts.clear(connection, session, leg, keys)
+    back = set(group.revived)
+    debts.doom(connection, session, group.live, [each for each in group.doomed if each[0] not in back])
+    debts.revive(connection, session, group.live, group.revived)
+    passes.move(connection, session, group)
+
+
+def _change(
+    connection: sqlite3.Connection, session: Session, leg: Leg, changes: Sequence[Change], group: CommitGroup
+) -> None:
+    final = _final(changes)
+    records: list[tuple[Record, _Final]] = [
+        (values(session, connection, leg, each.row, each.withdrawn), each) for each in final.values()
+    ]
+    # In the order of the index: neighbours are written together.
+    records.sort(key=lambda each: each[0][:2])
+    if session.specs[leg].immediate:
+        _store(connection, records)
+        at = shown(group.at)
+        lines = [
+            encode_row(manifest_row(change.op, change.row, change.reason, group.run, at))
+            for change in changes
+            if change.op != "keep"
+        ]
+        outbox.append(connection, session.leg_units[leg], session.epoch, lines)
+    else:
+        connection.executemany(UPSERT_PENDING, [(*record, each.op, each.reason) for record, each in records])
+    keys: dict[int, list[str]] = {}
+    for record, _ in records:
+        keys.setdefault(record[0], []).append(record[1])
+    debts.settle(connection, session, leg, keys)
+    session.free((leg, key) for key in final)
+
+
+def _store(connection: sqlite3.Connection, records: Sequence[tuple[Record, _Final]]) -> None:
+    connection.executemany(UPSERT_ITEM, [record for record, each in records if each.op != "delete"])
+    connection.executemany(
+        "DELETE FROM items WHERE position = ? AND key = ?",
+        [record[:2] for record, each in records if each.op == "delete"],
+    )
+
+
+def _final(changes: Sequence[Change]) -> dict[ItemKey, _Final]:
+    """Return what is left of each key after all its changes."""
+    final: dict[ItemKey, _Final] = {}
+    for change in changes:
+        op, reason, row = change.op, change.reason, change.row
+        withdrawn = (reason or row.withdrawn or NO_REASON) if op in {"withdraw", "keep"} else None
+        before = final.get(row.key)
+        if op == "keep" and before is not None and before.op != "delete":
+            # Keeping is not told to the manifest: what was to be told before still is.
+            op, reason = before.op, before.reason
+        final[row.key] = _Final(op, reason, row, withdrawn)
+    return final

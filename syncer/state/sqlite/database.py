@@ -1,0 +1,102 @@
+"""One connection in one thread. A transaction is one function, sent there whole.
+
+Because a function runs to its end once it has begun, a caller that is cancelled never leaves a transaction
+open: either the function had not begun and never runs, or it commits behind the caller's back.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+import anyio
+
+from syncer.state.sqlite.faults import explained
+
+T = TypeVar("T")
+
+#: What runs in the database's thread.
+Work = Callable[[sqlite3.Connection], T]
+
+
+class Database:
+    """A door to one connection. Calls are served in the order in which they came."""
+
+    def __init__(self, where: str, connect: Callable[[], sqlite3.Connection]) -> None:
+        """Take a name for messages, and how to connect; `connect` is called in the thread, by `open`."""
+        self.where = where
+        self._connect = connect
+        self._connection: sqlite3.Connection | None = None
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="syncer-state")
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises:
+            SettingsError, NotNow: it can't be opened; the message says why and what to do.
+        """
+        try:
+            await self.call(self._open)
+        except BaseException:
+            self._executor.shutdown(wait=False)
+            raise
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on one consistent view."""
+        return await self.call(partial(self._transaction, "BEGIN", work))
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` as one durable transaction: all of it, or, if it raises, nothing.
+
+        Raises:
+            NotNow, SettingsError: the database is busy, full, read-only or damaged; nothing was written.
+        """
+        return await self.call(partial(self._transaction, "BEGIN IMMEDIATE", work))
+
+    async def call(self, work: Callable[[], T]) -> T:
+        """Run something in the thread, without a transaction; cancelled callers don't wait for it."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    async def finish(self, work: Callable[[], T]) -> T:
+        """Run something in the thread that must happen even if the caller is being cancelled."""
+        future = self._executor.submit(work)
+        with anyio.CancelScope(shield=True):
+            return await asyncio.shield(asyncio.wrap_future(future))
+
+    async def close(self) -> None:
+        """Give the connection back, after everything that was asked for. Idempotent."""
+        if self._connection is not None:
+            await self.finish(self._close)
+        self._executor.shutdown(wait=False)
+
+    def _open(self) -> None:
+        try:
+            self._connection = self._connect()
+        except sqlite3.Error as error:
+            raise explained(error, self.where) from error
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _transaction(self, begin: str, work: Work[T]) -> T:
+        connection = self._connection
+        if connection is None:
+            message = f"{self.where} is closed"
+            raise RuntimeError(message)
+        try:
+            connection.execute(begin)
+            try:
+                result = work(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                # A full disk or a damaged page may have ended the transaction already.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise explained(error, self.where) from error
+        return result

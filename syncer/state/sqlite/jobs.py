@@ -1,0 +1,202 @@
+"""What is asked of a job as a whole: its layouts, claims, partitions, owed items and counters; and forgetting it."""
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from syncer.model.checkpoint import OwedItem
+from syncer.model.entries import Leg
+from syncer.model.errors import SettingsError
+from syncer.model.refs import ItemKey, PartitionKey
+from syncer.ports import JobStatus
+from syncer.state.claims import absolute, overlap
+from syncer.state.names import short
+from syncer.state.sqlite.debts import OWED, owed_item
+from syncer.state.sqlite.opening import job_id
+from syncer.state.sqlite.rows import stamp
+
+_POSITIONS = (
+    " FROM positions AS s JOIN legs AS l ON l.id = s.leg JOIN partitions AS p ON p.id = s.partition"
+    " JOIN jobs AS j ON j.id = l.job WHERE j.name = ?1"
+)
+
+
+def layout(connection: sqlite3.Connection, job: str, leg: Leg) -> Mapping[str, str] | None:
+    """Return the layout of a leg."""
+    found = connection.execute(
+        "SELECT l.layout FROM legs AS l JOIN jobs AS j ON j.id = l.job WHERE j.name = ? AND l.name = ?", (job, leg)
+    ).fetchone()
+    return None if found is None or found[0] is None else json.loads(found[0])
+
+
+def set_layout(connection: sqlite3.Connection, job: str, leg: Leg, layout: Mapping[str, str], url: str) -> None:
+    """Remember the layout of a leg."""
+    connection.execute(
+        "INSERT INTO legs (job, name, url, layout) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (job, name) DO UPDATE SET url = excluded.url, layout = excluded.layout",
+        (_known(connection, job), leg, url, json.dumps(dict(layout), sort_keys=True)),
+    )
+
+
+def claim(connection: sqlite3.Connection, job: str, root: str, paths: Sequence[str]) -> None:
+    """Claim places for a job.
+
+    Raises:
+        SettingsError: another job has one of them, or lies inside or around it.
+    """
+    others = connection.execute(
+        "SELECT j.name, c.root, c.path FROM claims AS c JOIN jobs AS j ON j.id = c.job WHERE j.name <> ?", (job,)
+    ).fetchall()
+    for path in paths:
+        for other, their_root, their_path in others:
+            mine, theirs = absolute(root, path), absolute(their_root, their_path)
+            if overlap(mine, theirs):
+                where = mine if mine == theirs else f"{mine} (which meets {theirs})"
+                message = f"job {job} can't write to {where}: it belongs to job {other}"
+                raise SettingsError(
+                    message,
+                    hint=f"give one of the two jobs another sink path, or forget the other: `syncer state reset {other}`",
+                )
+    number = _known(connection, job)
+    connection.executemany(
+        "INSERT INTO claims (job, root, path) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        [(number, root, path) for path in paths],
+    )
+
+
+def partitions(connection: sqlite3.Connection, job: str) -> dict[PartitionKey, int]:
+    """Return the partitions that hold something or were listed, with the live items of the leg that has most."""
+    rows = connection.execute(
+        "SELECT p.key, max(s.live + s.pending_live - s.context - s.pending_context)"  # noqa: S608  # constants
+        f"{_POSITIONS} GROUP BY p.key HAVING max(s.live + s.pending_live) > 0 OR (NOT p.released AND"
+        " max(s.cursor IS NOT NULL)) ORDER BY p.key",
+        (job,),
+    )
+    return {PartitionKey.parse(key): live for key, live in rows}
+
+
+def release(connection: sqlite3.Connection, job: str, keys: Sequence[PartitionKey]) -> None:
+    """Forget partitions: what lies in them is doomed."""
+    for key in keys:
+        found = connection.execute(
+            "SELECT p.id FROM partitions AS p JOIN jobs AS j ON j.id = p.job WHERE j.name = ? AND p.key = ?",
+            (job, key.canonical()),
+        ).fetchone()
+        if found is None:
+            continue
+        connection.execute("UPDATE partitions SET released = 1, tracking = NULL WHERE id = ?", found)
+        connection.execute("DELETE FROM seen WHERE partition = ?", found)
+        for (position,) in connection.execute("SELECT id FROM positions WHERE partition = ?", found).fetchall():
+            connection.execute("DELETE FROM owed WHERE position = ?", (position,))
+            connection.execute(
+                "UPDATE positions SET cursor = NULL, moved = 0, pass = 0, published_cursor = NULL,"
+                " published_moved = 0, published_pass = 0 WHERE id = ?",
+                (position,),
+            )
+            connection.execute(
+                "INSERT INTO doomed (position, key, cause, reason)"
+                " SELECT position, key, 'gone', ?2 FROM items WHERE position = ?1"
+                " UNION SELECT position, key, 'gone', ?2 FROM pending WHERE position = ?1 AND op <> 'delete'"
+                " ON CONFLICT (position, key) DO UPDATE SET cause = 'gone', reason = excluded.reason, settled = 0",
+                (position, "its partition was given up"),
+            )
+
+
+def all_owed(connection: sqlite3.Connection, job: str) -> list[OwedItem]:
+    """Return every owed item of a job, by leg and partition."""
+    columns = ", ".join(f"o.{name}" for name in OWED.split(", "))
+    rows = connection.execute(
+        f"SELECT l.name, p.key, {columns} FROM owed AS o JOIN positions AS s ON s.id = o.position"  # noqa: S608  # constants
+        " JOIN legs AS l ON l.id = s.leg JOIN partitions AS p ON p.id = s.partition JOIN jobs AS j ON j.id = l.job"
+        " WHERE j.name = ? AND NOT o.settled ORDER BY l.name, p.key, o.key",
+        (job,),
+    )
+    return [owed_item(leg, PartitionKey.parse(partition), record) for leg, partition, *record in rows]
+
+
+def postpone(connection: sqlite3.Connection, job: str, keys: Sequence[ItemKey], until: datetime | None) -> int:
+    """Set or lift the postponement of owed items in all legs; return how many items there were."""
+    count = 0
+    for key in dict.fromkeys(keys):
+        changed = connection.execute(
+            "UPDATE owed SET ignored_until = ?1, next = CASE WHEN ?1 IS NULL THEN NULL ELSE next END"
+            " WHERE key = ?2 AND NOT settled AND position IN (SELECT s.id FROM positions AS s"
+            " JOIN partitions AS p ON p.id = s.partition JOIN jobs AS j ON j.id = p.job WHERE j.name = ?3 AND p.key = ?4)",
+            (stamp(until), short(key), job, key.partition.canonical()),
+        ).rowcount
+        count += changed > 0
+    return count
+
+
+def status(connection: sqlite3.Connection, job: str, leases: Mapping[str, str]) -> JobStatus:
+    """Return the counters of a job."""
+    rows = connection.execute(
+        "SELECT l.name, sum(s.live + s.pending_live), sum(s.bytes + s.pending_bytes), sum(s.owed),"  # noqa: S608  # constants
+        f" sum(s.gone + s.withdrawn), sum(s.pending){_POSITIONS} GROUP BY l.name ORDER BY l.name",
+        (job,),
+    ).fetchall()
+    items, size, owed, doomed, pending = ({row[0]: row[i] for row in rows} for i in range(1, 6))
+    return JobStatus(job, items, size, owed, doomed, pending, len(partitions(connection, job)), leases)
+
+
+def names(connection: sqlite3.Connection) -> list[str]:
+    """Return the names of all jobs that were not forgotten."""
+    return [name for (name,) in connection.execute("SELECT name FROM jobs WHERE NOT forgotten ORDER BY name")]
+
+
+def reset(connection: sqlite3.Connection, job: str) -> None:
+    """Forget a job. Its units go on counting epochs, and its history stays."""
+    found = connection.execute("SELECT id FROM jobs WHERE name = ?", (job,)).fetchone()
+    if found is None:
+        return
+    of_legs = "(SELECT id FROM legs WHERE job = ?1)"
+    positions = f"(SELECT id FROM positions WHERE leg IN {of_legs})"  # noqa: S608  # constants
+    for table in ("items", "pending", "owed", "doomed"):
+        connection.execute(f"DELETE FROM {table} WHERE position IN {positions}", found)  # noqa: S608  # constants
+    berths = f"(SELECT id FROM leg_units WHERE leg IN {of_legs})"  # noqa: S608  # constants
+    for table in ("outbox", "containers"):
+        connection.execute(f"DELETE FROM {table} WHERE leg_unit IN {berths}", found)  # noqa: S608  # constants
+    connection.execute("DELETE FROM seen WHERE partition IN (SELECT id FROM partitions WHERE job = ?)", found)
+    for table in ("positions", "leg_units"):
+        connection.execute(f"DELETE FROM {table} WHERE leg IN {of_legs}", found)  # noqa: S608  # constants
+    for table in ("partitions", "claims", "legs"):
+        connection.execute(f"DELETE FROM {table} WHERE job = ?", found)  # noqa: S608  # constants
+    # Whoever still holds a ledger of it is fenced off.
+    connection.execute("UPDATE units SET epoch = epoch + 1 WHERE job = ?", found)
+    connection.execute("UPDATE jobs SET forgotten = 1 WHERE id = ?", found)
+
+
+def rename(connection: sqlite3.Connection, old: str, new: str) -> None:
+    """Give a job another name.
+
+    Raises:
+        SettingsError: there is no such job, or the new name is taken.
+    """
+    if old not in names(connection):
+        message = f"there is no job {old} in this state"
+        raise SettingsError(message, hint="`syncer status` lists the jobs that there are")
+    if old == new:
+        return
+    taken = connection.execute("SELECT id, forgotten FROM jobs WHERE name = ?", (new,)).fetchone()
+    if taken is not None and not taken[1]:
+        message = f"there is a job {new} in this state already"
+        raise SettingsError(message, hint=f"choose another name, or forget that one: `syncer state reset {new}`")
+    (number,) = connection.execute("SELECT id FROM jobs WHERE name = ?", (old,)).fetchone()
+    if taken is not None:
+        # The forgotten job wrote under this name once: its epochs are not used again.
+        connection.execute(
+            "INSERT INTO units (job, name, epoch) SELECT ?1, name, epoch FROM units WHERE job = ?2"
+            " ON CONFLICT (job, name) DO UPDATE SET epoch = max(epoch, excluded.epoch)",
+            (number, taken[0]),
+        )
+        connection.execute("DELETE FROM units WHERE job = ?", taken[:1])
+        connection.execute("DELETE FROM jobs WHERE id = ?", taken[:1])
+    connection.execute("UPDATE jobs SET name = ? WHERE id = ?", (new, number))
+    connection.execute("UPDATE OR REPLACE runs SET job = ? WHERE job = ?", (new, old))
+
+
+def _known(connection: sqlite3.Connection, job: str) -> int:
+    number = job_id(connection, job)
+    connection.execute("UPDATE jobs SET forgotten = 0 WHERE id = ? AND forgotten", (number,))
+    return number

@@ -1,0 +1,67 @@
+"""Manifest rows on their way to a segment: appended by a commit or a publish, forgotten when HEAD names them.
+
+A chunk of lines is one row of the table, so that a commit pays for them once.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+
+from syncer.model.checkpoint import OutboxRow
+
+#: Lines of one chunk, at most.
+CHUNK = 10_000
+
+
+def append(connection: sqlite3.Connection, leg_unit: int, epoch: int, lines: Sequence[bytes]) -> None:
+    """Add lines behind those already there, numbered on from the last that ever was."""
+    for start in range(0, len(lines), CHUNK):
+        chunk = lines[start : start + CHUNK]
+        (last,) = connection.execute(
+            "UPDATE leg_units SET seq = seq + ? WHERE id = ? RETURNING seq", (len(chunk), leg_unit)
+        ).fetchone()
+        _insert(connection, leg_unit, last - len(chunk) + 1, epoch, chunk)
+
+
+def waiting(connection: sqlite3.Connection, leg_unit: int | None, limit: int) -> list[OutboxRow]:
+    """Return the oldest lines."""
+    rows: list[OutboxRow] = []
+    chunks = connection.execute("SELECT first, epoch, lines FROM outbox WHERE leg_unit = ? ORDER BY first", (leg_unit,))
+    for first, epoch, lines in chunks:
+        rows += [OutboxRow(first + i, epoch, line) for i, line in enumerate(bytes(lines).split(b"\n"))]
+        if len(rows) >= limit:
+            break
+    chunks.close()
+    return rows[:limit]
+
+
+def forget(connection: sqlite3.Connection, leg_unit: int, last: int) -> None:
+    """Forget lines up to a number; a chunk that reaches beyond it keeps its rest."""
+    connection.execute("DELETE FROM outbox WHERE leg_unit = ? AND first + count - 1 <= ?", (leg_unit, last))
+    cut = connection.execute(
+        "DELETE FROM outbox WHERE leg_unit = ? AND first <= ? RETURNING first, epoch, lines", (leg_unit, last)
+    ).fetchall()
+    for first, epoch, lines in cut:
+        _insert(connection, leg_unit, last + 1, epoch, bytes(lines).split(b"\n")[last + 1 - first :])
+
+
+def adopt(connection: sqlite3.Connection, former: int, unit: int, epoch: int) -> None:
+    """Move the lines of a unit that has no partitions any more to the one that its partitions joined."""
+    if connection.execute("SELECT 1 FROM partitions WHERE unit = ?", (former,)).fetchone() is not None:
+        return
+    moves = connection.execute(
+        "SELECT theirs.id, mine.id FROM leg_units AS theirs JOIN leg_units AS mine ON mine.leg = theirs.leg"
+        " WHERE theirs.unit = ? AND mine.unit = ?",
+        (former, unit),
+    ).fetchall()
+    for theirs, mine in moves:
+        chunks = connection.execute("SELECT lines FROM outbox WHERE leg_unit = ? ORDER BY first", (theirs,)).fetchall()
+        for (lines,) in chunks:
+            append(connection, mine, epoch, bytes(lines).split(b"\n"))
+        connection.execute("DELETE FROM outbox WHERE leg_unit = ?", (theirs,))
+
+
+def _insert(connection: sqlite3.Connection, leg_unit: int, first: int, epoch: int, lines: Sequence[bytes]) -> None:
+    connection.execute(
+        "INSERT INTO outbox (leg_unit, first, count, epoch, lines) VALUES (?, ?, ?, ?, ?)",
+        (leg_unit, first, len(lines), epoch, b"\n".join(lines)),
+    )

@@ -1,0 +1,152 @@
+"""Cursors, and passes: what a full listing saw, and what its end proves to be gone.
+
+Absence proves deletion for a leg only if the pass was recorded from its beginning, and that leg took part from its
+beginning. Every position therefore remembers the pass in which its cursor stands: one that fell behind, or went
+back to its published cursor, is never judged by what a later pass saw.
+"""
+
+import sqlite3
+from collections.abc import Collection
+
+from syncer.model.checkpoint import CommitGroup, PartitionState
+from syncer.model.entries import Leg
+from syncer.model.refs import Cursor, ItemKey, PartitionKey
+from syncer.state.names import short
+from syncer.state.sqlite.held import VISIBLE
+from syncer.state.sqlite.rows import array
+from syncer.state.sqlite.session import Session
+
+#: A cursor inside a pass of which nobody recorded the beginning.
+UNKNOWN = -1
+
+#: Reason of items that a complete listing did not contain.
+UNLISTED = "no longer listed"
+
+_MOVE = (
+    "UPDATE positions SET cursor = coalesce(?2, cursor), moved = CASE WHEN ?2 IS NULL THEN moved ELSE ?3 END,"
+    " pass = ?4 WHERE id = ?1"
+)
+_PUBLISH = (
+    "UPDATE positions SET published_cursor = cursor, published_moved = moved, published_pass = pass WHERE id = ?1"
+)
+
+
+def move(connection: sqlite3.Connection, session: Session, group: CommitGroup) -> None:
+    """Move the cursors of a commit, and the passes with them."""
+    touched = {*group.cursors, *group.began, *group.seen, *group.ended, *group.subtract}
+    for key in sorted(touched, key=PartitionKey.canonical):
+        _move(connection, session, group, key)
+
+
+def _move(connection: sqlite3.Connection, session: Session, group: CommitGroup, key: PartitionKey) -> None:
+    partition = session.partition(connection, key)
+    number, tracking, moves = connection.execute(
+        "SELECT pass, tracking, moves FROM partitions WHERE id = ?", (partition,)
+    ).fetchone()
+    legs = {leg: session.position(connection, leg, key) for leg in sorted(group.live)}
+    if key in group.began:
+        number, tracking = number + 1, int(group.began[key])
+        connection.execute("DELETE FROM seen WHERE partition = ?", (partition,))
+    stands: dict[Leg, int] = {}
+    for leg, position in legs.items():
+        (before,) = connection.execute("SELECT pass FROM positions WHERE id = ?", (position,)).fetchone()
+        stands[leg] = number if key in group.began else (before or UNKNOWN)
+    if tracking and group.seen.get(key):
+        connection.execute("INSERT INTO seen (partition, keys) VALUES (?, ?)", (partition, _texts(group.seen[key])))
+    if tracking and key in group.subtract:
+        subtract(connection, partition, [legs[leg] for leg in legs if stands[leg] == number])
+    ended = key in group.ended or key in group.subtract
+    if ended:
+        tracking = None
+        connection.execute("DELETE FROM seen WHERE partition = ?", (partition,))
+    connection.execute(
+        "UPDATE partitions SET pass = ?, tracking = ?, moves = ?, released = 0 WHERE id = ?",
+        (number, tracking, moves + 1, partition),
+    )
+    for leg, position in legs.items():
+        stand = 0 if ended else stands[leg]
+        connection.execute(_MOVE, (position, group.cursors.get(key), moves + 1, stand))
+        if session.specs[leg].immediate:
+            connection.execute(_PUBLISH, (position,))
+
+
+def subtract(connection: sqlite3.Connection, partition: int, positions: Collection[int]) -> None:
+    """Doom the live items that the pass never saw. Owed ones wait for their replay to say what became of them."""
+    # Sorted once into a table of its own, on disk if it is large: a page of the listing costs no more than an append.
+    connection.execute("CREATE TEMP TABLE IF NOT EXISTS listed (key TEXT PRIMARY KEY) WITHOUT ROWID")
+    connection.execute("DELETE FROM listed")
+    connection.execute(
+        "INSERT INTO listed SELECT DISTINCT k.value FROM seen AS s, json_each(s.keys) AS k WHERE s.partition = ?"
+        " ORDER BY k.value",
+        (partition,),
+    )
+    for position in positions:
+        for table, condition in (("items", VISIBLE), ("pending", "i.op <> 'delete'")):
+            connection.execute(
+                "INSERT INTO doomed (position, key, cause, reason)"  # noqa: S608  # constants
+                f" SELECT i.position, i.key, 'gone', ?2 FROM {table} AS i"
+                f" WHERE i.position = ?1 AND i.withdrawn IS NULL AND {condition}"
+                " AND NOT EXISTS (SELECT 1 FROM listed AS l WHERE l.key = i.key)"
+                " AND NOT EXISTS (SELECT 1 FROM owed AS o WHERE o.position = ?1 AND o.key = i.key AND NOT o.settled)"
+                " ON CONFLICT (position, key) DO UPDATE SET cause = 'gone', reason = excluded.reason, settled = 0",
+                (position, UNLISTED),
+            )
+    connection.execute("DROP TABLE listed")
+
+
+def partition_state(
+    connection: sqlite3.Connection, session: Session, key: PartitionKey, live: Collection[Leg] | None
+) -> PartitionState:
+    """Return where a partition stands, as far as the given legs (None: all) are concerned."""
+    legs = sorted(session.specs if live is None else live)
+    cursors: dict[Leg, Cursor | None] = dict.fromkeys(legs)
+    items: dict[Leg, int] = dict.fromkeys(legs, 0)
+    known: dict[Leg, int] = dict.fromkeys(legs, 0)
+    moved: dict[Leg, int] = {}
+    stands: set[int] = set()
+    for leg in legs:
+        position = session.positions[leg].get(key)
+        if position is None:
+            continue
+        cursor, when, stand, count, owed = connection.execute(
+            "SELECT cursor, moved, pass, live + pending_live - context - pending_context, owed"
+            " FROM positions WHERE id = ?",
+            (position,),
+        ).fetchone()
+        cursors[leg], items[leg] = cursor, count
+        known[leg] = count + (_unheld(connection, position) if owed else 0)
+        if cursor is not None:
+            moved[leg] = when
+        stands.add(stand)
+    first = min(moved, key=lambda leg: moved[leg]) if legs and len(moved) == len(legs) else None
+    return PartitionState(
+        cursors=cursors,
+        live=items,
+        owed=min(known.values(), default=0) - min(items.values(), default=0),
+        weakest=None if first is None else cursors[first],
+        tracking=_tracking(connection, session.partitions.get(key), stands),
+    )
+
+
+def _tracking(connection: sqlite3.Connection, partition: int | None, stands: set[int]) -> bool | None:
+    if partition is None or not any(stands):
+        return None
+    number, tracking = connection.execute("SELECT pass, tracking FROM partitions WHERE id = ?", (partition,)).fetchone()
+    return bool(tracking) and stands == {number}
+
+
+def _unheld(connection: sqlite3.Connection, position: int) -> int:
+    """Count the owed items of which no finished version is stored; there are few, and context is not counted."""
+    (count,) = connection.execute(
+        "SELECT count(*) FROM owed AS o WHERE o.position = ?1 AND NOT o.settled AND NOT o.key GLOB 'context/*'"
+        f" AND NOT EXISTS (SELECT 1 FROM items AS i WHERE i.position = ?1 AND i.key = o.key"  # noqa: S608  # constants
+        f" AND i.withdrawn IS NULL AND {VISIBLE})"
+        " AND NOT EXISTS (SELECT 1 FROM pending AS p WHERE p.position = ?1 AND p.key = o.key"
+        " AND p.op <> 'delete' AND p.withdrawn IS NULL)",
+        (position,),
+    ).fetchone()
+    return int(count)
+
+
+def _texts(keys: Collection[ItemKey]) -> str:
+    return array({short(key) for key in keys})

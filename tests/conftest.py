@@ -1,0 +1,54 @@
+"""What holds for every test: no blocking call on the event loop, reproducible examples, a quiet environment."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from blockbuster import BlockBuster
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "default",
+    max_examples=30,
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("deep", parent=settings.get_profile("default"), max_examples=1000, derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+#: Calls that may block, by the end of the file that makes them: (file, functions). Each with its reason.
+ALLOWED = (
+    # rich asks the terminal for its size while it draws a line: microseconds, no disk.
+    ("rich/console.py", {"size", "_detect_color_system", "is_dumb_terminal"}),
+    # Lazily imported modules, source lines of tracebacks and warnings: once, and no other task waits for long.
+    ("importlib/_bootstrap_external.py", {"get_data", "path_stats", "_path_stat", "_fill_cache"}),
+    ("<frozen importlib._bootstrap_external>", {"get_data", "path_stats", "_path_stat", "_fill_cache", "_path_isfile"}),
+    ("linecache.py", {"updatecache", "checkcache"}),
+)
+
+
+@pytest.fixture(autouse=True)
+def no_blocking_calls() -> Iterator[BlockBuster]:
+    """Turn a blocking call that `syncer` makes on the event loop into an error; tests themselves may use files."""
+    guard = BlockBuster("syncer")
+    for function in guard.functions.values():
+        for file, names in ALLOWED:
+            function.can_block_in(file, names)
+    guard.activate()
+    try:
+        yield guard
+    finally:
+        guard.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def quiet_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the settings, proxies and credentials of whoever runs the tests out of them."""
+    for name in list(os.environ):
+        if name.upper().startswith(("SYNCER_", "LABEL_STUDIO_")) and not name.startswith("SYNCER_TEST_"):
+            monkeypatch.delenv(name)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "JOB_COMPLETION_INDEX", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)

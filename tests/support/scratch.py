@@ -1,0 +1,59 @@
+"""A spool that lies in memory, for tests of what writes to one."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from syncer.model.entries import SpooledFile
+
+
+class MemorySpool:
+    """Keeps spooled bodies in a dictionary; a body whose writer's block raised is gone from it."""
+
+    def __init__(self, threshold: int = 1024 * 1024) -> None:
+        """Take the size above which bodies are spooled."""
+        self.threshold = threshold
+        self.files: dict[Path, bytes] = {}
+        #: Writers that were opened and did not finish.
+        self.abandoned = 0
+        #: Writers that were opened in all.
+        self.writers = 0
+
+    @asynccontextmanager
+    async def writer(self, key: str) -> AsyncIterator["MemoryWriter"]:
+        """Open a new file."""
+        self.writers += 1
+        writer = MemoryWriter(self, Path("/spool") / key)
+        try:
+            yield writer
+        except BaseException:
+            self.files.pop(writer.path, None)
+            self.abandoned += 1
+            raise
+
+    async def discard(self, file: SpooledFile) -> None:
+        """Remove a file."""
+        self.files.pop(file.path, None)
+
+
+class MemoryWriter:
+    """One growing file."""
+
+    def __init__(self, spool: MemorySpool, path: Path) -> None:
+        """Begin empty."""
+        self.size = 0
+        self.path = path
+        self._spool = spool
+        self._chunks: list[bytes] = []
+
+    async def write(self, chunk: bytes) -> None:
+        """Append."""
+        self._chunks.append(chunk)
+        self.size += len(chunk)
+
+    async def finish(self) -> SpooledFile:
+        """Close."""
+        data = b"".join(self._chunks)
+        self._spool.files[self.path] = data
+        return SpooledFile(self.path, len(data), hashlib.sha256(data).hexdigest())

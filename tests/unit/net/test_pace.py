@@ -1,0 +1,187 @@
+"""The pace of an origin, on virtual time."""
+
+import math
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncer.model.events import Event, Throttled
+from syncer.net.network import MAX_PAUSE
+from syncer.net.pace import SLACK, Bandwidth, Gcra, Meter, Pace
+from tests.support.clock import InstantClock, SimulatedClock
+
+
+@given(st.floats(0.1, 2000), st.lists(st.floats(0, 3), min_size=1, max_size=200))
+def test_rule_22_gcra_never_exceeds_its_rate(rate: float, gaps: list[float]) -> None:
+    """In any interval of t seconds at most rate * (t + slack) + 1 slots begin, however the requests come."""
+    gcra, now, starts = Gcra(rate), 0.0, []
+    for gap in gaps:
+        now += gap
+        starts.append(now + max(0.0, gcra.reserve(now)))
+    starts.sort()
+    for first in range(0, len(starts), 7):
+        for last in range(first, len(starts), 5):
+            span = starts[last] - starts[first]
+            assert last - first + 1 <= rate * (span + SLACK) + 1 + 1e-6
+
+
+def test_gcra_spaces_slots_evenly() -> None:
+    """Requests that come together are spread over time; no slot is lost while they queue."""
+    gcra = Gcra(10, slack=0)
+    waits = [gcra.reserve(5.0) for _ in range(4)]
+    assert [round(wait, 6) for wait in waits] == [0, 0.1, 0.2, 0.3]
+    gcra.change(1)
+    assert round(gcra.reserve(5.0), 6) == 0.4
+    assert round(gcra.reserve(5.0), 6) == 1.4
+
+
+def paced(rate: float | None = None) -> tuple[Pace, InstantClock, list[Event]]:
+    """Return a pace, its clock and its events."""
+    clock, events = InstantClock(), []  # type: InstantClock, list[Event]
+    return Pace(clock, events.append, "https://h", rate), clock, events
+
+
+async def test_without_a_limit_nobody_waits() -> None:
+    """An origin that never refused is not slowed down."""
+    pace, clock, _ = paced()
+    assert pace.free
+    assert not await pace.turn()
+    assert clock.slept == []
+
+
+async def test_rule_22_a_configured_rate_is_kept() -> None:
+    """100 requests at 50 a second take two seconds."""
+    pace, clock, _ = paced(50)
+    for _ in range(100):
+        await pace.turn()
+    assert 1.9 <= clock.seconds <= 2.0
+
+
+async def test_rule_22_the_first_refusal_sets_the_rate() -> None:
+    """It becomes 0.9 of the observed success rate, and the origin pauses as asked."""
+    pace, clock, events = paced()
+    for _ in range(40):
+        clock.seconds += 0.025
+        pace.answered(clock.seconds, clock.seconds - 0.02, clock.seconds - 0.02, saturated=True)
+    pace.refused(clock.seconds, clock.seconds - 0.02, clock.seconds - 0.02, 3.0)
+    assert pace.rate == pytest.approx(0.9 * 40, rel=0.05)
+    assert events == [Throttled("https://h", 3.0, pace.rate)]
+    before = clock.seconds
+    assert not pace.free
+    await pace.turn()
+    assert clock.seconds == pytest.approx(before + 3.0, abs=0.1)
+
+
+async def test_rule_22_refusals_of_one_round_count_once() -> None:
+    """Requests that were in flight together are one piece of news."""
+    pace, clock, events = paced()
+    clock.seconds = 10.0
+    for offset in range(8):
+        pace.refused(10.0 + offset / 1000, 9.9, 9.9, 2.0)
+    assert len(events) == 1
+    rate = pace.rate
+    pace.answered(12.5, 12.4, 12.4, saturated=True)
+    pace.refused(12.6, 12.5, 12.5, 2.0)
+    assert len(events) == 2
+    assert pace.rate is not None
+    assert rate is not None
+    assert pace.rate < rate
+
+
+async def test_rule_22_the_rate_grows_two_percent_each_ten_seconds() -> None:
+    """While requests wait for it and none is refused."""
+    pace, clock, _ = paced()
+    clock.seconds = 1.0
+    pace.refused(1.0, 0.9, 0.9, None)
+    start = pace.rate
+    assert start is not None
+    while clock.seconds < 62:
+        await pace.turn()
+    assert pace.rate == pytest.approx(start * 1.02**5, rel=0.021)
+
+
+async def test_a_rate_that_nobody_waits_for_does_not_grow() -> None:
+    """An unused limit would grow out of all proportion."""
+    pace, clock, _ = paced()
+    clock.seconds = 1.0
+    pace.refused(1.0, 0.9, 0.9, None)
+    rate = pace.rate
+    for _ in range(20):
+        clock.seconds += 60
+        await pace.turn()
+    assert pace.rate == rate
+
+
+async def test_rule_22_pauses_grow_while_nothing_succeeds() -> None:
+    """A server that refuses without naming a time is asked less and less often; the rate is not cut for it again."""
+    pace, clock, events = paced()
+    for _ in range(7):
+        await pace.turn()
+        pace.refused(clock.seconds, clock.seconds, clock.seconds, None)
+    pauses = [event.pause for event in events if isinstance(event, Throttled)]
+    assert pauses == [1, 2, 4, 8, 16, 30, 30]
+    assert pace.rate == pytest.approx(0.9)
+
+
+async def test_rule_22_a_pause_is_capped() -> None:
+    """A day becomes a quarter of an hour."""
+    pace, _, events = paced()
+    pace.pause(0.0, 86_400)
+    assert events == [Throttled("https://h", MAX_PAUSE, None)]
+
+
+async def test_rule_22_a_pause_holds_everybody_and_voids_their_slots() -> None:
+    """Tasks that already had a slot wait for the end of a pause, and then keep the pace again."""
+    clock, events, started = SimulatedClock(), [], []  # type: SimulatedClock, list[Event], list[float]
+    pace = Pace(clock, events.append, "https://h", 10)
+
+    async def request() -> None:
+        await pace.turn()
+        started.append(clock.seconds)
+
+    async def refuse() -> None:
+        await clock.sleep(0.45)
+        pace.pause(clock.seconds, 5.0)
+
+    await clock.run(refuse(), *[request() for _ in range(20)])
+    late = sorted(at for at in started if at > 0.46)
+    assert len(started) == 20
+    assert late[0] == pytest.approx(5.45)
+    assert all(after - before >= 0.1 - SLACK - 1e-9 for before, after in pairwise(late[1:]))
+
+
+def test_a_meter_tells_a_limit_per_minute_from_one_per_second() -> None:
+    """Bursts of 600 that a minute's silence separates are near 10 a second, not the 200 of a burst."""
+    meter = Meter()
+    for minute in (0.0, 60.0):
+        for index in range(600):
+            at = minute + index / 200
+            meter.recent.append(at)
+            meter.saturated(at, minute - 57 if minute else 0.0, success=True)
+    assert 10 <= meter.rate(63.0) <= 30
+
+
+def test_idle_time_is_no_evidence() -> None:
+    """A client that asked little for an hour does not conclude that the server allows little."""
+    meter = Meter()
+    meter.saturated(1.0, 0.9, success=True)
+    for index in range(60):
+        at = 3600 + index / 100
+        meter.recent.append(at)
+        meter.saturated(at, at - 0.05, success=True)
+    assert meter.rate(3600.6) == 60
+
+
+async def test_rule_23_bandwidth_is_shared() -> None:
+    """Two bodies together take as long as their bytes should."""
+    clock = SimulatedClock()
+    bandwidth = Bandwidth(clock, 1_000_000)
+
+    async def body() -> None:
+        for _ in range(50):
+            await bandwidth.spend(20_000)
+
+    await clock.run(body(), body())
+    assert math.isclose(clock.seconds, 2.0, abs_tol=0.05)

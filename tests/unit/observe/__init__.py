@@ -1,0 +1,1 @@
+"""Observers: the hub, the log, progress, counters."""

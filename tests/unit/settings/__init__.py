@@ -1,0 +1,1 @@
+"""Settings: files, overrides, secrets, bad input of every kind."""
