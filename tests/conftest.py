@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from blockbuster import BlockBuster
@@ -43,9 +44,16 @@ def no_blocking_calls() -> Iterator[BlockBuster]:
         guard.deactivate()
 
 
+@pytest.fixture(scope="session")
+def state_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that stands for ~/.local/state."""
+    return tmp_path_factory.mktemp("state-home")
+
+
 @pytest.fixture(autouse=True)
-def quiet_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the settings, proxies and credentials of whoever runs the tests out of them."""
+def quiet_environment(monkeypatch: pytest.MonkeyPatch, state_home: Path) -> None:
+    """Keep the settings, proxies, credentials and state of whoever runs the tests out of them."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(state_home))
     for name in list(os.environ):
         if name.upper().startswith(("SYNCER_", "LABEL_STUDIO_")) and not name.startswith("SYNCER_TEST_"):
             monkeypatch.delenv(name)

@@ -183,8 +183,8 @@ async def open_syncer(
     Raises on entering:
         SettingsError: the configuration can't be used; all that is wrong is listed.
     """
-    known = registry or await anyio.to_thread.run_sync(discover)
-    settings = await anyio.to_thread.run_sync(lambda: known.settings(config, sets=sets, add=add))
+    known: Registry = registry or await anyio.to_thread.run_sync(discover)
+    settings: Settings = await anyio.to_thread.run_sync(lambda: known.settings(config, sets=sets, add=add))
     ticking = clock or SystemClock()
     heard = hub or Hub()
     tally = Tally(ticking)

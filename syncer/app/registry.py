@@ -4,6 +4,7 @@ A plug-in that can't be loaded is reported, never fatal: a configuration that do
 """
 
 import importlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -133,6 +134,10 @@ class Registry:
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the configuration file."""
         return json_schema(self.catalog())
+
+    def schema_text(self) -> str:
+        """Return the same as the text of `syncer.schema.json`."""
+        return json.dumps(self.schema(), indent=2, ensure_ascii=False) + "\n"
 
     def _unknown(self, kind: PluginKind, name: str, known: Iterable[str]) -> SettingsError:
         word = {"sources": "platform type", "sinks": "sink type", "transforms": "transform"}[kind]

@@ -36,27 +36,34 @@ class Files:
         """Take the folder and the policy that decides what is forced to disk."""
         self.folders = Folders(root)
         self.durability = durability
+        #: Private corners that this process made. One that is gone was taken away by a successor: it is not made again.
+        self._corners: set[str] = set()
         self._serial = itertools.count()
         self._token = secrets.token_hex(4)
 
     # ---------------------------------------------------------------------------------------- writing
 
     def write(self, files: Sequence[tuple[str, bytes | SpooledFile]], scratch: str) -> list[str]:
-        """Write files, each atomically, in this order; return their tags."""
+        """Write files, each atomically, in this order; return their tags.
+
+        Raises:
+            FileNotFoundError: the private corner was cleared by somebody who took over.
+        """
+        corner = self.folders.path(f"{scratch}/{self._token}", make=scratch not in self._corners)
+        self._corners.add(scratch)
         tags: list[str] = []
         for start in range(0, len(files), _GROUP):
-            tags += self._group(files[start : start + _GROUP], f"{scratch}/{self._token}")
+            tags += self._group(files[start : start + _GROUP], corner)
         return tags
 
     def _group(self, files: Sequence[tuple[str, bytes | SpooledFile]], corner: str) -> list[str]:
         pending: list[str] = []
         opened: list[int] = []
-        prefix = self.folders.path(corner, make=True)
         targets = [(name, self.folders.path(name, make=True)) for name, _ in files]
         try:
             for _, data in files:
-                pending.append(f"{prefix}-{next(self._serial)}")
-                opened.append(self._healed(corner, creating(pending[-1])))
+                pending.append(f"{corner}-{next(self._serial)}")
+                opened.append(creating(pending[-1])())
                 fill(opened[-1], data)
             if self.durability != "none":
                 for descriptor in opened:
@@ -171,6 +178,7 @@ class Files:
         """Remove a private corner and everything in it."""
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(self.folders.path(scratch))
+        self._corners = {corner for corner in self._corners if not f"{corner}/".startswith(f"{scratch}/")}
         self.folders.forget()
 
     # ---------------------------------------------------------------------------------------- reading

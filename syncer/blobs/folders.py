@@ -82,12 +82,12 @@ class Folders:
         return True
 
     def _make(self, path: str, *, whole: bool) -> None:
-        if whole:
-            Path(path).mkdir(parents=True, exist_ok=True)
-        else:
+        folder = Path(path)
+        missing = [one for one in (folder, *folder.parents) if not one.exists()] if whole else [folder]
+        for one in reversed(missing):
             with contextlib.suppress(FileExistsError):  # another writer was quicker
-                Path(path).mkdir()
-        self.changed(path)
+                one.mkdir()
+            self.changed(str(one))
 
     def _inside(self, path: str) -> bool:
         root = os.path.realpath(self.root)

@@ -8,16 +8,15 @@ import inspect
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
-from typing import Any
 
 from cyclopts import CycloptsError
 
 from syncer.cli.exits import close_pipe, code_of, collapse, die_by
 from syncer.cli.options import EVERYWHERE, Everywhere
-from syncer.cli.tree import app, hoisted
+from syncer.cli.tree import app, describe, hoisted
 from syncer.model.errors import Exit, SyncerError
 
 __all__ = ["main"]
@@ -27,17 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; see `Exit` for their meaning."""
     tokens = hoisted(sys.argv[1:] if arguments is None else list(arguments))
     try:
-        try:
-            command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
-        except CycloptsError as error:
-            return _usage(error)
-        here = next((value for value in bound.arguments.values() if isinstance(value, Everywhere)), EVERYWHERE)
-        try:
-            code = _run(partial(command, *bound.args, **bound.kwargs))
-        except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001  # the outermost frame: everything is reported here
-            code = _failed(collapse(error), verbose=here.verbose > 0)
-        if command == app.help_print and tokens and not _asks_help(tokens):
-            code = Exit.USAGE  # `syncer state` names no command; its help was shown instead
+        code = _command(tokens)
         sys.stdout.flush()
     except BrokenPipeError:
         close_pipe()
@@ -46,15 +35,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(command: Callable[[], Any]) -> int:
-    result = command() if not inspect.iscoroutinefunction(command.func) else _run_async(command)  # type: ignore[attr-defined]  # a partial
+def _command(tokens: Sequence[str]) -> int:
+    here = EVERYWHERE
+    try:
+        describe(tokens)
+        command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
+        here = next((value for value in bound.arguments.values() if isinstance(value, Everywhere)), EVERYWHERE)
+        call = partial(command, *bound.args, **bound.kwargs)
+        result = _run(call) if inspect.iscoroutinefunction(command) else call()
+        if command == app.help_print and tokens and not _asks_help(tokens):
+            return Exit.USAGE  # `syncer state` names no command; its help was shown instead
+    except CycloptsError as error:
+        return _usage(error)
+    except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001  # the outermost frame: everything is reported here
+        return _failed(collapse(error), verbose=here.verbose > 0)
     return result if isinstance(result, int) else Exit.DONE
 
 
-def _run_async(command: Callable[[], Any]) -> object:
+def _run(call: Callable[[], Awaitable[object]]) -> object:
     import anyio
 
-    return anyio.run(command, backend_options={"use_uvloop": find_spec("uvloop") is not None})
+    return anyio.run(call, backend_options={"use_uvloop": find_spec("uvloop") is not None})
 
 
 def _asks_help(tokens: Sequence[str]) -> bool:

@@ -17,9 +17,7 @@ app = family("config")
 @app.command(usage="Usage: syncer config show [OPTIONS]")
 async def show(
     *,
-    output: Annotated[
-        Literal["yaml", "json"], Parameter(name=("--output", "-o"), help="How it is printed: yaml or json.")
-    ] = "yaml",
+    output: Annotated[Literal["yaml", "json"], Parameter(name=("--output", "-o"), help="How it is printed.")] = "yaml",
     here: Everywhere = EVERYWHERE,
 ) -> int:
     """Show the configuration as it was understood: defaults filled in, credentials as their references."""

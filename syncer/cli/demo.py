@@ -14,7 +14,7 @@ async def demo(
     ] = None,
     /,
     *,
-    here: Everywhere = EVERYWHERE,
+    here: Everywhere = EVERYWHERE,  # noqa: ARG001  # every command takes the same options
 ) -> int:
     """See all of it at work on an embedded platform: exports, is interrupted, resumes, verifies."""
     from syncer.demo.demo import run

@@ -58,7 +58,7 @@ def shard_of(index: str, count: str) -> tuple[int, int]:
 Moment = Annotated[datetime, Parameter(converter=_moment)]
 Output = Annotated[
     Literal["table", "json", "jsonl"],
-    Parameter(name=("--output", "-o"), help="How data is printed: table, json or jsonl."),
+    Parameter(name=("--output", "-o"), help="How data is printed on standard output."),
 ]
 Yes = Annotated[bool, Parameter(name="--yes", help="Do it without asking.")]
 

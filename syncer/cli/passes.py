@@ -1,6 +1,6 @@
-"""One pass of some jobs: run, told about, and turned into an exit code. `sync` and `export` stand on it."""
+"""One pass of some jobs: run, told about, and turned into an exit code. `sync`, `export` and `repair` stand on it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 import anyio.to_thread
@@ -8,8 +8,8 @@ import anyio.to_thread
 from syncer.cli import metrics_file, summary
 from syncer.cli.context import Session
 from syncer.cli.messages import say
-from syncer.cli.options import PassFlags
-from syncer.cli.tables import Form, emit, json_text, show
+from syncer.cli.options import PASS, PassFlags
+from syncer.cli.tables import Form, show
 from syncer.flow.job import RunOptions
 from syncer.model.errors import Exit, SyncerError
 from syncer.model.report import Counts, Problem, Report, worst
@@ -18,6 +18,8 @@ from syncer.schedule.scheduler import Once
 
 #: Returns a better hint for an error, None if there is none.
 Advice = Callable[[SyncerError], str | None]
+#: Works on one job.
+Work = Callable[[str, RunOptions], Awaitable[Report]]
 
 
 @dataclass(slots=True)
@@ -25,8 +27,10 @@ class Pass:
     """One pass over some jobs of an open configuration."""
 
     session: Session
-    flags: PassFlags
+    flags: PassFlags = PASS
     advice: Advice = lambda _: None
+    #: What is done with a job; by default it is synced.
+    work: Work | None = None
     #: The first signal, once there was one.
     signalled: str | None = None
     reports: list[Report] = field(default_factory=list)
@@ -51,16 +55,16 @@ class Pass:
         if self.flags.metrics_file is not None:
             text = metrics_file.render(self.reports, self.flags.allow_owed)
             await anyio.to_thread.run_sync(metrics_file.write, self.flags.metrics_file, text)
-        code = worst(codes)
-        self._print(output, code)
-        return code
+        if output != "table":
+            show([summary.as_json(report, self.flags.allow_owed) for report in self.reports], output)
+        return worst(codes)
 
     async def _job(self, name: str, options: RunOptions) -> Report:
         """Run one job; one that can't even be assembled has a report too, and the others go on."""
         clock = self.session.syncer.clock
         started = clock.now()
         try:
-            return await self.session.syncer.sync(name, options)
+            return await (self.work or self.session.syncer.sync)(name, options)
         except SyncerError as error:
             problem = Problem(str(error), error.exit_code, self.advice(error) or error.hint)
             return Report(name, "", started, clock.now(), Counts(), complete=False, problems=(problem,))
@@ -76,13 +80,6 @@ class Pass:
             self.session.logger.info(line.strip())
         elif not (quietly and self.session.here.quiet):
             say(line)
-
-    def _print(self, output: Form, code: Exit) -> None:
-        rows = [summary.as_json(report, self.flags.allow_owed) for report in self.reports]
-        if output == "json":
-            emit(json_text({"exit_code": int(code), "reports": rows}, indent=2))
-        elif output == "jsonl":
-            show(rows, output)
 
     def _stopped(self) -> bool:
         return self.signalled is not None or any(report.stopped is not None for report in self.reports)

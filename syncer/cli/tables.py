@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from itertools import chain, islice
 from typing import Literal
 
 from rich.cells import cell_len
@@ -16,25 +15,76 @@ from syncer.observe.screen import printable
 Row = Mapping[str, object]
 Form = Literal["table", "json", "jsonl", "csv"]
 
-#: Rows that are looked at for the widths of a table; a wider cell further down stands out.
-_SAMPLE = 1000
-
 
 def show(rows: Iterable[Row], form: Form, columns: Sequence[str] = (), *, empty: str = "") -> None:
-    """Print rows; without `columns` those of the rows, in the order they are met.
+    """Print all rows, see `Printer`."""
+    printer = Printer(form, columns)
+    printer.add(rows)
+    printer.end(empty)
 
-    `empty` is said on standard error where a table would have no rows.
-    """
-    match form:
-        case "json":
-            _json_array(rows)
-        case "jsonl":
-            for row in rows:
-                emit(json_text(row))
-        case "csv":
-            _csv(rows, columns)
-        case "table":
-            _table(rows, columns, empty)
+
+class Printer:
+    """Prints rows as they come, in batches. The first batch decides on the columns and widths of a table."""
+
+    def __init__(self, form: Form, columns: Sequence[str] = ()) -> None:
+        """Take the form; without `columns` those of the first rows, in the order they are met."""
+        self._form = form
+        self._columns = columns
+        self._widths: dict[str, int] = {}
+        self._right: set[str] = set()
+        self._any = False
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Print some rows."""
+        match self._form:
+            case "json":
+                for row in rows:
+                    sys.stdout.write(f"{',' if self._any else '['}\n  {json_text(row)}")
+                    self._any = True
+            case "jsonl":
+                for row in rows:
+                    emit(json_text(row))
+            case "csv":
+                self._csv(list(rows))
+            case "table":
+                self._table(list(rows))
+
+    def end(self, empty: str = "") -> None:
+        """Print what has to follow the last row; `empty` is said on standard error where a table has no rows."""
+        if self._form == "json":
+            emit("\n]" if self._any else "[]")
+        elif self._form == "table" and not self._any and empty:
+            print(printable(empty), file=sys.stderr)
+
+    def _csv(self, rows: Sequence[Row]) -> None:
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        if not self._any:
+            self._any = True
+            self._columns = self._columns or _names(rows)
+            writer.writerow(self._columns)
+        for row in rows:
+            writer.writerow([value if isinstance(value := row.get(n), int) else cell(value) for n in self._columns])
+        sys.stdout.write(buffer.getvalue())
+
+    def _table(self, rows: Sequence[Row]) -> None:
+        if rows and not self._any:
+            self._any = True
+            names = self._columns = self._columns or _names(rows)
+            self._right = {name for name in names if all(isinstance(row.get(name), int | None) for row in rows)}
+            self._widths = {
+                name: max(cell_len(name), *(cell_len(cell(row.get(name))) for row in rows)) for name in names
+            }
+            self._line([name.replace("_", " ").upper() for name in names])
+        for row in rows:
+            self._line([cell(row.get(name)) for name in self._columns])
+
+    def _line(self, cells: Sequence[str]) -> None:
+        padded = [
+            _padded(text, self._widths[name], right=name in self._right)
+            for name, text in zip(self._columns, cells, strict=True)
+        ]
+        emit("  ".join(padded).rstrip())
 
 
 def emit(line: str) -> None:
@@ -48,9 +98,7 @@ def json_text(value: object, *, indent: int | None = None) -> str:
     if text.isprintable():
         return text
     # Outside its strings JSON is plain ASCII, so an escape is never out of place.
-    return "".join(
-        c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] if c != "\x7f" else r"\u007f" for c in text
-    )
+    return "".join(c if c.isprintable() or c == "\n" else _escape(c) for c in text)
 
 
 def cell(value: object) -> str:
@@ -70,50 +118,13 @@ def cell(value: object) -> str:
             return printable(json_text(value))
 
 
-def _json_array(rows: Iterable[Row]) -> None:
-    separator = "["
-    for row in rows:
-        sys.stdout.write(f"{separator}\n  {json_text(row)}")
-        separator = ","
-    emit("[]" if separator == "[" else "\n]")
-
-
-def _csv(rows: Iterable[Row], columns: Sequence[str]) -> None:
-    first, whole = _begin(rows)
-    names = columns or _names(first)
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    for row in chain([{name: name for name in names}], whole):
-        writer.writerow([value if isinstance(value := row.get(name), int) else cell(value) for name in names])
-        sys.stdout.write(buffer.getvalue())
-        buffer.seek(0)
-        buffer.truncate()
-
-
-def _table(rows: Iterable[Row], columns: Sequence[str], empty: str) -> None:
-    first, whole = _begin(rows)
-    if not first:
-        if empty:
-            print(empty, file=sys.stderr)
-        return
-    names = columns or _names(first)
-    right = {name for name in names if all(isinstance(row.get(name), int | None) for row in first)}
-    widths = {name: max(cell_len(name), *(cell_len(cell(row.get(name))) for row in first)) for name in names}
-    header = {name: name.replace("_", " ").upper() for name in names}
-    for row in chain([header], whole):
-        padded = [_padded(cell(row.get(name)), widths[name], right=name in right) for name in names]
-        emit("  ".join(padded).rstrip())
+def _escape(character: str) -> str:
+    return r"\u007f" if character == "\x7f" else json.dumps(character)[1:-1]
 
 
 def _padded(text: str, width: int, *, right: bool) -> str:
     space = " " * (width - cell_len(text))
     return space + text if right else text + space
-
-
-def _begin(rows: Iterable[Row]) -> tuple[list[Row], Iterable[Row]]:
-    iterator = iter(rows)
-    first = list(islice(iterator, _SAMPLE))
-    return first, chain(first, iterator)
 
 
 def _names(rows: Iterable[Row]) -> list[str]:

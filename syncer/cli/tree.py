@@ -1,5 +1,6 @@
 """All commands, their places in the help, and one line on each. Their modules are imported when they are called."""
 
+import inspect
 import re
 from collections.abc import Sequence
 
@@ -59,13 +60,20 @@ def build() -> App:
         root.command(f"syncer.cli.{name}:{name}", name=name, help=text, group=group, usage=line)
     for group, name, text in _FAMILIES:
         root.command(f"syncer.cli.{name}:app", name=name, help=text, group=group)
-    root.register_install_completion_command(help="Install completion for the shell in use.", group="Set up")
+    root.register_install_completion_command(help="Install completion for the shell in use.", group=_BEGIN)
     return root
 
 
 def family(name: str) -> App:
     """Return an empty group of commands such as `state`, to be filled by its own module."""
     return App(name=name, default_parameter=Parameter(negative=(), show_default=False), help_format="plaintext")
+
+
+def describe(tokens: Sequence[str]) -> None:
+    """Give the command that is called its whole docstring: the list of all commands knows only a line of each."""
+    name = next((token for token in tokens if not token.startswith("-")), "")
+    if any(name == known for _, known, _, _ in _COMMANDS):
+        app[name].help = inspect.getdoc(app[name].default_command) or app[name].help
 
 
 def hoisted(tokens: Sequence[str]) -> list[str]:

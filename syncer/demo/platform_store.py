@@ -182,11 +182,11 @@ class Store:
         self._touch(task)
 
     def delete_annotations(self, tasks: Sequence[int]) -> int:
-        """Delete all annotations of some tasks in one bulk action: they all get one and the same time."""
+        """Delete all annotations and drafts of some tasks in one bulk action: they all get one and the same time."""
         stamp, deleted = self.stamp(), 0
         for task in map(self._own, tasks):
             deleted += len(task.annotations)
-            task.annotations = []
+            task.annotations, task.drafts = [], []
             self._touch(task, stamp)
         return deleted
 

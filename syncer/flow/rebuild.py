@@ -59,7 +59,7 @@ async def rebuild(
         raise DestinationChanged(message, hint="run: syncer verify")
     wanted = frozenset(partition.key for partition in unit.partitions)
     cursors: dict[PartitionKey, Cursor | None] = {
-        PartitionKey.parse(each["key"]): (Cursor(each["cursor"]) if each["cursor"] is not None else None)
+        PartitionKey(**each["key"]): (Cursor(each["cursor"]) if each["cursor"] is not None else None)
         for each in written["partitions"]
     }
     count = 0
@@ -83,6 +83,9 @@ async def rebuild(
 
 
 def units_of(checkpoint: Mapping[str, object] | None) -> Mapping[str, Any]:
-    """Return the part of `checkpoint.json` that is keyed by unit."""
-    units = (checkpoint or {}).get("units", {})
-    return units if isinstance(units, dict) else {}
+    """Return `checkpoint.json`, keyed by unit; what is not as a ledger writes it counts as absent."""
+    return {
+        name: unit
+        for name, unit in (checkpoint or {}).items()
+        if isinstance(unit, dict) and isinstance(unit.get("epoch"), int) and isinstance(unit.get("partitions"), list)
+    }

@@ -7,7 +7,6 @@ cut short applies nothing; the rows wait.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from syncer.flow.account import Account
 from syncer.flow.job import RunOptions
 from syncer.flow.legs import LegRun, Legs
 from syncer.model.checkpoint import Change, CommitGroup, Doomed
@@ -23,6 +22,15 @@ ALLOWED = 10
 ALLOWED_SHARE = 0.05
 
 
+@dataclass(slots=True)
+class Removed:
+    """What one leg applied, and what it held back."""
+
+    deleted: int = 0
+    withdrawn: int = 0
+    held: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Remover:
     """Applies doomed rows to the legs of one unit."""
@@ -31,26 +39,29 @@ class Remover:
     legs: Legs
     ledger: Ledger
     options: RunOptions
-    account: Account
     clock: Clock
     emit: Emit
 
-    async def apply(self, leg: LegRun) -> None:
-        """Apply everything that waits for this leg, unless it is more than `max_delete`."""
+    async def apply(self, leg: LegRun) -> "Removed":
+        """Apply everything that waits for this leg, unless it is more than `max_delete`; return how much it was."""
         gone, withdrawn = await self.ledger.doomed_count(leg.sink.name)
         drops_gone = leg.sink.on_delete != "keep"
         drops_withdrawn = leg.sink.on_withdraw == "tombstone"
         removals = gone * drops_gone + withdrawn * drops_withdrawn
         allowed = await self._allowed(leg)
         held = removals > allowed
+        removed = Removed(held=removals if held else 0)
         if held:
-            self.account.counts.held += removals
             self.emit(DeletesHeld(leg.sink.name, removals, allowed))
         for cause, drops in (("gone", drops_gone), ("withdrawn", drops_withdrawn)):
             if drops and held:
                 continue
             while rows := await self.ledger.doomed(leg.sink.name, BATCH, cause):
-                await self._apply(leg, rows, cause, drops=drops)
+                if not await self._apply(leg, rows, cause, drops=drops):
+                    return removed
+                removed.deleted += len(rows) * (cause == "gone" and drops)
+                removed.withdrawn += len(rows) * (cause == "withdrawn")
+        return removed
 
     async def _allowed(self, leg: LegRun) -> int:
         for limit in (self.options.max_delete, leg.sink.max_delete):
@@ -59,7 +70,7 @@ class Remover:
         live = (await self.ledger.legs())[leg.sink.name].live
         return max(ALLOWED, int(live * ALLOWED_SHARE))
 
-    async def _apply(self, leg: LegRun, rows: Sequence[Doomed], cause: str, *, drops: bool) -> None:
+    async def _apply(self, leg: LegRun, rows: Sequence[Doomed], cause: str, *, drops: bool) -> bool:
         name = leg.sink.name
         resume: bytes | None = None
         if drops and not leg.sink.immediate:
@@ -68,7 +79,7 @@ class Remover:
                 resume = (await leg.session.seal()).resume
             except LegFailed as error:
                 self.legs.detach(name, error)
-                return
+                return False
         op = "delete" if drops else ("keep" if cause == "gone" else "withdraw")
         changes = [
             Change(op, doomed.row if drops else replace(doomed.row, withdrawn=doomed.reason), doomed.reason)
@@ -83,7 +94,4 @@ class Remover:
                 live=frozenset({name}),
             )
         )
-        if cause == "gone":
-            self.account.counts.deleted += len(rows) if drops else 0
-        else:
-            self.account.counts.withdrawn += len(rows)
+        return True

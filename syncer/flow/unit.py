@@ -125,9 +125,13 @@ class Pass:
         return intake.error is None and not self.drain.started and left == 0
 
     async def _deletions(self, ledger: Ledger, legs: Legs) -> None:
-        remover = Remover(self.run, legs, ledger, self.options, self.account, self.clock, self.emit)
-        for leg in list(legs.live.values()):
-            await remover.apply(leg)
+        remover = Remover(self.run, legs, ledger, self.options, self.clock, self.emit)
+        applied = [await remover.apply(leg) for leg in list(legs.live.values())]
+        # Legs follow the same platform: what several of them did counts once.
+        counts = self.account.counts
+        counts.deleted += max(each.deleted for each in applied)
+        counts.withdrawn += max(each.withdrawn for each in applied)
+        counts.held += max(each.held for each in applied)
 
     async def _publish(self, legs: Legs, publisher: Publisher) -> dict[Leg, int]:
         generations: dict[Leg, int] = {}

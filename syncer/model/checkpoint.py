@@ -150,6 +150,7 @@ class PartitionState:
     cursors: Mapping[Leg, Cursor | None]
     #: Live items by leg, without withdrawn ones.
     live: Mapping[Leg, int]
+    #: Owed items of which no finished version is stored: what they add to the live ones of the weakest leg.
     owed: int = 0
     #: The cursor from which no leg misses anything: None if a leg has none, else the one committed first.
     weakest: Cursor | None = None

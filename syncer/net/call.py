@@ -37,7 +37,7 @@ class Receiver(Protocol[T_co]):
 class Call(Generic[T]):
     """A request, where it is being sent at the moment, and its receiver."""
 
-    __slots__ = ("_start", "label", "method", "receiver", "renewed", "request", "route", "text", "url")
+    __slots__ = ("_start", "label", "method", "moved", "receiver", "renewed", "request", "route", "text", "url")
 
     def __init__(self, request: Request, receiver: Receiver[T], routes: Routes) -> None:
         """Build the URL, and decide whether it may be opened.
@@ -58,6 +58,8 @@ class Call(Generic[T]):
         self.text = text
         self.route: Route
         self.route, self.url = routes.find(text, request)
+        #: A redirect led to another origin.
+        self.moved = False
         #: The credential was renewed once; a second 401 is final.
         self.renewed = False
         self._start = text, self.route, self.url
@@ -65,4 +67,15 @@ class Call(Generic[T]):
     def restart(self) -> None:
         """Go back to where the request began: what a redirect led to may have expired."""
         self.method = self.request.method
+        self.moved = False
         self.text, self.route, self.url = self._start
+
+    def follow(self, method: str, text: str, routes: Routes) -> None:
+        """Point to where a redirect leads.
+
+        Raises:
+            Unsafe: it may not be opened.
+        """
+        self.method, self.text = method, text
+        self.route, self.url = routes.find(text, self.request)
+        self.moved = self.moved or self.route.origin != self._start[1].origin

@@ -2,7 +2,8 @@
 
 Two classes of origins. *Own*: named by the configuration (the platform's URL, its token service, an authenticator's
 origins); they may be private and may see credentials. *Content*: everything else, such as signed storage links in the
-platform's data; public https only, except the platform's own host, which may be private, and `content_hosts`.
+platform's data; public https only, except the platform's own host, which may be private, and `content_hosts`. Through a
+proxy the names are looked up by the proxy, so there only literal addresses are checked here.
 """
 
 from collections.abc import Iterable

@@ -54,12 +54,23 @@ class Policy:
             HttpError: there is none.
         """
         call = Call(request, receiver, self._routes)
+        try:
+            return await self._attempt(call)
+        except Retryable as error:
+            failure = error
+        call.restart()
         patience = self._patience
         if request.attempts is not None:
             patience = Patience(request.attempts, patience.budget, strict=True)
-        paused = call.route.limits.pause_left
         return await retry(
-            self._attempt, call, patience, origin=call.route.origin, paused=paused, clock=self._clock, emit=self._emit
+            self._attempt,
+            call,
+            failure,
+            patience,
+            origin=call.route.origin,
+            paused=call.route.limits.pause_left,
+            clock=self._clock,
+            emit=self._emit,
         )
 
     async def _attempt(self, call: Call[T]) -> T:
@@ -128,7 +139,8 @@ class Policy:
 
     def _send(self, call: Call[T], credential: Mapping[str, str] | None) -> Awaitable[aiohttp.ClientResponse]:
         request, receiver, route = call.request, call.receiver, call.route
-        headers: Mapping[str, str] | None = request.headers or None
+        # What the caller added was meant for where the request began.
+        headers: Mapping[str, str] | None = request.headers if request.headers and not call.moved else None
         extra = receiver.headers()
         if extra is not None:
             headers = {**headers, **extra} if headers else extra
@@ -156,8 +168,8 @@ class Policy:
                 return await call.receiver.receive(response, call.text, call.label)
             body = await first_bytes(response)
             if status in _REDIRECTS and (location := headers.get("Location")):
-                call.method, call.text = self._guard.redirect(call.method, status, call.url, location)
-                call.route, call.url = self._routes.find(call.text, request)
+                method, target = self._guard.redirect(call.method, status, call.url, location)
+                call.follow(method, target, self._routes)
                 return _REDIRECTED
             raise classify.status_failure(call.label, status, headers, body, self._clock.now())
         finally:

@@ -32,6 +32,7 @@ class Patience:
 async def retry(
     attempt: Callable[[C], Awaitable[T]],
     call: C,
+    failure: Retryable,
     patience: Patience,
     *,
     origin: str,
@@ -39,7 +40,7 @@ async def retry(
     clock: Clock,
     emit: Emit,
 ) -> T:
-    """Return what the first successful `attempt(call)` returns.
+    """Go on after a first attempt that ended in `failure`; return what the first successful `attempt(call)` returns.
 
     `paused` says for how many seconds the origin takes no requests at all. An attempt that made progress (kept a part
     of a body) starts the count anew.
@@ -48,24 +49,24 @@ async def retry(
         HttpError: what the last failure means, when attempts or time are used up.
     """
     counts: dict[Rule, int] = {}
-    first = 0.0
+    first = clock.monotonic()
     tried = 0
     while True:
+        now = clock.monotonic()
+        if failure.progress:
+            counts, first = {}, now
+        tried += 1
+        counts[failure.rule] = counts.get(failure.rule, 0) + 1
+        wait = max(_wait(failure, sum(counts.values())), paused())
+        refusal = _exhausted(failure, counts, patience, late=now + wait - first > patience.budget, wait=wait)
+        if refusal is not None:
+            raise failure.final(tried, refusal or None)
+        emit(Retrying(origin, tried, wait, str(failure)))
+        await clock.sleep(wait)
         try:
             return await attempt(call)
-        except Retryable as failure:
-            now = clock.monotonic()
-            if not counts or failure.progress:
-                counts, first = {}, now
-            tried += 1
-            counts[failure.rule] = counts.get(failure.rule, 0) + 1
-            wait = max(_wait(failure, sum(counts.values())), paused())
-            refusal = _exhausted(failure, counts, patience, late=now + wait - first > patience.budget, wait=wait)
-            if refusal is not None:
-                # The chain would show the library's exception, and with it URLs and headers.
-                raise failure.final(tried, refusal or None) from None
-            emit(Retrying(origin, tried, wait, str(failure)))
-        await clock.sleep(wait)
+        except Retryable as again:
+            failure = again
 
 
 def _exhausted(

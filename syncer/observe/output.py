@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any, Literal, TextIO
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor, WrappedLogger
 
-from syncer.net.redact import redact_text
+from syncer.net.redact import MASK, redact_text
 from syncer.observe.screen import printable
 from syncer.ports import Clock
 
@@ -27,6 +28,8 @@ _LEVELS: Mapping[Level, int] = {
 }
 #: Keys whose values keep their line breaks.
 _LINES = frozenset({"exception"})
+#: Keys whose values are never written.
+_SECRET = re.compile(r"(?i)token|secret|passw|credential|authorization|api_?key|cookie")
 
 
 def open_log(
@@ -123,7 +126,7 @@ class _Time:
 def _clean(_logger: WrappedLogger, _name: str, values: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Mask credentials, then spell out what a terminal might obey."""
     for key, value in values.items():
-        values[key] = _cleaned(value, lines=key in _LINES)
+        values[key] = MASK if value is not None and _SECRET.search(key) else _cleaned(value, lines=key in _LINES)
     return values
 
 

@@ -16,7 +16,7 @@ from syncer.model.errors import ContainerLost
 from syncer.sinks.archive_names import PartId
 from syncer.sinks.archive_token import Mark
 from syncer.sinks.deflate import Packed, crc32
-from syncer.sinks.zipfile64 import Appender, Position, pieces, write_at
+from syncer.sinks.zipfile64 import Appender, Position, Record, pieces, write_at
 from syncer.sinks.zipread import Directory
 
 OpKind = Literal["drop", "dead"]
@@ -78,10 +78,11 @@ class Fresh:
 
     def add(self, path: str, packed: Packed) -> None:
         """Append an entry."""
-        if self.appender is None:
-            self._name_files()
-            self.appender = Appender.create(self.beside(".partial"), self.beside(".partial.dir"))
-        self.appender.add(path.encode(), packed)
+        self._growing().add(path.encode(), packed)
+
+    def copy(self, source: FileIO, record: Record, stop: int) -> None:
+        """Append an entry of another archive, which ends at `stop` there, as it is."""
+        self._growing().copy(source, record.offset, stop, [record])
 
     def note(self, kind: OpKind, path: str) -> None:
         """Say what becomes of the entry that has this name so far."""
@@ -148,9 +149,8 @@ class Fresh:
         if former is not None and former.entries > sealed.entries:
             position = former.position()
             size, entries = position.directory - sealed.directory, position.entries - sealed.entries
-            self.appender = Appender.create(self.beside(".partial"), self.beside(".partial.dir"))
             rest = Directory(former.directory, sealed.directory, size, entries)
-            self.appender.copy(former.data, sealed.data, position.data, rest.records())
+            self._growing().copy(former.data, sealed.data, position.data, rest.records())
         for line in later:
             self._waiting.append(line)
             self._ops_end += len(line)
@@ -180,6 +180,12 @@ class Fresh:
         later = (json.loads(line) for line in lines)
         shifted = ([at - self.sealed.entries, kind, path] for at, kind, path in later)
         return [json.dumps(values, separators=(",", ":")).encode() + b"\n" for values in shifted]
+
+    def _growing(self) -> Appender:
+        if self.appender is None:
+            self._name_files()
+            self.appender = Appender.create(self.beside(".partial"), self.beside(".partial.dir"))
+        return self.appender
 
     def _name_files(self) -> None:
         self.archive.parent.mkdir(parents=True, exist_ok=True)

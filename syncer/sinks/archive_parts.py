@@ -111,7 +111,7 @@ class Parts:
         for entry in entries:
             stem = stem_of(entry.key.partition)
             part = self._home(entry.path, entry.replaces, stem) or self._tail(stem, entry)
-            fresh = self._fresh(part)
+            fresh = self.fresh_of(part)
             fresh.add(entry.path, self._packed(entry))
             name = part.id.name
             touched[name] = fresh
@@ -131,7 +131,7 @@ class Parts:
 
     def squeeze(self, name: str, paths: Iterable[str]) -> None:
         """Take entries out of an archive, whatever the mode."""
-        fresh = self._fresh(self.parts[name])
+        fresh = self.fresh_of(self.parts[name])
         for path in paths:
             fresh.note("drop", path)
 
@@ -203,7 +203,7 @@ class Parts:
     def _leave(self, part: Part, path: str) -> None:
         """Take an entry out of its archive, or count it as dead where that stays as it is."""
         stays = self._rules.mode != "current" and part.published is not None
-        self._fresh(part).note("dead" if stays else "drop", path)
+        self.fresh_of(part).note("dead" if stays else "drop", path)
 
     def _tail(self, stem: str, entry: Entry) -> Part:
         need = entry.size + _OVERHEAD + 2 * len(entry.path.encode())
@@ -245,7 +245,7 @@ class Parts:
             part = self.parts[name] = Part(part_id(name))
         return part
 
-    def _fresh(self, part: Part) -> Fresh:
+    def fresh_of(self, part: Part) -> Fresh:
         if part.fresh is None:
             part.fresh = Fresh(self.root, part.id.name)
         return part.fresh

@@ -54,6 +54,8 @@ class HeadFile:
     async def move(self, change: Callable[[HeadDocument], HeadDocument]) -> HeadDocument:
         """Replace HEAD by what `change` makes of it, one generation on; it may be asked again, for a newer HEAD.
 
+        Nothing is written where nothing changes: readers reload for every generation.
+
         Raises:
             NotNow: others move it all the time.
         """
@@ -61,6 +63,8 @@ class HeadFile:
             present, tag = await self.read()
             before = present or HeadDocument(self._job, 0)
             after = await self._swept(change(before))
+            if present is not None and after == before:
+                return before
             after = msgspec.structs.replace(after, generation=before.generation + 1)
             data = await to_thread.run_sync(encode, after)
             try:

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from syncer.blobs.roots import open_root
 from syncer.model.entries import Container, Entry, Published, Receipt, Removals, Seal
-from syncer.model.errors import SettingsError
+from syncer.model.errors import LegFailed, SettingsError
+from syncer.model.events import Warned
 from syncer.model.paths import MANIFEST_FOLDER, clean_segment, digest8
 from syncer.model.refs import AnnotationRef, Partition
 from syncer.model.rows import is_item_path
@@ -100,9 +101,12 @@ class PrefixSink:
             await self._blobs.clear_scratch(corner)
         opened = PrefixSession(self.name, self._blobs, f"{corner}/{epoch:08d}", moves=self._moves)
         yield opened
-        with destination(self.name, self.url):
+        try:
             await opened.leave_old_paths()
             await self._blobs.clear_scratch(corner)
+        except (LegFailed, OSError) as error:
+            # Everything is committed by now: what is left over is untidy, not wrong.
+            self._tools.emit(Warned(f"sink {self.name}: old objects could not be removed: {error}"))
 
     @property
     def _moves(self) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -156,7 +157,7 @@ async def crash(leg: Leg, *, sealed: list[Entry], unsealed: list[Entry], staged:
 
 
 async def test_rule_1_a_crash_before_the_seal_loses_nothing_sealed(leg: Leg) -> None:
-    """After a crash a session goes on from the last seal's token: sealed entries are there, the others are written again."""
+    """After a crash a session goes on from the last seal's token: sealed entries are there."""
     for staged in (False, True):
         with pytest.raises(CrashError):
             await crash(leg, sealed=batch(f"a{staged}"), unsealed=batch(f"b{staged}", "lost"), staged=staged)
@@ -177,7 +178,7 @@ async def test_a_crash_during_an_update_keeps_the_old_version_or_has_the_new(leg
     await agrees(leg)
 
 
-async def test_rule_3_the_crashed_and_the_undisturbed_end_alike(leg: Leg, tmp_path: Path) -> None:
+async def test_the_crashed_and_the_undisturbed_end_alike(leg: Leg, tmp_path: Path) -> None:
     """Crashing between any two steps, and going on, ends with the same entries as never crashing."""
     parts = [batch(f"{n}a", f"{n}b", size=300) for n in range(6)]
     for part in parts:
@@ -247,7 +248,7 @@ async def test_many_sessions_after_one_another(leg: Leg) -> None:
 
 
 async def test_a_spooled_body_arrives_whole(leg: Leg, tmp_path: Path) -> None:
-    """A body that lies in a file is stored with its bytes and digest, beside small ones; the file is left to its owner."""
+    """A body that lies in a file is stored like any other; the file is left to its owner."""
     data = bytes(range(256)) * 5_000
     source = tmp_path / "spooled"
     source.write_bytes(data)
@@ -275,17 +276,21 @@ async def test_reading_is_bounded_and_absence_is_none(leg: Leg) -> None:
 async def test_unsafe_names_are_refused(leg: Leg, path: str, tmp_path: Path) -> None:
     """A name that leaves the destination, or is the manifest's, is neither written, read nor removed."""
     bad = Entry(key("a"), "1", path, b"x", sha256(b"x"))
+    outside = tmp_path / "x.json"
+    outside.write_bytes(b"mine")
     async with leg.session() as session:
         with pytest.raises(SettingsError):
             await session.write([*batch("ok"), bad])
-        assert not (tmp_path / "x.json").exists()
-        row = ManifestRow("put", bad.key, "1", path, None, 1, bad.sha256, {}, "run", "")
-        with pytest.raises(SettingsError):
-            await leg.sink.read(row, 10)
+        assert (await session.seal()).receipts == ()
+    assert outside.read_bytes() == b"mine"
+    with suppress(SettingsError):
+        assert (
+            await leg.sink.read(ManifestRow("put", bad.key, "1", path, None, 1, bad.sha256, {}, "run", ""), 10) is None
+        )
 
 
 async def test_names_and_units_are_pure(leg: Leg) -> None:
-    """The same partition and item always have the same unit, path and claims, and what a platform calls them is cleaned."""
+    """The same partition and item always have the same safe unit, path and claims."""
     for project in ("7", "../..", "a/b", "CON", "x" * 300):
         where = Partition(PartitionKey(project), {"title": project})
         ref = AnnotationRef(ItemKey("annotation", project, None, None, "../1"), "1")
@@ -337,12 +342,9 @@ async def test_two_units_share_a_root(leg: Leg) -> None:
         assert await one.bodies() == {str(n): f"{one.partition.key.project}/{n}".encode() for n in range(5)}
 
 
-@pytest.mark.parametrize("number", range(3))
-async def test_two_identical_runs_end_alike(number: int, tmp_path: Path) -> None:
-    """The same entries in the same order give the same destination, byte for byte, manifests aside (rule 10)."""
-    name = sorted(SINKS)[number % len(SINKS)]
-    if name == "memory":
-        name = "prefix"
+@pytest.mark.parametrize("name", sorted(set(SINKS) - {"memory"}))
+async def test_rule_10_two_identical_runs_end_alike(name: str, tmp_path: Path) -> None:
+    """The same entries in the same order give the same destination, byte for byte."""
     trees: list[dict[str, bytes]] = []
     for run in ("one", "two"):
         base = tmp_path / run

@@ -86,7 +86,7 @@ async def test_answers_to_edits_have_the_same_shape(label_studio: RealLabelStudi
         ("POST", "/api/projects/{project}/import", [{"data": {"other": 1}}]),
         ("POST", "/api/projects/{project}/import", [{"data": {"image": "a"}, "annotations": [{"no": 1}]}]),
         ("POST", "/api/projects/{project}/import", []),
-        ("POST", "/api/dm/views/", {"project": "{project}", "data": {"title": "v", "filters": None}}),
+        ("POST", "/api/dm/views/", {"project": "{project}", "data": {"title": "v"}}),
         ("PUT", "/api/users", {}),
         ("POST", "/api/projects/", {"title": "no"}),
         ("DELETE", "/api/tasks/{task}/", None),

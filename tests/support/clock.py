@@ -1,7 +1,8 @@
-"""Clocks on virtual time: one that never waits, and one that runs many tasks at once in simulated order."""
+"""Clocks for tests: one that never waits, one that runs many tasks in simulated order, and the real one."""
 
 import asyncio
 import heapq
+import time
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 
@@ -29,6 +30,22 @@ class InstantClock:
         self.slept.append(seconds)
         self.seconds += max(0.0, seconds)
         await asyncio.sleep(0)
+
+
+class RealClock:
+    """Real time, for the few tests that measure."""
+
+    def now(self) -> datetime:
+        """Return the wall clock."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return the system's steady seconds."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
 
 
 class SimulatedClock:

@@ -1,5 +1,6 @@
 """A spool that lies in memory, for tests of what writes to one."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,13 +18,13 @@ class MemorySpool:
         self.files: dict[Path, bytes] = {}
         #: Writers that were opened and did not finish.
         self.abandoned = 0
-        #: Writers that were opened in all.
-        self.writers = 0
+        #: Set when the first writer is opened.
+        self.opened = asyncio.Event()
 
     @asynccontextmanager
     async def writer(self, key: str) -> AsyncIterator["MemoryWriter"]:
         """Open a new file."""
-        self.writers += 1
+        self.opened.set()
         writer = MemoryWriter(self, Path("/spool") / key)
         try:
             yield writer

@@ -27,7 +27,7 @@ from syncer.sources.label_studio.windows import chunks
 #: Rows of one page at most: what is compared with the checkpoint in one query.
 PAGE = 1000
 #: How often changes are looked at before a count that disagrees is believed.
-LOOKS = 3
+LOOKS = 2
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ others are deleted.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import anyio.to_thread
@@ -87,7 +87,7 @@ class Listing:
     clock: Clock
     emit: Emit
     filters: tuple[Filter, ...] = ()
-    #: The server's clock at the first answer, where it says so.
+    #: The server's clock when the first answer was asked for, where it says so.
     first_date: datetime | None = field(default=None, init=False)
 
     async def chunk(self, span: Span) -> Chunk:
@@ -255,7 +255,8 @@ class Listing:
                 return Answer(0, (), 0, 0.0)
             raise missing_project(self.reader.project, error) from error
         seconds = self.clock.monotonic() - started
-        self.first_date = self.first_date or response.date
+        if self.first_date is None and response.date is not None:
+            self.first_date = response.date - timedelta(seconds=seconds)
         body = response.body
         read = self.reader.whole if query.shape.whole else self.reader.lean
         total, rows = await anyio.to_thread.run_sync(read, body) if len(body) > THREAD else read(body)

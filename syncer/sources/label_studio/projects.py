@@ -9,13 +9,15 @@ from fnmatch import fnmatchcase
 import msgspec
 from msgspec import Raw
 
-from syncer.model.errors import BadBody, NotFound, SettingsError
+from syncer.model.errors import BadBody, NotFound, SettingsError, UnknownName
 from syncer.model.refs import CONTEXT, AnnotationRef, ItemKey, Partition, PartitionKey
 from syncer.sources.label_studio.api import Api, is_past_the_end, missing_project
 from syncer.sources.label_studio.auth import detail_of
 
 #: Most projects of a page; the server's own maximum.
 PAGE = 100
+#: Projects named in a hint.
+SHOWN = 10
 #: Most project documents that are kept from the selection to the context.
 KEPT = 256
 
@@ -53,28 +55,41 @@ class Projects:
     #: Documents that came with a selection, for the context that follows: they save a request, nothing else.
     _seen: OrderedDict[str, bytes] = field(default_factory=OrderedDict, init=False)
 
-    async def selected(self, names: Sequence[str]) -> list[Partition]:
-        """Return the projects that literals and globs name, by id; no names: all of them. One request for a literal id.
+    async def selected(self, names: Sequence[str]) -> AsyncGenerator[Partition]:
+        """Yield the projects that literals and globs name, by id; no names: all of them. One request for a literal id.
 
         Raises:
-            SettingsError: a literal that is neither an id nor the title of exactly one project.
+            UnknownName: literals that name nothing; after all others were yielded.
+            SettingsError: a title that several projects have.
         """
-        found: dict[int, Partition] = {}
         wanted = names or ("*",)
-        for name in wanted:
-            if name.isdecimal():
-                number = int(name)
-                found[number] = await self._by_id(name)
+        found: dict[int, Partition] = {}
+        unknown: list[str] = []
+        for name in (name for name in wanted if name.isdecimal()):
+            partition = await self._by_id(name)
+            if partition is None:
+                unknown.append(name)
+            else:
+                found[int(name)] = partition
         others = [name for name in wanted if not name.isdecimal()]
-        if others:
-            every = [project async for project in self._all(CONTEXT_KEYS)]
-            for name in others:
-                for project in _matching(name, [project for project, _ in every]):
-                    found.setdefault(project.id, _partition(project))
-            for project, document in every:
-                if project.id in found:
-                    self._keep(str(project.id), document)
-        return [found[number] for number in sorted(found)]
+        every = [project async for project in self._all(CONTEXT_KEYS)] if others else []
+        for name in others:
+            matching = _matching(name, [project for project, _ in every])
+            found.update({project.id: _partition(project) for project in matching})
+            if not matching and not _is_glob(name):
+                unknown.append(name)
+        for project, document in every:
+            if project.id in found:
+                self._keep(str(project.id), document)
+        for number in sorted(found):
+            yield found[number]
+        if unknown:
+            message = f"{self.api.url} has no project {', '.join(map(repr, unknown))}, or this user may not see it"
+            known = ", ".join(f"{project.id} ({project.title})" for project, _ in every[:SHOWN])
+            hint = (
+                f"there are: {known}{' ...' if len(every) > SHOWN else ''}" if every else "`syncer projects` lists all"
+            )
+            raise UnknownName(message, names=tuple(unknown), hint=hint)
 
     async def context(self, project: str) -> AnnotationRef:
         """Return the project's document: label configuration and what else explains its labels, as exact slices.
@@ -114,15 +129,14 @@ class Projects:
             async for project, _ in self._all(("id", "title", *_COUNTERS))
         ]
 
-    async def _by_id(self, name: str) -> Partition:
+    async def _by_id(self, name: str) -> Partition | None:
         try:
             document = await self._document(name)
         except NotFound as error:
-            if not detail_of(error.body):
-                raise missing_project(name, error) from error
-            message = f"{self.api.url} has no project {name}, or this user may not see it"
-            raise SettingsError(message, hint="`syncer projects` lists what there is") from error
-        self._keep(name, document)
+            if detail_of(error.body):
+                return None
+            raise missing_project(name, error) from error
+        self._keep(str(int(name)), document)
         return _partition(_decoded(document))
 
     async def _document(self, project: str) -> bytes:
@@ -166,19 +180,17 @@ class Projects:
 
 
 def _matching(name: str, projects: Sequence[_Project]) -> list[_Project]:
-    if any(sign in name for sign in "*?["):
-        return [
-            project for project in projects if fnmatchcase(str(project.id), name) or fnmatchcase(project.title, name)
-        ]
     found = [project for project in projects if project.title == name]
-    if len(found) == 1:
-        return found
-    if found:
+    if len(found) > 1:
         message = f"{len(found)} projects have the title {name!r}: {', '.join(str(project.id) for project in found)}"
         raise SettingsError(message, hint="name the one that is meant by its id")
-    known = ", ".join(f"{project.id} ({project.title})" for project in projects[:10]) or "none"
-    message = f"no project has the id or title {name!r}"
-    raise SettingsError(message, hint=f"there are: {known}{' ...' if len(projects) > 10 else ''}")  # noqa: PLR2004  # as listed
+    if found or not _is_glob(name):
+        return found
+    return [project for project in projects if fnmatchcase(str(project.id), name) or fnmatchcase(project.title, name)]
+
+
+def _is_glob(name: str) -> bool:
+    return any(sign in name for sign in "*?[")
 
 
 def _partition(project: _Project) -> Partition:

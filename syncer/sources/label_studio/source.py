@@ -54,12 +54,12 @@ class LabelStudio:
         if select.annotation_types not in {(), ("*",)}:
             message = "Label Studio projects are not divided by annotation type"
             raise SettingsError(message, hint="leave `annotation_types` out of the selection")
-        if select.projects or not select.items:
-            found = await self._projects.selected(select.projects)
-        else:
-            found = await self._projects.selected(await projects_of(self._server, select.items))
-        for partition in found:
-            yield partition
+        names: Sequence[str] = select.projects
+        if select.items and not names:
+            names = await projects_of(self._server, select.items)
+        async with aclosing(self._projects.selected(names)) as partitions:
+            async for partition in partitions:
+                yield partition
 
     async def discover(
         self, partition: Partition, since: Cursor | None, known: Known, select: Selection | None = None

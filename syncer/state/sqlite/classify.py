@@ -62,7 +62,7 @@ def classify(
     for each in wanting:
         key, wish = candidates[each.number].ref.key, candidates[each.number].paths[each.leg]
         row, debt = rows.get((each.leg, key)), debts.get((each.leg, key))
-        kept = (row and row.path, debt and debt.path)
+        kept = (None if row is None else row.path, None if debt is None else debt.path)
         path = settler.settle(each.leg, key, wish, each.place, kept)
         verdicts[each.number][each.leg] = Verdict(each.action, path, row, each.reason)
     return list(verdicts)

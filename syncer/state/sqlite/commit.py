@@ -61,7 +61,7 @@ def _change(
         (values(session, connection, leg, each.row, each.withdrawn), each) for each in final.values()
     ]
     # In the order of the index: neighbours are written together.
-    records.sort(key=lambda each: each[0][:2])
+    records.sort(key=lambda each: (each[0][0], each[0][1]))
     if session.specs[leg].immediate:
         _store(connection, records)
         at = shown(group.at)

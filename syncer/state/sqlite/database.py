@@ -62,8 +62,10 @@ class Database:
     async def finish(self, work: Callable[[], T]) -> T:
         """Run something in the thread that must happen even if the caller is being cancelled."""
         future = self._executor.submit(work)
+        waiter = asyncio.shield(asyncio.wrap_future(future))
         with anyio.CancelScope(shield=True):
-            return await asyncio.shield(asyncio.wrap_future(future))
+            await waiter
+        return future.result()
 
     async def close(self) -> None:
         """Give the connection back, after everything that was asked for. Idempotent."""

@@ -18,7 +18,8 @@ OWED = "key, version, reason, attempts, first, next, hint, ignored_until, fields
 _UPSERT = (
     f"INSERT INTO owed (position, path, place, {OWED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  # constants
     " ON CONFLICT (position, key) DO UPDATE SET"
-    " attempts = CASE version WHEN excluded.version THEN max(attempts + 1, excluded.attempts) ELSE excluded.attempts END,"
+    " attempts = CASE version WHEN excluded.version THEN max(attempts + 1, excluded.attempts)"
+    " ELSE excluded.attempts END,"
     " first = CASE version WHEN excluded.version THEN coalesce(first, excluded.first) ELSE excluded.first END,"
     " ignored_until = CASE version WHEN excluded.version THEN coalesce(excluded.ignored_until, ignored_until)"
     " ELSE excluded.ignored_until END,"
@@ -69,11 +70,9 @@ def settle(connection: sqlite3.Connection, session: Session, leg: Leg, keys: Map
     for position, owed, doomed in busy:
         for table, count in (("owed", owed), ("doomed", doomed)):
             if count and position in keys:
-                action = f"DELETE FROM {table}" if immediate else f"UPDATE {table} SET settled = 1"
-                connection.execute(
-                    f"{action} WHERE position = ? AND key IN (SELECT value FROM json_each(?))",
-                    (position, array(keys[position])),
-                )
+                action = "DELETE FROM {}" if immediate else "UPDATE {} SET settled = 1"
+                condition = " WHERE position = ? AND key IN (SELECT value FROM json_each(?))"
+                connection.execute(action.format(table) + condition, (position, array(keys[position])))
 
 
 def doom(

@@ -37,7 +37,8 @@ def end(connection: sqlite3.Connection, report: Report, code: int) -> None:
         (report.job, report.run, stamp(report.started), stamp(report.ended), code, text),
     )
     connection.execute(
-        "DELETE FROM runs WHERE job = ?1 AND id <= (SELECT id FROM runs WHERE job = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+        "DELETE FROM runs WHERE job = ?1"
+        " AND id <= (SELECT id FROM runs WHERE job = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
         (report.job, KEPT),
     )
 

@@ -56,7 +56,7 @@ def claim(connection: sqlite3.Connection, job: str, root: str, paths: Sequence[s
                 message = f"job {job} can't write to {where}: it belongs to job {other}"
                 raise SettingsError(
                     message,
-                    hint=f"give one of the two jobs another sink path, or forget the other: `syncer state reset {other}`",
+                    hint=f"give one of the jobs another sink path, or forget the other: `syncer state reset {other}`",
                 )
     number = _known(connection, job)
     connection.executemany(
@@ -68,7 +68,7 @@ def claim(connection: sqlite3.Connection, job: str, root: str, paths: Sequence[s
 def partitions(connection: sqlite3.Connection, job: str) -> dict[PartitionKey, int]:
     """Return the partitions that hold something or were listed, with the live items of the leg that has most."""
     rows = connection.execute(
-        "SELECT p.key, max(s.live + s.pending_live - s.context - s.pending_context)"  # noqa: S608  # constants
+        "SELECT p.key, max(s.live + s.pending_live - s.context - s.pending_context)"
         f"{_POSITIONS} GROUP BY p.key HAVING max(s.live + s.pending_live) > 0 OR (NOT p.released AND"
         " max(s.cursor IS NOT NULL)) ORDER BY p.key",
         (job,),
@@ -122,7 +122,8 @@ def postpone(connection: sqlite3.Connection, job: str, keys: Sequence[ItemKey], 
         changed = connection.execute(
             "UPDATE owed SET ignored_until = ?1, next = CASE WHEN ?1 IS NULL THEN NULL ELSE next END"
             " WHERE key = ?2 AND NOT settled AND position IN (SELECT s.id FROM positions AS s"
-            " JOIN partitions AS p ON p.id = s.partition JOIN jobs AS j ON j.id = p.job WHERE j.name = ?3 AND p.key = ?4)",
+            " JOIN partitions AS p ON p.id = s.partition JOIN jobs AS j ON j.id = p.job"
+            " WHERE j.name = ?3 AND p.key = ?4)",
             (stamp(until), short(key), job, key.partition.canonical()),
         ).rowcount
         count += changed > 0
@@ -132,7 +133,7 @@ def postpone(connection: sqlite3.Connection, job: str, keys: Sequence[ItemKey], 
 def status(connection: sqlite3.Connection, job: str, leases: Mapping[str, str]) -> JobStatus:
     """Return the counters of a job."""
     rows = connection.execute(
-        "SELECT l.name, sum(s.live + s.pending_live), sum(s.bytes + s.pending_bytes), sum(s.owed),"  # noqa: S608  # constants
+        "SELECT l.name, sum(s.live + s.pending_live), sum(s.bytes + s.pending_bytes), sum(s.owed),"
         f" sum(s.gone + s.withdrawn), sum(s.pending){_POSITIONS} GROUP BY l.name ORDER BY l.name",
         (job,),
     ).fetchall()

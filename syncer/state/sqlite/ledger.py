@@ -35,11 +35,8 @@ class SqliteLedger:
         self._session = session
         self._now = now
         self._stale = False
-
-    @property
-    def epoch(self) -> int:
-        """The fencing epoch under which this ledger writes; for a look, the last one that did."""
-        return self._session.epoch
+        #: The fencing epoch under which this ledger writes; for a look, the last one that did.
+        self.epoch = session.epoch
 
     async def legs(self) -> Mapping[Leg, LegState]:
         """Return the committed position of each leg."""
@@ -128,8 +125,8 @@ class SqliteLedger:
 
     def _fresh(self, connection: sqlite3.Connection) -> Session:
         if self._stale:
-            epoch = self._session.epoch
             self._session.load(connection)
-            self._session.epoch = epoch
+            # What was ours is what counts: a later epoch in the database is somebody else's.
+            self._session.epoch = self.epoch
             self._stale = False
         return self._session

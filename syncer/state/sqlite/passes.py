@@ -138,8 +138,8 @@ def _tracking(connection: sqlite3.Connection, partition: int | None, stands: set
 def _unheld(connection: sqlite3.Connection, position: int) -> int:
     """Count the owed items of which no finished version is stored; there are few, and context is not counted."""
     (count,) = connection.execute(
-        "SELECT count(*) FROM owed AS o WHERE o.position = ?1 AND NOT o.settled AND NOT o.key GLOB 'context/*'"
-        f" AND NOT EXISTS (SELECT 1 FROM items AS i WHERE i.position = ?1 AND i.key = o.key"  # noqa: S608  # constants
+        "SELECT count(*) FROM owed AS o WHERE o.position = ?1 AND NOT o.settled AND NOT o.key GLOB 'context/*'"  # noqa: S608  # constants
+        " AND NOT EXISTS (SELECT 1 FROM items AS i WHERE i.position = ?1 AND i.key = o.key"
         f" AND i.withdrawn IS NULL AND {VISIBLE})"
         " AND NOT EXISTS (SELECT 1 FROM pending AS p WHERE p.position = ?1 AND p.key = o.key"
         " AND p.op <> 'delete' AND p.withdrawn IS NULL)",

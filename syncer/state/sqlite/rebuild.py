@@ -2,72 +2,100 @@
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from itertools import count
 
 from syncer.model.checkpoint import LegSpec, OwedItem
 from syncer.model.entries import Container, Leg, StoredRow
 from syncer.model.refs import Cursor, GroupKey, PartitionKey
 from syncer.model.rows import ManifestRow
+from syncer.state.names import short
 from syncer.state.sqlite import debts
 from syncer.state.sqlite.commit import NO_REASON
 from syncer.state.sqlite.passes import UNKNOWN
 from syncer.state.sqlite.publish import put_containers
-from syncer.state.sqlite.rows import COLUMNS, UPSERT_ITEM, manifest_row, stored, values
+from syncer.state.sqlite.rows import COLUMNS, NAMES, manifest_row, marks, stored, values
 from syncer.state.sqlite.session import Session
 
+_NUMBERS = count(1)
 
-def rebuild(
-    connection: sqlite3.Connection, session: Session, leg: LegSpec, rows: Sequence[ManifestRow],
-    containers: Sequence[Container], cursors: Mapping[PartitionKey, Cursor | None], epoch: int,
-    owed: Sequence[OwedItem],
-) -> None:  # fmt: skip
-    """Replace all that one leg knows of a unit. The session was just opened, under the unit's lease."""
-    name = leg.name
-    for key in {*cursors, *(row.key.partition for row in rows), *(item.key.partition for item in owed)}:
-        session.position(connection, name, key)
-    positions = session.of_leg(name)
+
+class Rebuilding:
+    """Rows of a manifest on their way into a ledger: gathered in a table aside, then moved in one transaction.
+
+    What the ledger held before stays until then, so that a manifest that can't be read to its end changes nothing.
+    """
+
+    def __init__(self, session: Session, leg: LegSpec) -> None:
+        """Take a unit that is open under its lease, and the leg to rebuild."""
+        self.session = session
+        self.leg = leg
+        self.table = f"rebuilding_{next(_NUMBERS)}"
+
+    def begin(self, connection: sqlite3.Connection) -> None:
+        """Make the table: on disk if it grows large, gone with the connection at the latest."""
+        connection.execute(f"CREATE TEMP TABLE {self.table} ({COLUMNS}, PRIMARY KEY (position, key))")
+
+    def add(self, rows: Sequence[ManifestRow], connection: sqlite3.Connection) -> None:
+        """Take the next rows: a later row of a key replaces or deletes the earlier one."""
+        insert = f"INSERT OR REPLACE INTO {self.table} ({COLUMNS}) VALUES ({marks(len(NAMES))})"  # noqa: S608  # constants
+        delete = f"DELETE FROM {self.table} WHERE position = ? AND key = ?"  # noqa: S608  # constants
+        for row in rows:
+            if row.op == "delete":
+                position = self.session.position(connection, self.leg.name, row.key.partition)
+                connection.execute(delete, (position, short(row.key)))
+            else:
+                withdrawn = (row.reason or NO_REASON) if row.op == "withdraw" else None
+                connection.execute(
+                    insert, values(self.session, connection, self.leg.name, _stored(row, self.leg), withdrawn)
+                )
+
+    def finish(
+        self, connection: sqlite3.Connection, containers: Sequence[Container],
+        cursors: Mapping[PartitionKey, Cursor | None], epoch: int, owed: Sequence[OwedItem],
+    ) -> None:  # fmt: skip
+        """Replace all that the leg knows of the unit by what was gathered."""
+        session, name = self.session, self.leg.name
+        for key in cursors:
+            session.position(connection, name, key)
+        _forget(connection, session, name)
+        connection.execute(f"INSERT INTO items ({COLUMNS}) SELECT {COLUMNS} FROM {self.table}")  # noqa: S608  # constants
+        connection.executemany(
+            # A cursor may stand in the middle of a pass whose beginning is forgotten: that pass proves no deletions.
+            "UPDATE positions SET cursor = ?2, pass = ?3, published_cursor = ?2, published_pass = ?3 WHERE id = ?1",
+            [(session.position(connection, name, key), cursor, UNKNOWN) for key, cursor in cursors.items() if cursor],
+        )
+        debts.owe(connection, session, [item for item in owed if item.leg == name], None)
+        used = connection.execute(f"SELECT DISTINCT container FROM {self.table} WHERE container IS NOT NULL")  # noqa: S608  # constants
+        mine = {container for (container,) in used}
+        put_containers(connection, session.leg_units[name], [each for each in containers if each.name in mine])
+        connection.execute("UPDATE units SET epoch = max(epoch, ?) WHERE id = ?", (epoch, session.unit_id))
+
+    def drop(self, connection: sqlite3.Connection) -> None:
+        """Remove the table."""
+        connection.execute(f"DROP TABLE IF EXISTS {self.table}")
+
+
+def _forget(connection: sqlite3.Connection, session: Session, leg: Leg) -> None:
+    positions, leg_unit = session.of_leg(leg), session.leg_units[leg]
     for table in ("items", "pending", "owed", "doomed"):
         connection.execute(
             f"DELETE FROM {table} WHERE position IN (SELECT value FROM json_each(?))",  # noqa: S608  # constants
             (positions,),
         )
     for table in ("outbox", "containers"):
-        connection.execute(f"DELETE FROM {table} WHERE leg_unit = ?", (session.leg_units[name],))  # noqa: S608  # constants
+        connection.execute(f"DELETE FROM {table} WHERE leg_unit = ?", (leg_unit,))  # noqa: S608  # constants
     connection.execute(
         "UPDATE positions SET cursor = NULL, moved = 0, pass = 0, published_cursor = NULL, published_moved = 0,"
         " published_pass = 0, pending = 0, pending_live = 0, pending_bytes = 0, pending_context = 0"
         " WHERE id IN (SELECT value FROM json_each(?))",
         (positions,),
     )
-    connection.executemany(
-        # A cursor may stand in the middle of a pass whose beginning is forgotten: that pass proves no deletions.
-        "UPDATE positions SET cursor = ?2, pass = ?3, published_cursor = ?2, published_pass = ?3 WHERE id = ?1",
-        [(session.position(connection, name, key), cursor, UNKNOWN) for key, cursor in cursors.items() if cursor],
-    )
-    current = {row.key: row for row in rows}
-    connection.executemany(
-        UPSERT_ITEM,
-        (
-            values(
-                session,
-                connection,
-                name,
-                _stored(row, leg),
-                (row.reason or NO_REASON) if row.op == "withdraw" else None,
-            )
-            for row in current.values()
-            if row.op != "delete"
-        ),
-    )
-    debts.owe(connection, session, [item for item in owed if item.leg == name], None)
-    put_containers(connection, session.leg_units[name], containers)
     connection.execute(
-        "UPDATE leg_units SET resume = NULL, published_resume = NULL, staged = NULL WHERE id = ?",
-        (session.leg_units[name],),
+        "UPDATE leg_units SET resume = NULL, published_resume = NULL, staged = NULL WHERE id = ?", (leg_unit,)
     )
-    connection.execute("UPDATE units SET epoch = max(epoch, ?) WHERE id = ?", (epoch, session.unit_id))
 
 
-def rows(connection: sqlite3.Connection, job: str, leg: Leg) -> list[ManifestRow]:
+def published(connection: sqlite3.Connection, job: str, leg: Leg) -> list[ManifestRow]:
     """Return the published rows of a leg, in key order; the run that wrote each is not remembered."""
     fingerprints = dict(connection.execute("SELECT id, name FROM fingerprints").fetchall())
     columns = ", ".join(f"i.{name}" for name in COLUMNS.split(", "))

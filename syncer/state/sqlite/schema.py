@@ -56,10 +56,7 @@ def connect_readonly(path: Path, *, busy_seconds: float) -> sqlite3.Connection:
         return connection
     connection = _connect(f"file:{quote(str(path))}?mode=ro", busy_seconds=busy_seconds, uri=True)
     try:
-        where = f"sqlite:{path}"
-        if (version := _checked(connection, where)) < migrations()[-1][0]:
-            message = f"the state {where} was written by an older version of syncer (schema {version})"
-            raise SettingsError(message, hint="bring it up to date with `syncer state migrate`")
+        _require_present(connection, f"sqlite:{path}")
     except BaseException:
         connection.close()
         raise
@@ -123,6 +120,12 @@ def _checked(connection: sqlite3.Connection, where: str) -> int:
         )
         raise SettingsError(message, hint="use that version again, or move the file away and rebuild the state")
     return int(version)
+
+
+def _require_present(connection: sqlite3.Connection, where: str) -> None:
+    if (version := _checked(connection, where)) < migrations()[-1][0]:
+        message = f"the state {where} was written by an older version of syncer (schema {version})"
+        raise SettingsError(message, hint="bring it up to date with `syncer state migrate`")
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -14,12 +14,14 @@ from syncer.model.refs import Cursor, ItemKey, PartitionKey
 from syncer.model.report import Report
 from syncer.model.rows import ManifestRow
 from syncer.ports import JobStatus, Ledger, RunRow, Unit
-from syncer.state.lease import FileLeases, Lease, Leases, ProcessLeases, held
 from syncer.state.files import prepare
-from syncer.state.sqlite import history, jobs, rebuild
+from syncer.state.lease import FileLeases, Lease, Leases, ProcessLeases, held
+from syncer.state.sqlite import history, jobs
 from syncer.state.sqlite.database import Database, T, Work
+from syncer.state.sqlite.invalid import invalidate
 from syncer.state.sqlite.ledger import SqliteLedger
 from syncer.state.sqlite.opening import take_over
+from syncer.state.sqlite.rebuild import Rebuilding, published
 from syncer.state.sqlite.schema import connect, connect_readonly
 from syncer.state.sqlite.session import Reserved, Session
 
@@ -97,21 +99,8 @@ class SqliteStore:
     @asynccontextmanager
     async def unit(self, job: str, unit: Unit, legs: Sequence[LegSpec]) -> AsyncIterator[Ledger]:
         """Take the lease of a unit and raise its epoch."""
-        self._check_writable()
-        session = Session(job, unit, {leg.name: leg for leg in legs}, self._reserved, writable=True)
-        taken: list[Lease] = []
-
-        def release() -> None:
-            session.close()
-            for lease in taken:
-                lease.release()
-
-        try:
-            await self._database.call(lambda: taken.append(self._leases.take(job, _UNIT + unit.name)))
-            await self._database.write(lambda connection: take_over(connection, session))
+        async with self._session(job, unit, legs) as session:
             yield SqliteLedger(self._database, session, self._now)
-        finally:
-            await self._database.finish(release)
 
     @asynccontextmanager
     async def peek(self, job: str, unit: Unit, legs: Sequence[LegSpec]) -> AsyncIterator[Ledger]:
@@ -172,25 +161,29 @@ class SqliteStore:
 
     async def rows(self, job: str, leg: Leg) -> Sequence[ManifestRow]:
         """Return all published rows of a leg."""
-        return await self._read(lambda c: rebuild.rows(c, job, leg))
+        return await self._read(lambda c: published(c, job, leg))
 
     async def rebuild(
-        self, job: str, unit: Unit, leg: LegSpec, rows: Sequence[ManifestRow], containers: Sequence[Container],
-        cursors: Mapping[PartitionKey, Cursor | None], epoch: int, owed: Sequence[OwedItem] = (),
+        self, job: str, unit: Unit, leg: LegSpec, rows: AsyncIterator[Sequence[ManifestRow]],
+        containers: Sequence[Container], cursors: Mapping[PartitionKey, Cursor | None], epoch: int,
+        owed: Sequence[OwedItem] = (),
     ) -> None:  # fmt: skip
-        """Replace a unit's rows by what its manifest and checkpoint say; its next epoch is above `epoch`."""
-        self._check_writable()
-        session = Session(job, unit, {leg.name: leg}, {}, writable=True)
+        """Replace a leg's rows of a unit by what its manifest and checkpoint say; its next epoch is above `epoch`."""
+        async with self._session(job, unit, [leg]) as session:
+            table = Rebuilding(session, leg)
+            try:
+                await self._write(table.begin)
+                async for batch in rows:
+                    await self._write(partial(table.add, batch))
+                await self._write(lambda c: table.finish(c, containers, cursors, epoch, owed))
+            finally:
+                await self._write(table.drop)
 
-        def replace(connection: sqlite3.Connection) -> None:
-            take_over(connection, session)
-            rebuild.rebuild(connection, session, leg, rows, containers, cursors, epoch, owed)
-
-        lease = await self._database.call(lambda: self._leases.take(job, _UNIT + unit.name))
-        try:
-            await self._database.write(replace)
-        finally:
-            await self._database.finish(lease.release)
+    async def invalidate(
+        self, job: str, leg: Leg, keys: Sequence[ItemKey], reason: str, containers: Sequence[str] = ()
+    ) -> int:
+        """Owe items again that are stored but damaged or missing; return how many."""
+        return await self._alone(job, lambda c: invalidate(c, job, leg, keys, reason, containers))
 
     async def reset(self, job: str) -> None:
         """Forget a job: cursors, rows, owed items, claims."""
@@ -204,13 +197,31 @@ class SqliteStore:
         """Give the database back."""
         await self._database.close()
 
-    async def _alone(self, job: str, work: Work[None]) -> None:
+    @asynccontextmanager
+    async def _session(self, job: str, unit: Unit, legs: Sequence[LegSpec]) -> AsyncIterator[Session]:
+        self._check_writable()
+        session = Session(job, unit, {leg.name: leg for leg in legs}, self._reserved, writable=True)
+        taken: list[Lease] = []
+
+        def release() -> None:
+            session.close()
+            for lease in taken:
+                lease.release()
+
+        try:
+            await self._database.call(lambda: taken.append(self._leases.take(job, _UNIT + unit.name)))
+            await self._database.write(lambda connection: take_over(connection, session))
+            yield session
+        finally:
+            await self._database.finish(release)
+
+    async def _alone(self, job: str, work: Work[T]) -> T:
         """Change a job while nobody works on one of its units."""
         self._check_writable()
         for name, who in (await self._database.call(partial(self._leases.holders, job))).items():
             if name.startswith(_UNIT):
                 raise held(job, name, who)
-        await self._write(work)
+        return await self._write(work)
 
     async def _read(self, work: Work[T]) -> T:
         return await self._database.read(work)

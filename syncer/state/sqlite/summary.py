@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from syncer.model.checkpoint import LegState, OwedItem
 from syncer.model.entries import Container, Leg
 from syncer.model.refs import PartitionKey
-from syncer.state.snapshot import checkpoint_document
+from syncer.model.snapshot import checkpoint_document
 from syncer.state.sqlite.debts import OWED, owed_item
 from syncer.state.sqlite.session import Session
 

@@ -3,28 +3,18 @@
 import errno
 import os
 import stat
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from syncer.blobs import folder as folder_module
 from syncer.blobs import folders as folders_module
 from syncer.blobs.files import Durability
 from syncer.blobs.folder import FolderBlobs
 from syncer.model.entries import SpooledFile
-from syncer.model.errors import Conflict, NotNow, SettingsError
+from syncer.model.errors import Conflict, SettingsError
 
 SCRATCH = "_manifest/.tmp/7"
-HOLDER = """
-import fcntl, os, sys
-fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
-fcntl.flock(fd, fcntl.LOCK_EX)
-print("held", flush=True)
-sys.stdin.read()
-"""
 
 
 @pytest.fixture
@@ -49,14 +39,6 @@ def empty(root: Path) -> None:
 def open_descriptors() -> int:
     """Return how many files this process holds open."""
     return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def lock_holder(lock: Path) -> "subprocess.Popen[bytes]":
-    """Start a process that holds a lock until it is killed; return when it does."""
-    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == b"held\n"
-    return holder
 
 
 def files_below(root: Path) -> list[str]:
@@ -128,14 +110,32 @@ async def test_a_linked_file_is_replaced_not_followed(made: Path, tmp_path: Path
 
 
 async def test_a_removed_folder_is_made_again(root: Path) -> None:
-    """Folders that somebody removed between two batches, scratch included, come back by themselves."""
+    """Folders of objects that somebody removed between two batches come back by themselves."""
     blobs = FolderBlobs(root)
     await blobs.put_many([("7/a", b"1")], SCRATCH)
-    empty(root)
+    empty(root / "7")
+    (root / "7").rmdir()
     await blobs.put_many([("7/a", b"2"), ("7/b", b"3")], SCRATCH)
+    empty(root)
     await blobs.put("7/c", b"4")
     await blobs.sync()
-    assert files_below(root) == ["7/.lock", "7/a", "7/b", "7/c"]
+    assert files_below(root) == ["7/.lock", "7/c"]
+
+
+async def test_rule_5_whoever_lost_its_corner_writes_no_more(root: Path) -> None:
+    """A writer whose private corner a successor cleared can't put an old version over a new one."""
+    frozen, successor = FolderBlobs(root), FolderBlobs(root)
+    await frozen.put_many([("a", b"1")], f"{SCRATCH}/1")
+    await successor.clear_scratch(SCRATCH)
+    await successor.put_many([("a", b"2")], f"{SCRATCH}/2")
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError):
+            await frozen.put_many([("a", b"old"), ("b", b"old")], f"{SCRATCH}/1")
+    assert files_below(root) == ["a"]
+    assert (root / "a").read_bytes() == b"2"
+    await frozen.clear_scratch(SCRATCH)
+    await frozen.put_many([("a", b"3")], f"{SCRATCH}/3")
+    assert (root / "a").read_bytes() == b"3"
 
 
 async def test_a_full_disk_leaves_no_torn_object(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,21 +279,6 @@ async def test_leftovers_of_a_dead_writer_do_no_harm(root: Path) -> None:
     assert [info.name async for info in blobs.list()] == ["p/HEAD"]
     await blobs.put("p/HEAD", b"2")
     assert files_below(root) == ["p/.lock", "p/HEAD"]
-
-
-async def test_another_process_holds_the_lock(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lock held elsewhere is waited for, refused in words after a while, and free once its holder is killed."""
-    monkeypatch.setattr(folder_module, "_TRIES", 3)
-    blobs = FolderBlobs(root)
-    await blobs.put("p/HEAD", b"1")
-    with lock_holder(root / "p/.lock") as holder:
-        with pytest.raises(NotNow, match="held by another process"):
-            await blobs.put("p/HEAD", b"2")
-        holder.kill()
-    await blobs.put("p/HEAD", b"3")
-    found = await blobs.get("p/HEAD", 10)
-    assert found is not None
-    assert found[0] == b"3"
 
 
 async def test_memory_does_not_grow_with_the_folders(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,8 @@ LABEL = Label("GET", "https://h.example/x?token=SECRETSECRET")
 
 @pytest.mark.parametrize(("status", "error", "attempts"), [
     (400, Rejected, 1), (401, Unauthorized, 1), (403, Forbidden, 1), (404, NotFound, 1), (405, Rejected, 1),
-    (408, Unavailable, None), (410, NotFound, 1), (422, Rejected, 1), (425, Unavailable, None), (429, Unavailable, None),
+    (408, Unavailable, None), (410, NotFound, 1), (422, Rejected, 1), (425, Unavailable, None),
+    (429, Unavailable, None),
     (500, Unavailable, 3), (501, Unavailable, 3), (502, Unavailable, None), (503, Unavailable, None),
     (504, Unavailable, None), (302, Rejected, 1),
 ])  # fmt: skip
@@ -68,7 +69,8 @@ def test_media_types(media: str | None, fits: bool) -> None:  # noqa: FBT001  # 
 
 
 @pytest.mark.parametrize(("error", "kind", "retried"), [
-    (aiohttp.ServerDisconnectedError(), Unavailable, True), (aiohttp.ClientPayloadError("https://h/?k=SECRET"), BadBody, True),
+    (aiohttp.ServerDisconnectedError(), Unavailable, True),
+    (aiohttp.ClientPayloadError("https://h/?k=SECRET"), BadBody, True),
     (TimeoutError(), Unavailable, True), (aiohttp.ConnectionTimeoutError(), Unavailable, True),
     (aiohttp.ClientOSError(104, "Connection reset by peer"), Unavailable, True),
     (aiohttp.ClientError("?"), Unavailable, True), (aiohttp.InvalidURL("https://h/?k=SECRET"), HttpError, False),

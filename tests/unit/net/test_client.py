@@ -161,7 +161,7 @@ async def test_connections_that_break() -> None:
 
 
 async def test_silence_is_a_timeout() -> None:
-    """A server that takes the request and says nothing is given up after the read timeout, and one that crawls after the total."""
+    """A server that says nothing is given up after the read timeout, and one that crawls after the total."""
     release = asyncio.Event()
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -335,7 +335,7 @@ async def test_renewal_through_a_full_client_does_not_lock_up() -> None:
 
 
 async def test_rule_23_a_credential_goes_to_its_origins_only() -> None:
-    """Not to another origin, not on a redirect to one, not with content; on the same origin it stays through redirects."""
+    """Not to another origin, not on a redirect to one, not with content; redirects on its own origin keep it."""
 
     async def elsewhere(request: web.Request) -> web.StreamResponse:
         return web.json_response({"auth": request.headers.get("Authorization")})
@@ -363,6 +363,21 @@ async def test_rule_23_a_credential_goes_to_its_origins_only() -> None:
     assert all(b"null" in seen[name] for name in ("away", "other", "content"))
 
 
+async def test_rule_23_headers_of_the_caller_stay_on_the_first_origin() -> None:
+    """A header that a source adds itself may be a credential too: it is not carried to another origin."""
+    async with serving(in_turn(web.json_response({}))) as other:
+
+        async def platform(request: web.Request) -> web.StreamResponse:
+            if request.path == "/start":
+                raise web.HTTPFound("/next")
+            raise web.HTTPFound(f"{other.url}/x")
+
+        async with serving(platform) as server, opened(Network(url=server.url)) as client:
+            await client.http.fetch(Request(f"{server.url}/start", headers={"X-Api-Key": "key"}))
+    assert [request.headers.get("X-Api-Key") for request in server.requests] == ["key", "key"]
+    assert "X-Api-Key" not in other.requests[0].headers
+
+
 async def test_a_401_where_the_credential_was_not_sent_says_why() -> None:
     """Someone whose platform redirects to another origin learns what to configure."""
     async with serving(in_turn(401)) as other:
@@ -382,7 +397,8 @@ async def test_rule_23_redirects_are_checked_at_each_hop() -> None:
 
     async def handler(request: web.Request) -> web.StreamResponse:
         targets = {
-            "/metadata": "http://169.254.169.254/latest/meta-data", "/private": "https://10.0.0.1/x", "/circle": "/circle",
+            "/metadata": "http://169.254.169.254/latest/meta-data", "/private": "https://10.0.0.1/x",
+            "/circle": "/circle",
             "/1": "/2", "/2": "/3", "/3": "/4", "/4": "/5", "/5": "/6",
         }  # fmt: skip
         if request.path in targets:

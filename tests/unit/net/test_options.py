@@ -19,6 +19,7 @@ def test_values_reach_the_network_unchanged() -> None:
     """`network()` has all options as plain values."""
     options = Options.model_validate({
         "url": "https://h.example/base/", "token": "abcdefgh", "ca_file": "ca.pem", "content_hosts": ["a.example"],
+        "proxy": "http://u:p@proxy:3128",
         "limits": {"requests_per_second": 12, "concurrency": 8, "bandwidth": 1_000_000},
     })  # fmt: skip
     network = options.network()
@@ -27,6 +28,8 @@ def test_values_reach_the_network_unchanged() -> None:
     assert (network.requests_per_second, network.concurrency, network.bandwidth) == (12, 8, 1_000_000)
     assert network.content_hosts == ("a.example",)
     assert network.attempts == 5
+    assert network.proxy is not None
+    assert network.proxy.reveal() == "http://u:p@proxy:3128"
 
 
 def test_rule_24_secrets_are_wrapped_and_never_shown() -> None:

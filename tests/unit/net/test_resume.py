@@ -166,7 +166,8 @@ async def test_an_object_that_changed_meanwhile_starts_over() -> None:
             store.data, store.etag = DATA[::-1] + b"more", '"v2"'
         await store(head, writer)
 
-    async with raw_serving(answer) as server, opened(Network(url=server.url)) as client:
+    spool = MemorySpool(threshold=10_000_000)
+    async with raw_serving(answer) as server, opened(Network(url=server.url), spool=spool) as client:
         body = await client.http.download(Request(f"{server.url}/o", content=True), "key")
     assert body == store.data
     assert store.answers == 2
@@ -210,9 +211,8 @@ async def test_encoded_content_is_undone_and_not_resumed() -> None:
     cuts = [len(packed) // 2]
 
     async def answer(_head: str, writer: asyncio.StreamWriter) -> None:
-        writer.write(
-            f"HTTP/1.1 200 OK\r\nETag: {TAG}\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n".encode()
-        )
+        head = f"HTTP/1.1 200 OK\r\nETag: {TAG}\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
+        writer.write(head.encode())
         writer.write(packed[: cuts.pop()] if cuts else packed)
 
     async with raw_serving(answer) as server, opened(Network(url=server.url)) as client:
@@ -319,8 +319,7 @@ async def test_a_cancelled_download_leaves_nothing() -> None:
     async with serving(handler) as server, opened(Network(url=server.url), spool=spool) as client:
         task = asyncio.create_task(client.http.download(Request(f"{server.url}/o", content=True), "key"))
         await began.wait()
-        while not spool.writers:
-            await asyncio.sleep(0.001)
+        await spool.opened.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -337,3 +336,4 @@ async def test_a_download_may_be_of_the_platform_itself() -> None:
     async with serving(handler) as server, opened(Network(url=server.url, attempts=3)) as client:
         with pytest.raises(Unavailable, match="3 attempts"):
             await client.http.download(Request(f"{server.url}/export"), "key")
+    assert server.requests[0].headers["Accept-Encoding"] == "identity"

@@ -8,7 +8,7 @@ from aiohttp import web
 from syncer.model.events import Throttled
 from syncer.net.network import Network
 from syncer.ports import Request
-from syncer.schedule.clock import SystemClock
+from tests.support.clock import RealClock
 from tests.support.servers import serving
 from tests.support.web import opened
 
@@ -31,8 +31,8 @@ async def test_rule_22_a_server_that_allows_60_requests_a_second() -> None:
             return web.json_response({}, status=429, headers={"Retry-After": "1"})
         return web.json_response({"id": request.path})
 
-    async with serving(handler) as server, opened(Network(url=server.url), clock=SystemClock()) as client:
-        work, bodies = iter(range(TOTAL)), set()  # type: ignore[var-annotated]  # filled below
+    async with serving(handler) as server, opened(Network(url=server.url), clock=RealClock()) as client:
+        work, bodies = iter(range(TOTAL)), set()
 
         async def worker() -> None:
             for number in work:

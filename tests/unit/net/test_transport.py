@@ -162,7 +162,7 @@ def test_a_configured_proxy_takes_everything(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("HTTPS_PROXY", "http://other:1")
     monkeypatch.setenv("NO_PROXY", "*")
     proxies = Proxies(Network(url="https://h", proxy=Secret.literal("http://mine:3128")))
-    assert str(proxies.choose(parse_url("https://h/"))) == "http://mine:3128/"
+    assert str(proxies.choose(parse_url("https://h/"))) == "http://mine:3128"
     assert proxies.hosts == {"mine"}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # has no stubs of its own
 from pydantic import BaseModel, ConfigDict
 
 from syncer.model.secret import Secret
@@ -108,7 +108,10 @@ def test_credentials_are_texts() -> None:
 
 def test_the_same_catalogue_gives_the_same_schema() -> None:
     """Two writings of one schema are equal to the byte, in any order of registration."""
-    turned = Catalog(platforms=dict(reversed(SEVERAL.platforms.items())), sinks=dict(reversed(SEVERAL.sinks.items())))
+    turned = Catalog(
+        {name: SEVERAL.platforms[name] for name in reversed(list(SEVERAL.platforms))},
+        {name: SEVERAL.sinks[name] for name in reversed(list(SEVERAL.sinks))},
+    )
     assert json.dumps(json_schema(SEVERAL)) == json.dumps(json_schema(turned))
 
 

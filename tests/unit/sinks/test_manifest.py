@@ -1,7 +1,6 @@
-"""The manifest: segments, HEAD, ownership and the documents beside it, on a real folder."""
+"""The manifest: segments, HEAD and the documents beside it, on a real folder."""
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,15 +9,12 @@ import pytest
 
 from syncer.blobs.folder import FolderBlobs
 from syncer.model.entries import Container
-from syncer.model.errors import DestinationChanged, Exit, Fenced, LegFailed, SettingsError
+from syncer.model.errors import DestinationChanged, SettingsError
 from syncer.model.rows import encode_row
-from syncer.ports import Claim, ManifestRow, SegmentRef
+from syncer.ports import ManifestRow, SegmentRef
 from syncer.sinks import manifest as manifest_module
 from syncer.sinks.manifest import JobManifest
-from syncer.sinks.owners import overlapping
 from tests.support.stored import StillClock, key
-
-CLAIM = Claim("street", "state-1", "label_studio", "http://localhost:8080", "me", 1, ("7/", "_context/7/"))
 
 VALID = b'"format":1,"job":"street","generation":1'
 
@@ -151,7 +147,8 @@ async def test_the_documents_go_with_head(manifest: JobManifest, folder: Path) -
     await manifest.move_head(checkpoint={"7": {"a": 1}, "8": {"b": [None]}}, status={"owed": 2}, complete=False)
     assert not (folder / "_SUCCESS").exists()
     assert not (folder / "latest").exists()
-    await manifest.move_head(checkpoint={"7": {"a": 2}}, status={"owed": 0}, complete=True)
+    segment = await manifest.put_segment("7", 1, 1, lines(row("a")))
+    await manifest.move_head(segments=[segment], checkpoint={"7": {"a": 2}}, status={"owed": 0}, complete=True)
     assert await manifest.checkpoint() == {"7": {"a": 2}, "8": {"b": [None]}}
     assert json.loads((folder / "checkpoint.json").read_bytes())["generation"] == 2
     assert json.loads((folder / "status.json").read_bytes()) == {
@@ -162,7 +159,7 @@ async def test_the_documents_go_with_head(manifest: JobManifest, folder: Path) -
     }
     assert json.loads((folder / "latest").read_bytes())["generation"] == 2
     assert (folder / "_SUCCESS").exists()
-    await manifest.move_head(complete=None)
+    assert await manifest.move_head(complete=None) == 2  # nothing changed: readers need not look again
     assert (folder / "_SUCCESS").exists()
     await manifest.move_head(complete=False)
     assert not (folder / "_SUCCESS").exists()
@@ -310,131 +307,3 @@ async def test_rule_8_a_changed_segment_is_noticed(manifest: JobManifest, folder
     path.unlink()
     with pytest.raises(DestinationChanged, match="missing"):
         await rows_of(manifest)
-
-
-async def test_trouble_with_the_disk_is_the_legs(manifest: JobManifest, blobs: FolderBlobs) -> None:
-    """What the system refuses stops one sink, with an exit code and what to do; never a bare OSError."""
-    assert blobs.folder is not None
-    blobs.folder.write_bytes(b"a file where the root should be")
-    with pytest.raises(LegFailed, match="a file stands where a folder is needed") as caught:
-        await manifest.claim(CLAIM)
-    assert (caught.value.leg, caught.value.code) == ("lake", Exit.SETTINGS)
-    assert caught.value.hint
-
-
-# ------------------------------------------------------------------------------------------ ownership
-
-
-async def test_rule_4_a_claim_is_written_and_confirmed(manifest: JobManifest, folder: Path) -> None:
-    """The first claim writes the owner, the same again changes nothing, another unit of the job adds its folders."""
-    assert await manifest.owner() is None
-    await manifest.claim(CLAIM)
-    written = (folder / "owner.json").read_bytes()
-    await manifest.claim(CLAIM)
-    assert (folder / "owner.json").read_bytes() == written
-    await manifest.claim(replace(CLAIM, epoch=4, paths=("8/",)))
-    assert await manifest.owner() == replace(CLAIM, epoch=4, paths=("7/", "8/", "_context/7/"))
-
-
-async def test_rule_4_overlapping_jobs_are_refused_by_name(
-    blobs: FolderBlobs, clock: StillClock, manifest: JobManifest
-) -> None:
-    """A claim equal to, inside or around another job's is refused with both names; a disjoint one is fine."""
-    await manifest.claim(CLAIM)
-    other = JobManifest(blobs, "road", "lake", clock)
-    for path in ("7/", "7/b/", "", "_context/"):
-        with pytest.raises(SettingsError, match=r"'road'.*'street'") as caught:
-            await other.claim(replace(CLAIM, job="road", paths=("x/", path)))
-        assert "syncer adopt" in str(caught.value.hint)
-    assert await other.owner() is None
-    await other.claim(replace(CLAIM, job="road", paths=("70/", "7.zip")))
-    assert await other.owner() is not None
-
-
-async def test_rule_5_another_state_is_refused_unless_adopted(manifest: JobManifest) -> None:
-    """A destination of another state is left alone until it is adopted; then the old state is the stranger."""
-    await manifest.claim(replace(CLAIM, epoch=9))
-    foreign = replace(CLAIM, state="state-2", epoch=1)
-    with pytest.raises(SettingsError, match=r"state-1.*state-2") as caught:
-        await manifest.claim(foreign)
-    assert "syncer adopt" in str(caught.value.hint)
-    assert "state rebuild" in str(caught.value.hint)
-    await manifest.claim(foreign, adopt=True)
-    await manifest.claim(replace(foreign, paths=("8/",)))
-    with pytest.raises(SettingsError):
-        await manifest.claim(replace(CLAIM, epoch=10))
-
-
-async def test_rule_5_a_later_epoch_fences(manifest: JobManifest) -> None:
-    """Whoever finds a later epoch of its own unit was taken over; epochs of other units say nothing."""
-    await manifest.claim(replace(CLAIM, epoch=5))
-    with pytest.raises(Fenced, match="epoch 5, ours is 4"):
-        await manifest.claim(replace(CLAIM, epoch=4))
-    await manifest.claim(replace(CLAIM, epoch=1, paths=("8/",)))
-    await manifest.claim(replace(CLAIM, epoch=5))
-    await manifest.claim(replace(CLAIM, epoch=6))
-    with pytest.raises(Fenced):
-        await manifest.claim(replace(CLAIM, epoch=5), adopt=True)
-
-
-async def test_rule_4_another_platform_is_refused(manifest: JobManifest) -> None:
-    """A job that suddenly reads from elsewhere does not mix its items into the old ones; an unknown account is fine."""
-    await manifest.claim(CLAIM)
-    elsewhere = (replace(CLAIM, platform="kognic"), replace(CLAIM, origin="https://other"), replace(CLAIM, account="you"))
-    for claim in elsewhere:
-        with pytest.raises(SettingsError, match="wrote here from"):
-            await manifest.claim(claim)
-    await manifest.claim(replace(CLAIM, account=""))
-
-
-async def test_rule_4_adopting_takes_a_place_from_another_job(
-    blobs: FolderBlobs, clock: StillClock, manifest: JobManifest
-) -> None:
-    """Handing over removes the folders from the old job's claims, so that it is refused from then on."""
-    await manifest.claim(replace(CLAIM, paths=("7/", "8/")))
-    heir = JobManifest(blobs, "road", "lake", clock)
-    await heir.claim(replace(CLAIM, job="road", paths=("7/",)), adopt=True)
-    assert await manifest.owner() == replace(CLAIM, paths=("8/",))
-    with pytest.raises(SettingsError, match="'road'"):
-        await manifest.claim(replace(CLAIM, paths=("7/", "8/")))
-
-
-async def test_one_of_two_claimants_wins(blobs: FolderBlobs, clock: StillClock) -> None:
-    """Jobs that claim one place at the same moment: exactly one gets it."""
-    won: list[str] = []
-
-    async def claim(job: str) -> None:
-        try:
-            await JobManifest(blobs, job, "lake", clock).claim(replace(CLAIM, job=job, paths=("7/",)))
-        except SettingsError:
-            return
-        won.append(job)
-
-    async with anyio.create_task_group() as tasks:
-        for number in range(6):
-            tasks.start_soon(claim, f"job-{number}")
-    assert len(won) == 1
-
-
-async def test_job_names_of_all_kinds_stay_inside(blobs: FolderBlobs, clock: StillClock, tmp_path: Path) -> None:
-    """A job named by a URL, or by something worse, has a folder of its own in the manifest."""
-    for job in ("file:///data/out.zip", "../../x", "street/../../y", "_manifest"):
-        manifest = JobManifest(blobs, job, "lake", clock)
-        await manifest.claim(replace(CLAIM, job=job, paths=(f"{job.rpartition('/')[2]}/",)))
-        await manifest.move_head()
-    assert folders_in(tmp_path) == ["root"]
-    assert folders_in(tmp_path / "root") == ["_manifest"]
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "expected"),
-    [
-        ("7/", "7/", True), ("7/", "7/b/", True), ("7/b/", "7/", True), ("", "7/", True), ("", "", True),
-        ("", "7.zip", True), ("7.zip", "7.zip", True), ("A/", "a/b/", True), ("x/7.zip", "x/", True),
-        ("7/", "70/", False), ("7/", "7.zip", False), ("7.zip", "7.zip2", False), ("7/a/", "7/b/", False),
-    ],
-)  # fmt: skip
-def test_rule_4_what_overlaps(one: str, other: str, expected: bool) -> None:  # noqa: FBT001  # a table
-    """Equal names and folders inside one another overlap, also where only letter case tells them apart."""
-    assert overlapping(one, other) is expected
-    assert overlapping(other, one) is expected

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from syncer.blobs.folder import FolderBlobs
 from syncer.model.entries import StoredRow
 from syncer.model.errors import Exit, LegFailed, SettingsError
+from syncer.model.events import Event, Warned
 from syncer.model.refs import AnnotationRef, ItemKey, Partition, PartitionKey
 from syncer.sinks import memory, prefix
 from syncer.sinks.prefix import PrefixOptions, PrefixSink
@@ -280,3 +281,19 @@ def test_the_memory_sink_is_made_like_any_other(tmp_path: Path) -> None:
     one = memory.PLUGIN.create(memory.MemoryOptions(), tmp_path, tools())
     assert one.url == "memory:"
     assert one.immediate
+
+
+async def test_what_can_not_be_tidied_is_said_not_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When all is committed, an old object that can't be removed is a warning, and the run stays whole."""
+    heard: list[Event] = []
+    sink = prefix.PLUGIN.create(PrefixOptions(url="file:out"), tmp_path, tools(events=heard))
+    row = StoredRow(key("1"), "1", "old.json", None, 1, "")
+    with monkeypatch.context() as patch:
+        async with sink.session(unit(), 1, None, ()) as session:
+            await session.write([entry(key("0"), b"a", path="old.json")])
+            await session.write([entry(key("1"), b"b", path="new.json", replaces=row)])
+            await session.seal()
+            patch.setattr(os, "unlink", raising(OSError(errno.EACCES, "no")))
+    (event,) = heard
+    assert isinstance(event, Warned)
+    assert "permission denied" in event.message

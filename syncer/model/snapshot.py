@@ -1,4 +1,4 @@
-"""The checkpoint as it stands beside the data, in `checkpoint.json`: written here, read back to rebuild lost state. Pure."""
+"""The checkpoint of a unit as it stands beside the data: written here, read back to rebuild lost state. Pure."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ def checkpoint_document(
 ) -> dict[str, object]:
     """Return the published position of one leg in one unit as JSON values."""
     return {
-        "partitions": [{"key": _partition(key), "cursor": cursor} for key, cursor in cursors.items()],
+        "partitions": [{"key": key.canonical(), "cursor": cursor} for key, cursor in cursors.items()],
         "owed": [_owed(item) for item in owed],
         "live": live,
         "bytes": size,
@@ -29,10 +29,8 @@ def cursors_of(document: Mapping[str, object]) -> dict[PartitionKey, Cursor | No
     """
     found: dict[PartitionKey, Cursor | None] = {}
     for entry in _objects(document.get("partitions")):
-        key = _object(entry.get("key"))
-        partition = PartitionKey(_text(key, "project") or "", _text(key, "batch"), _text(key, "annotation_type"))
         cursor = _text(entry, "cursor")
-        found[partition] = None if cursor is None else Cursor(cursor)
+        found[PartitionKey.parse(_text(entry, "key") or "")] = None if cursor is None else Cursor(cursor)
     return found
 
 
@@ -43,42 +41,28 @@ def owed_of(document: Mapping[str, object], leg: Leg) -> list[OwedItem]:
         ValueError: the document is not one that `checkpoint_document` wrote.
     """
     found: list[OwedItem] = []
-    for entry in _objects(document.get("owed")):
-        key = _object(entry.get("key"))
-        fields = _object(entry.get("fields", {}))
-        attempts = entry.get("attempts")
+    for entry in _objects(document.get("owed", [])):
+        attempts, fields = entry.get("attempts"), _object(entry.get("fields", {}))
         found.append(
             OwedItem(
                 leg,
-                ItemKey(
-                    _text(key, "kind") or "",
-                    _text(key, "project") or "",
-                    _text(key, "batch"),
-                    _text(key, "annotation_type"),
-                    _text(key, "item") or "",
-                ),
+                ItemKey.parse(_text(entry, "key") or ""),
                 _text(entry, "version") or "",
                 _text(entry, "reason") or "",
                 attempts if isinstance(attempts, int) else 1,
                 _moment(_text(entry, "first")),
                 _moment(_text(entry, "next")),
-                None,
-                _moment(_text(entry, "ignored_until")),
-                {name: text for name, text in fields.items() if isinstance(text, str)},
+                ignored_until=_moment(_text(entry, "ignored_until")),
+                fields={name: text for name, text in fields.items() if isinstance(text, str)},
             )
         )
     return found
 
 
-def _partition(key: PartitionKey) -> dict[str, object]:
-    return {"project": key.project, "batch": key.batch, "annotation_type": key.annotation_type}
-
-
 def _owed(item: OwedItem) -> dict[str, object]:
     """Leave out the hint: it may be a link that is nobody else's business, and is never needed."""
-    key = item.key
     return {
-        "key": {"kind": key.kind, **_partition(key.partition), "item": key.item},
+        "key": item.key.canonical(),
         "version": item.version,
         "reason": item.reason,
         "attempts": item.attempts,

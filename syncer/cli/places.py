@@ -1,0 +1,55 @@
+"""Destinations that a command is about: of jobs of the configuration, or of `export`, named by their URL."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio.to_thread
+
+from syncer.cli.adhoc import destination
+from syncer.cli.context import Session
+from syncer.cli.exits import UsageError
+from syncer.ports import Sink
+from syncer.settings import Configured
+from syncer.settings.problems import suggestion
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One sink of one job. Its platform is not asked, so no credential is needed."""
+
+    job: str
+    sink: Sink
+
+
+async def places(session: Session, words: Sequence[str], sink: str | None = None) -> list[Place]:
+    """Return the destinations that words name, those of all jobs if there are none; `sink` picks one of each job's.
+
+    Raises:
+        UsageError: a word is neither a job nor a destination, or a job has no such sink.
+        SettingsError: there are no jobs at all.
+    """
+    jobs = session.syncer.settings.jobs
+    found: list[Place] = []
+    for word in words or session.jobs(()):
+        if word in jobs:
+            legs = [leg for leg in jobs[word].legs if sink in {None, leg.name}]
+            if not legs and sink is not None:
+                names = [leg.name for leg in jobs[word].legs]
+                raise UsageError(f"job {word} has no sink {sink!r}; {suggestion(sink, names)}")
+            found += [Place(word, session.syncer.assembly.sink(leg)) for leg in legs]
+        else:
+            found.append(await _of_export(session, word))
+    return found
+
+
+async def _of_export(session: Session, word: str) -> Place:
+    target = None
+    if "/" in word or word.endswith(".zip") or await anyio.Path(word).exists():
+        target = await anyio.to_thread.run_sync(destination, word, await anyio.to_thread.run_sync(Path.cwd))
+    if target is None:
+        known = session.syncer.settings.jobs
+        raise UsageError(f"no job {word!r}; {suggestion(word, known)}", hint="a destination of export goes by its path")
+    kind = str(target.sink["type"])
+    options = session.syncer.registry.sink(kind).options.model_validate(dict(target.sink))
+    return Place(target.job, session.syncer.assembly.sink(Configured(target.job, kind, options)))

@@ -1,0 +1,154 @@
+"""`syncer state`: what is remembered between runs, as a whole and by job."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from syncer.cli.options import EVERYWHERE, Everywhere, Yes
+from syncer.cli.tree import family
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from syncer.cli.context import Session
+
+app = family("state")
+
+Job = Annotated[str, Parameter(name="JOB", help="A job that the state knows.")]
+
+
+@app.command(usage="Usage: syncer state export FILE [OPTIONS]")
+async def export(
+    file: Annotated[Path, Parameter(name="FILE", help="Where the copy goes; it must not be there yet.")],
+    /,
+    *,
+    here: Everywhere = EVERYWHERE,
+) -> int:
+    """Write a consistent copy of the whole state, also while jobs run."""
+    from syncer.cli.context import opened
+    from syncer.cli.copies import copy_out
+    from syncer.cli.messages import say
+
+    async with opened(here) as session:
+        await copy_out(session.syncer.settings, file)
+        say(f"{session.syncer.store.url} is copied to {file}")
+    return 0
+
+
+@app.command(name="import", usage="Usage: syncer state import FILE [OPTIONS]")
+async def import_(
+    file: Annotated[Path, Parameter(name="FILE", help="What `state export` wrote.")],
+    /,
+    *,
+    yes: Yes = False,
+    here: Everywhere = EVERYWHERE,
+) -> int:
+    """Replace the whole state by a copy.
+
+    Where destinations are ahead of the copy, the next pass brings the state up to them; nothing is fetched again.
+    """
+    from syncer.cli.confirm import confirmed
+    from syncer.cli.context import opened
+    from syncer.cli.copies import copy_in
+    from syncer.cli.messages import say
+
+    async with opened(here) as session:
+        store, settings = session.syncer.store, session.syncer.settings
+        if known := await store.jobs():
+            await confirmed(f"The state of {len(known)} jobs ({', '.join(known)}) is replaced.", yes=yes)
+        await _idle(session, known)
+        url = store.url
+        await copy_in(settings, file)
+    say(f"{url} is now as in {file}")
+    return 0
+
+
+@app.command(usage="Usage: syncer state rebuild JOB [OPTIONS]")
+async def rebuild(
+    job: Annotated[str, Parameter(name="JOB", help="A job of the configuration.")],
+    /,
+    *,
+    yes: Yes = False,
+    here: Everywhere = EVERYWHERE,
+) -> int:
+    """Replace what is remembered of a job by what its destinations say."""
+    from syncer.app.care import rebuild_job
+    from syncer.cli.confirm import confirmed
+    from syncer.cli.context import opened
+    from syncer.cli.messages import say
+
+    async with opened(here) as session:
+        (name,) = session.jobs([job])
+        if name in await session.syncer.store.jobs():
+            await confirmed(f"What is remembered of job {name} is replaced.", yes=yes)
+        rows = await rebuild_job(session.syncer, name)
+        say(f"{name}: {rows:,} rows came back from its destinations")
+    return 0
+
+
+@app.command(usage="Usage: syncer state reset JOB [OPTIONS]")
+async def reset(job: Job, /, *, yes: Yes = False, here: Everywhere = EVERYWHERE) -> int:
+    """Forget a job: cursors, rows, owed items and claims. Destinations stay as they are."""
+    from syncer.cli.confirm import confirmed
+    from syncer.cli.context import opened
+    from syncer.cli.messages import say
+
+    async with opened(here) as session:
+        store = session.syncer.store
+        name = await _known(session, job)
+        await confirmed(f"What is remembered of job {name} is forgotten.", yes=yes)
+        async with store.lease(name):
+            await store.reset(name)
+        say(f"{name} is forgotten; a destination with a manifest brings it back (syncer state rebuild {name})")
+    return 0
+
+
+@app.command(usage="Usage: syncer state rename OLD NEW [OPTIONS]")
+async def rename(
+    old: Annotated[str, Parameter(name="OLD", help="A job that the state knows.")],
+    new: Annotated[str, Parameter(name="NEW", help="What it is called from now on.")],
+    /,
+    *,
+    yes: Yes = False,
+    here: Everywhere = EVERYWHERE,
+) -> int:
+    """Give a job another name, before it is renamed in the configuration."""
+    from syncer.cli.confirm import confirmed
+    from syncer.cli.context import opened
+    from syncer.cli.exits import UsageError
+    from syncer.cli.messages import say
+
+    async with opened(here) as session:
+        store = session.syncer.store
+        name = await _known(session, old)
+        if new in await store.jobs():
+            raise UsageError(f"there is a job {new!r} already", hint=f"forget it first: syncer state reset {new}")
+        await confirmed(f"Job {name} is called {new} from now on.", yes=yes)
+        async with store.lease(name):
+            await store.rename(name, new)
+        say(f"{name} is now {new}; rename it in the configuration too, then: syncer sync {new} --adopt")
+    return 0
+
+
+async def _known(session: "Session", job: str) -> str:
+    from syncer.cli.exits import UsageError
+    from syncer.settings.problems import suggestion
+
+    known = await session.syncer.store.jobs()
+    if job not in known:
+        raise UsageError(f"the state has no job {job!r}; {suggestion(job, known, nothing='it has none')}")
+    return job
+
+
+async def _idle(session: "Session", jobs: "Sequence[str]") -> None:
+    """Refuse if a job is being worked on.
+
+    Raises:
+        LeaseHeld: it is; the message names the process.
+    """
+    from syncer.model.errors import LeaseHeld
+
+    for job in jobs:
+        for unit, who in (await session.syncer.store.status(job)).leases.items():
+            raise LeaseHeld(f"{unit or 'job'} {job} is being worked on by {who}", hint="wait until it is done")

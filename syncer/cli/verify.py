@@ -1,0 +1,91 @@
+"""`syncer verify`: what a manifest says against what really lies there."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from syncer.cli.options import EVERYWHERE, Everywhere, Output
+from syncer.model.errors import Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from syncer.cli.context import Session
+    from syncer.cli.tables import Row
+    from syncer.flow.verify import Finding
+
+_COLUMNS = ("job", "sink", "finding", "container", "path", "detail")
+
+
+async def verify(
+    *jobs: Annotated[
+        str, Parameter(name="JOB", help="Jobs, or destinations of export (out.zip, dir/); all jobs if none is named.")
+    ],
+    deep: Annotated[bool, Parameter(help="Read every byte and compare its sha256.")] = False,
+    source: Annotated[
+        bool, Parameter(help="Also list the platform completely, and say what is not as it is there now.")
+    ] = False,
+    output: Output = "table",
+    here: Everywhere = EVERYWHERE,
+) -> int:
+    """Compare destinations with their manifests. Nothing is changed.
+
+    Missing or damaged items end with exit code 4; `syncer repair` fetches them again. With --source, items that the
+    platform has and the destination has not end with 3.
+    """
+    from syncer.cli.context import opened
+    from syncer.cli.messages import say
+    from syncer.cli.places import places
+    from syncer.cli.tables import show
+    from syncer.flow.verify import verify as findings
+    from syncer.model.report import worst
+
+    codes: list[Exit] = []
+    rows: list[Row] = []
+    async with opened(here) as session:
+        for place in await places(session, jobs):
+            found = [
+                _row(place.job, place.sink.name, each) async for each in findings(place.sink, place.job, deep=deep)
+            ]
+            bad = sum(row["finding"] != "extra" for row in found)
+            rows += found
+            if bad:
+                codes.append(Exit.DAMAGE)
+            if not here.quiet or bad:
+                extra = len(found) - bad
+                more = f", {extra:,} files that no row names" if extra else ""
+                verdict = f"{bad:,} items missing or damaged" if bad else "as recorded"
+                say(f"{place.job}: {place.sink.url}: {verdict}{more}")
+                if bad:
+                    say(f"hint: syncer repair {place.job}")
+        if source:
+            codes += await _sources(session, session.jobs(jobs))
+    show(rows, output, _COLUMNS)
+    return worst(codes)
+
+
+def _row(job: str, sink: str, finding: "Finding") -> "Row":
+    return {
+        "job": job, "sink": sink, "finding": finding.kind, "container": finding.container, "path": finding.path,
+        "key": None if finding.key is None else finding.key.canonical(), "detail": finding.detail,
+    }  # fmt: skip
+
+
+async def _sources(session: "Session", jobs: "Sequence[str]") -> list[Exit]:
+    """Compare what is stored with a complete listing of the platform: the preview of a full pass."""
+    from syncer.cli.messages import say, warn
+    from syncer.flow.job import RunOptions
+
+    codes: list[Exit] = []
+    for name in jobs:
+        preview = await session.syncer.plan(name, RunOptions(relist=True))
+        for problem in preview.problems:
+            warn(problem)
+            codes.append(Exit.NOT_NOW)
+        for leg, found in preview.legs.items():
+            behind = {"new": found.new, "changed": found.changed, "gone": found.gone, "withdrawn": found.withdrawn}
+            words = ", ".join(f"{count:,} {what}" for what, count in behind.items() if count)
+            say(f"{name}: sink {leg}: {words or 'in step'} with the platform, {preview.listed:,} listed")
+            if words:
+                codes.append(Exit.OWING)
+    return codes

@@ -1,0 +1,51 @@
+"""The doors: what each room may expect of its neighbours.
+
+Everything that can be swapped (platforms, sinks, state, HTTP, bytes at rest, time) is reached
+through a Protocol of this package. An adapter promises exactly what the docstrings say; the suites
+in `tests/contract` hold every adapter, fakes included, to it. Everybody imports from here, by name:
+`from syncer.ports import Clock`. Nothing here does anything.
+"""
+
+from syncer.model.rows import ManifestRow
+from syncer.ports.blobs import BlobInfo, Blobs, Spool, SpoolWriter
+from syncer.ports.clock import Clock
+from syncer.ports.http import Authenticator, Http, Request, Response
+from syncer.ports.ledger import Ledger
+from syncer.ports.manifest import Claim, Head, Manifest, SegmentRef
+from syncer.ports.plugins import SinkPlugin, SourcePlugin, Tools, Transform
+from syncer.ports.sink import Found, Sink, SinkSession, Unit
+from syncer.ports.source import Features, Known, Selection, Source
+from syncer.ports.state import JobStatus, RunRow, StateStore
+
+__all__ = [
+    "Authenticator",
+    "BlobInfo",
+    "Blobs",
+    "Claim",
+    "Clock",
+    "Features",
+    "Found",
+    "Head",
+    "Http",
+    "JobStatus",
+    "Known",
+    "Ledger",
+    "Manifest",
+    "ManifestRow",
+    "Request",
+    "Response",
+    "RunRow",
+    "SegmentRef",
+    "Selection",
+    "Sink",
+    "SinkPlugin",
+    "SinkSession",
+    "Source",
+    "SourcePlugin",
+    "Spool",
+    "SpoolWriter",
+    "StateStore",
+    "Tools",
+    "Transform",
+    "Unit",
+]

@@ -1,0 +1,103 @@
+"""Bytes at rest: the scratch space of a process, and the root of a destination."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from syncer.model.entries import SpooledFile
+
+
+class Spool(Protocol):
+    """Local scratch space for bodies that are too large for memory. Emptied at start: nothing in it is a truth."""
+
+    #: Bodies above this many bytes are spooled.
+    threshold: int
+
+    def writer(self, key: str) -> "AbstractAsyncContextManager[SpoolWriter]":
+        """Open a new file; it is removed if the block raises."""
+
+    async def discard(self, file: SpooledFile) -> None:
+        """Remove a file whose entry has settled. Idempotent."""
+
+
+class SpoolWriter(Protocol):
+    """One growing file of the spool."""
+
+    #: Bytes written so far.
+    size: int
+
+    async def write(self, chunk: bytes) -> None:
+        """Append."""
+
+    async def finish(self) -> SpooledFile:
+        """Close and return it with its size and sha256."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlobInfo:
+    """One object of a store."""
+
+    name: str
+    #: Bytes.
+    size: int
+    #: Changes whenever the object is replaced: an ETag, or `size-mtime_ns` of a local file.
+    tag: str
+
+
+class Blobs(Protocol):
+    """Bytes at rest below one root: a local folder, or a prefix in a bucket.
+
+    Names are relative, with forward slashes. A reader never sees a torn object. Nothing outside
+    the root is ever touched: a name that would leave it raises `SettingsError`.
+    """
+
+    #: Canonical URL of the root, without credentials.
+    url: str
+    #: The folder behind it, where there is one.
+    folder: Path | None
+
+    async def put_many(self, files: "Sequence[tuple[str, bytes | SpooledFile]]", scratch: str) -> Sequence[str]:
+        """Write or replace; return tags. `scratch` names the private corner for temporary files.
+
+        Each object is atomic and complete; durability follows with `sync`.
+        """
+
+    async def sync(self) -> None:
+        """Make everything put so far durable, as far as the store's policy asks for it."""
+
+    async def put(self, name: str, data: bytes, *, create: bool = False, match: str | None = None) -> str:
+        """Write one small object durably; return its tag.
+
+        With `create`, an object that exists with other bytes raises `Conflict`; with the same bytes it is ours, and
+        fine. With `match`, it is replaced only if its tag is still that one, else `Conflict`.
+        """
+
+    async def get(self, name: str, limit: int) -> tuple[bytes, str] | None:
+        """Return content and tag, None if absent.
+
+        Raises:
+            TooLarge: it is larger than `limit` bytes.
+        """
+
+    def read(self, name: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        """Stream bytes `start` to `stop` (exclusive). FileNotFoundError if absent."""
+
+    async def stat(self, name: str) -> BlobInfo | None:
+        """Return what is known of an object without reading it."""
+
+    def list(self, prefix: str = "") -> AsyncIterator[BlobInfo]:
+        """Yield all objects below a prefix, in no particular order; temporary files are left out."""
+
+    async def delete_many(self, names: Sequence[str]) -> None:
+        """Delete; absent names are fine."""
+
+    async def adopt(self, path: Path, name: str) -> str:
+        """Move a complete, synced local file into the store under `name`, replacing it atomically; return its tag."""
+
+    async def clear_scratch(self, scratch: str) -> None:
+        """Remove temporary files that a dead predecessor left in this corner."""
+
+    def lock(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Hold a short advisory lock while a small object is read, changed and replaced."""

@@ -1,0 +1,70 @@
+"""The way out to a platform: requests, answers, credentials."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from syncer.model.entries import SpooledFile
+
+
+class Authenticator(Protocol):
+    """Credentials of one account. Headers are only ever attached to requests to `origins`."""
+
+    #: Origins (`scheme://host:port`) that may see the credential.
+    origins: frozenset[str]
+
+    async def headers(self) -> Mapping[str, str]:
+        """Return headers that are valid now; renews before expiry, single flight."""
+
+    async def renew(self, rejected: Mapping[str, str]) -> bool:
+        """After a 401 on `rejected`: get a new credential. False if there is none newer to try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One read. `auth` is attached only if the URL's origin is one of the authenticator's."""
+
+    url: str
+    method: str = "GET"
+    #: Query parameters, appended to the URL in this order; values are percent-encoded.
+    params: Sequence[tuple[str, str]] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    #: JSON body of a listed read-only POST (token refresh, search).
+    json: object | None = None
+    auth: Authenticator | None = None
+    #: Content links (signed storage, media) live under stricter address rules and never see a credential.
+    content: bool = False
+    #: Refuse an answer whose media type is not this ("application/json"); None accepts any.
+    expect: str | None = None
+    #: Decompressed bytes; None: the client's limit.
+    max_bytes: int | None = None
+    #: Seconds for one attempt; None: the client's.
+    timeout: float | None = None
+    #: Attempts in all; None: the client's. 1: no retry.
+    attempts: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A complete answer of 2xx (or of a status the caller listed as fine)."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+    #: The server's own clock when it answered (`Date`), if it said so.
+    date: datetime | None = None
+
+
+class Http(Protocol):
+    """The way out to one platform: limits, retries, address rules and redaction included.
+
+    Raises the `HttpError` family of `model.errors`, never an exception of the HTTP library.
+    """
+
+    async def fetch(self, request: Request) -> Response:
+        """Return the whole answer."""
+
+    async def download(self, request: Request, key: str) -> bytes | SpooledFile:
+        """Return a content body: in memory when small, else spooled under `key`; broken ones are resumed by Range."""
