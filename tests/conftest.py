@@ -21,11 +21,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 #: Calls that may block, by the end of the file that makes them: (file, functions). Each with its reason.
 ALLOWED = (
-    # rich asks the terminal for its size while it draws a line: microseconds, no disk.
-    ("rich/console.py", {"size", "_detect_color_system", "is_dumb_terminal"}),
-    # Lazily imported modules, source lines of tracebacks and warnings: once, and no other task waits for long.
-    ("importlib/_bootstrap_external.py", {"get_data", "path_stats", "_path_stat", "_fill_cache"}),
-    ("<frozen importlib._bootstrap_external>", {"get_data", "path_stats", "_path_stat", "_fill_cache", "_path_isfile"}),
+    # Source lines for a traceback or a warning: something went wrong already, and nobody waits for speed.
     ("linecache.py", {"updatecache", "checkcache"}),
 )
 

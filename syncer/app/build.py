@@ -78,8 +78,9 @@ class Assembly:
             budget=min(self.settings.memory or BUDGET, BUDGET),
         )
         variables = dict(source.variables)
-        if not built.select.batches:
-            variables.pop("batch", None)
+        for name, selected in (("batch", built.select.batches), ("annotation_type", built.select.annotation_types)):
+            if not selected:
+                variables.pop(name, None)
         for sink in sinks:
             try:
                 sink.bind(built.fixed(), variables)

@@ -183,7 +183,7 @@ async def open_syncer(
     Raises on entering:
         SettingsError: the configuration can't be used; all that is wrong is listed.
     """
-    known: Registry = registry or await anyio.to_thread.run_sync(discover)
+    known: Registry = registry if registry is not None else await anyio.to_thread.run_sync(discover)
     settings: Settings = await anyio.to_thread.run_sync(lambda: known.settings(config, sets=sets, add=add))
     ticking = clock or SystemClock()
     heard = hub or Hub()

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from syncer.blobs.roots import canonical
 from syncer.cli.exits import UsageError
@@ -45,6 +46,8 @@ class Destination:
     """Where `--to` points: the job that it stands for, and the sink that writes there."""
 
     job: str
+    #: The one spelling of it, the archive's name included.
+    url: str
     sink: Mapping[str, Any]
 
 
@@ -81,8 +84,9 @@ def destination(to: str, folder: Path) -> Destination:
     parent, _, name = url.rpartition("/")
     if to.endswith(".zip"):
         # Braces in a file's name are no variables.
-        plain = Path(to).name.replace("{", "{{").replace("}", "}}")
-        return Destination(_job_name(name.removesuffix(".zip"), url), {"type": "zip", "url": parent, "name": plain})
+        plain = unquote(name).replace("{", "{{").replace("}", "}}")
+        job = _job_name(unquote(name).removesuffix(".zip"), url)
+        return Destination(job, url, {"type": "zip", "url": parent, "name": plain})
     suffix = Path(to).suffix.lower()
     if not to.endswith("/") and suffix in {*_OTHER_FILES, ".zip"}:
         raise UsageError(
@@ -91,7 +95,7 @@ def destination(to: str, folder: Path) -> Destination:
     path = folder / Path(to.removeprefix("file:")).expanduser()
     if path.is_file():
         raise UsageError(f"--to {to}: is a file", hint="name a folder, or an archive that ends with .zip")
-    return Destination(_job_name(name, url), {"type": "prefix", "url": url})
+    return Destination(_job_name(unquote(name), url), url, {"type": "prefix", "url": url})
 
 
 def dotted(assignments: Iterable[str], platform: str, sink: str | None = None) -> list[str]:

@@ -23,7 +23,8 @@ async def adopt(
 ) -> int:
     """Hand a destination over to a job of this configuration, and bring it up to date.
 
-    It may have belonged to another job, to an export without a file, or to a state that is lost.
+    It may have belonged to another job, to an export without a file, or
+    to a state that is lost.
     """
     from syncer.cli.context import opened
     from syncer.cli.passes import Pass

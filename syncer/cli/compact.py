@@ -13,14 +13,13 @@ async def compact(
     *,
     here: Everywhere = EVERYWHERE,
 ) -> int:
-    """Rewrite archives without what is no longer current, and merge small pieces of the manifest."""
+    """Rewrite archives without what is no longer current."""
     from syncer.app.care import compact_job
     from syncer.cli.context import opened
-    from syncer.cli.messages import say
     from syncer.model.units import show_size
 
     async with opened(here, progress=True) as session:
         (name,) = session.jobs([job])
         freed = await compact_job(session.syncer, name)
-        say(f"{name}: {show_size(freed)} given back")
+        session.tell(f"{name}: {show_size(freed)} given back")
     return 0

@@ -24,7 +24,7 @@ async def show(
     import yaml
 
     from syncer.cli.context import opened
-    from syncer.cli.messages import redacted
+    from syncer.cli.messages import plain
     from syncer.cli.tables import emit, json_text
 
     async with opened(here) as session:
@@ -32,7 +32,7 @@ async def show(
     if output == "json":
         emit(json_text(tree, indent=2))
     else:
-        emit(redacted(yaml.safe_dump(tree, sort_keys=False, width=120)).rstrip())
+        emit(plain(yaml.safe_dump(tree, sort_keys=False, width=120)).rstrip())
     return 0
 
 

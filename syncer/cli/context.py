@@ -2,9 +2,10 @@
 
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, get_args
 
 import anyio.to_thread
@@ -14,13 +15,13 @@ from syncer.app.library import Syncer, open_syncer
 from syncer.app.registry import Registry, discover
 from syncer.cli.adhoc import Choice, choose, dotted, missing
 from syncer.cli.exits import UsageError
-from syncer.cli.messages import warn
+from syncer.cli.messages import say, warn
 from syncer.cli.options import Everywhere
 from syncer.model.errors import SettingsError, SyncerError
-from syncer.model.events import Event, RunEnded
+from syncer.model.events import Emit, Event, RunEnded
 from syncer.observe import Hub
 from syncer.observe.output import Level
-from syncer.observe.terminal import choose_format, open_observers
+from syncer.observe.terminal import choose_format, choose_progress, open_observers
 from syncer.settings import LogOptions, find
 from syncer.settings.document import read
 from syncer.settings.overrides import from_assignments, from_environment
@@ -39,6 +40,23 @@ class Session:
     here: Everywhere
     #: Standard error is for programs (`--log-format json`): nothing but log lines goes there.
     machine: bool
+    #: A live line is being drawn, so what is to be printed waits until it is gone.
+    live: bool = False
+    waiting: list[Callable[[], None]] = field(default_factory=list)
+
+    def when_free(self, output: Callable[[], None]) -> None:
+        """Print something now, or at the end of the command if a live line is in the way."""
+        if self.live:
+            self.waiting.append(output)
+        else:
+            output()
+
+    def tell(self, text: str) -> None:
+        """Say a line of the account: in words for people, in the log for programs."""
+        if self.machine:
+            self.logger.info(text.strip())
+        else:
+            self.when_free(partial(say, text))
 
     def jobs(self, names: Sequence[str]) -> list[str]:
         """Return the jobs that were named, all of the configuration if none was.
@@ -77,20 +95,26 @@ async def opened(
         wish = here.log_format or log.format
         level = level_of(here, log, console=choose_format(wish, tty=sys.stderr.isatty()) == "console")
         style = here.progress if progress and not here.quiet else "none"
-        async with open_observers(syncer.clock, log_format=wish, progress=style, level=level) as observers:
-            machine = wish == "json"
+        machine = wish == "json"
+        live = choose_progress(style, tty=sys.stderr.isatty()) == "rich"
+        waiting: list[Callable[[], None]] = []
+        try:
+            async with open_observers(syncer.clock, log_format=wish, progress=style, level=level) as observers:
+                hub.add(partial(_heard, observers.hub.emit, machine=machine))
+                session = Session(syncer, observers.logger, here, machine, live, waiting)
+                for text in () if here.quiet else syncer.settings.warnings:
+                    session.when_free(partial(warn, text))
+                yield session
+        finally:
+            for output in waiting:
+                output()
 
-            def heard(event: Event) -> None:
-                if isinstance(event, RunEnded) and not machine:
-                    # Problems stand in the summary, once, with what to do about them.
-                    event = RunEnded(replace(event.report, problems=()))
-                observers.hub.emit(event)
 
-            hub.add(heard)
-            if not here.quiet:
-                for text in syncer.settings.warnings:
-                    warn(text)
-            yield Session(syncer, observers.logger, here, machine)
+def _heard(emit: Emit, event: Event, *, machine: bool) -> None:
+    """Hand an event to log and progress. Problems stand in the account, once, with what to do about them."""
+    if isinstance(event, RunEnded) and not machine:
+        event = RunEnded(replace(event.report, problems=()))
+    emit(event)
 
 
 @asynccontextmanager

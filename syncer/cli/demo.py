@@ -16,7 +16,11 @@ async def demo(
     *,
     here: Everywhere = EVERYWHERE,  # noqa: ARG001  # every command takes the same options
 ) -> int:
-    """See all of it at work on an embedded platform: exports, is interrupted, resumes, verifies."""
+    """See all of it at work on an embedded platform: no network, no account.
+
+    It exports, is killed half way, resumes, follows changes, and verifies
+    every byte.
+    """
     from syncer.demo.demo import run
 
     return await run(folder)

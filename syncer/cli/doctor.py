@@ -6,7 +6,8 @@ from syncer.cli.options import EVERYWHERE, Everywhere, Output
 async def doctor(*, output: Output = "table", here: Everywhere = EVERYWHERE) -> int:
     """Try credentials, destinations, state and clock, and say what to do.
 
-    Destinations are tried by writing, reading and deleting a small file. The exit code is that of the worst failure.
+    Destinations are tried by writing, reading and deleting a small file.
+    The exit code is that of the worst failure.
     """
     from syncer.cli.checks import checks
     from syncer.cli.context import opened

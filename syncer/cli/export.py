@@ -41,8 +41,11 @@ async def export(
 ) -> int:
     """Export a project, without a configuration file.
 
-    Options of the platform go by --set url=… --set token=env:NAME, options of the destination by
-    --set sink.on_delete=delete. The same line again brings the destination up to date: only what changed is fetched.
+    Options of the platform go by --set url=… --set token=env:NAME,
+    those of the destination by --set sink.on_delete=delete.
+
+    The same line again brings the destination up to date: only what
+    changed is fetched.
     """
     from syncer.cli.adhoc import destination, dotted
     from syncer.cli.context import advised, explained, named_platform, opened
@@ -72,7 +75,7 @@ async def export(
     ):
         if flags.dry_run:
             return await preview_jobs(session, [target.job], flags.options(), output, advice)
-        return await Pass(session, flags, advice).run([target.job], output)
+        return await Pass(session, flags, advice, place=target.url).run([target.job], output)
 
 
 def _ids(file: Path) -> Sequence[str]:

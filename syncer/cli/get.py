@@ -35,11 +35,11 @@ async def get(
 
 
 def _write(body: Body) -> None:
-    from syncer.cli.messages import redacted
+    from syncer.cli.messages import plain
 
     if sys.stdout.isatty():
         data = body.data if isinstance(body.data, bytes) else body.data.path.read_bytes()
-        print(redacted(data.decode("utf-8", "backslashreplace")))
+        print(plain(data.decode("utf-8", "backslashreplace")))
     elif isinstance(body.data, bytes):
         sys.stdout.buffer.write(body.data)
     else:

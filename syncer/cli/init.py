@@ -46,7 +46,11 @@ jobs:
 
 
 async def init(*, here: Everywhere = EVERYWHERE) -> int:
-    """Write a configuration file to start from: syncer.yaml, or the file named by -c. It replaces nothing."""
+    """Write a configuration file to start from.
+
+    It is called syncer.yaml, or as -c says; a file that is there already
+    is never replaced.
+    """
     from syncer.cli.messages import say
 
     file = (here.config or Path("syncer.yaml")).expanduser()

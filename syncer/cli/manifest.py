@@ -8,8 +8,8 @@ from cyclopts import Parameter
 from syncer.cli.options import EVERYWHERE, Everywhere
 
 if TYPE_CHECKING:
+    from syncer.cli.places import Place
     from syncer.cli.tables import Row
-    from syncer.ports import Sink
 
 _TABLE = ("kind", "project", "batch", "annotation_type", "item", "version", "path", "container", "size", "sha256")
 _CSV = ("op", *_TABLE, "fields", "run", "at", "reason")
@@ -26,7 +26,7 @@ async def manifest(
     ] = "table",
     here: Everywhere = EVERYWHERE,
 ) -> int:
-    """Print what is current in a destination, where it lies, and its sha256: one row an item, as its readers see it."""
+    """Print what is current in a destination, where it lies, and its sha256."""
     from syncer.cli.context import opened
     from syncer.cli.exits import UsageError
     from syncer.cli.places import places
@@ -39,18 +39,20 @@ async def manifest(
             raise UsageError(f"job {job} has {len(found)} sinks", hint=f"name one with --sink: {names}")
         place = found[0]
         printer = Printer(output, _CSV if output == "csv" else _TABLE if output == "table" else ())
-        async for rows in _current(place.sink, place.job):
+        async for rows in _current(place):
             printer.add(rows)
         printer.end(empty="nothing is stored there")
     return 0
 
 
-async def _current(sink: "Sink", job: str) -> "AsyncIterator[Iterator[Row]]":
+async def _current(place: "Place") -> "AsyncIterator[Iterator[Row]]":
     from syncer.cli.merged import as_row, merged
     from syncer.model.errors import SettingsError
 
-    written = sink.manifest(job)
+    written = place.sink.manifest(place.job)
     if await written.head() is None:
-        raise SettingsError(f"there is no manifest of job {job} at {sink.url}", hint="nothing was stored there yet")
+        raise SettingsError(
+            f"there is no manifest of job {place.job} at {place.url}", hint="nothing was stored there yet"
+        )
     async for rows in merged(written):
         yield (as_row(row) for row in rows)

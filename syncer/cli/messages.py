@@ -3,19 +3,24 @@
 import sys
 
 from syncer.model.errors import SyncerError
-from syncer.net.redact import redact_text
+from syncer.net.redact import redact_known, redact_text
 from syncer.observe.screen import printable
 from syncer.settings import SettingsRefused
 
 
 def say(text: str) -> None:
     """Print a text on standard error; its line breaks stay."""
-    print(redacted(text), file=sys.stderr, flush=True)
+    print(plain(redact_known(text)), file=sys.stderr, flush=True)
+
+
+def plain(text: str) -> str:
+    """Return a text with everything spelt out that a terminal might obey, its lines kept."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def redacted(text: str) -> str:
-    """Return a text without credentials and control characters, its lines kept."""
-    return "\n".join(printable(line) for line in redact_text(text).split("\n"))
+    """Return a foreign text (a traceback) with whatever looks like a credential masked."""
+    return plain(redact_text(text))
 
 
 def complain(message: str, hint: str | None = None) -> None:

@@ -25,7 +25,7 @@ class _Family:
         yield f"# TYPE {self.name} gauge"
         for labels, value in self.samples:
             inside = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-            yield f"{self.name}{{{inside}}} {value:.17g}"
+            yield f"{self.name}{{{inside}}} {value!r}"
 
 
 def render(reports: Iterable[Report], allow_owed: int = 0) -> str:

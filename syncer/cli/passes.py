@@ -2,12 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio.to_thread
 
 from syncer.cli import metrics_file, summary
 from syncer.cli.context import Session
-from syncer.cli.messages import say
 from syncer.cli.options import PASS, PassFlags
 from syncer.cli.tables import Form, show
 from syncer.flow.job import RunOptions
@@ -31,6 +31,8 @@ class Pass:
     advice: Advice = lambda _: None
     #: What is done with a job; by default it is synced.
     work: Work | None = None
+    #: Where the data lies, where that is known better than by the sinks' roots.
+    place: str | None = None
     #: The first signal, once there was one.
     signalled: str | None = None
     reports: list[Report] = field(default_factory=list)
@@ -50,13 +52,14 @@ class Pass:
         codes = [report.exit_code(self.flags.allow_owed) for report in self.reports]
         left = jobs[len(self.reports) :]
         if left:
-            self._say(f"not begun: {', '.join(left)}")
+            self.session.tell(f"not begun: {', '.join(left)}")
             codes.append(Exit.NOT_NOW if self.signalled else Exit.STOPPED)
         if self.flags.metrics_file is not None:
             text = metrics_file.render(self.reports, self.flags.allow_owed)
             await anyio.to_thread.run_sync(metrics_file.write, self.flags.metrics_file, text)
         if output != "table":
-            show([summary.as_json(report, self.flags.allow_owed) for report in self.reports], output)
+            rows = [summary.as_json(report, self.flags.allow_owed) for report in self.reports]
+            self.session.when_free(partial(show, rows, output))
         return worst(codes)
 
     async def _job(self, name: str, options: RunOptions) -> Report:
@@ -72,14 +75,10 @@ class Pass:
     async def _tell(self, report: Report) -> None:
         owed = await self.session.syncer.store.all_owed(report.job) if sum(report.owed.values()) else ()
         done = report.exit_code(self.flags.allow_owed) is Exit.DONE
-        for line in summary.lines(report, owed, self.flags.allow_owed):
-            self._say(line, quietly=done)
-
-    def _say(self, line: str, *, quietly: bool = False) -> None:
-        if self.session.machine:
-            self.session.logger.info(line.strip())
-        elif not (quietly and self.session.here.quiet):
-            say(line)
+        if done and self.session.here.quiet and not self.session.machine:
+            return
+        for line in summary.lines(report, owed, self.flags.allow_owed, self.place):
+            self.session.tell(line)
 
     def _stopped(self) -> bool:
         return self.signalled is not None or any(report.stopped is not None for report in self.reports)

@@ -20,6 +20,8 @@ class Place:
 
     job: str
     sink: Sink
+    #: Its root, or the archive that `export` was told to write.
+    url: str
 
 
 async def places(session: Session, words: Sequence[str], sink: str | None = None) -> list[Place]:
@@ -37,7 +39,8 @@ async def places(session: Session, words: Sequence[str], sink: str | None = None
             if not legs and sink is not None:
                 names = [leg.name for leg in jobs[word].legs]
                 raise UsageError(f"job {word} has no sink {sink!r}; {suggestion(sink, names)}")
-            found += [Place(word, session.syncer.assembly.sink(leg)) for leg in legs]
+            sinks = [session.syncer.assembly.sink(leg) for leg in legs]
+            found += [Place(word, each, each.url) for each in sinks]
         else:
             found.append(await _of_export(session, word))
     return found
@@ -52,4 +55,4 @@ async def _of_export(session: Session, word: str) -> Place:
         raise UsageError(f"no job {word!r}; {suggestion(word, known)}", hint="a destination of export goes by its path")
     kind = str(target.sink["type"])
     options = session.syncer.registry.sink(kind).options.model_validate(dict(target.sink))
-    return Place(target.job, session.syncer.assembly.sink(Configured(target.job, kind, options)))
+    return Place(target.job, session.syncer.assembly.sink(Configured(target.job, kind, options)), target.url)

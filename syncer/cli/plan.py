@@ -16,7 +16,7 @@ async def plan(
     output: Output = "table",
     here: Everywhere = EVERYWHERE,
 ) -> int:
-    """Say what sync would do now; nothing is fetched or written, and no lease is taken."""
+    """Say what sync would do now; nothing is fetched or written."""
     from syncer.cli.context import opened
     from syncer.cli.previews import preview_jobs
 

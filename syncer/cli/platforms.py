@@ -6,7 +6,7 @@ _COLUMNS = ("name", "type", "url", "title")
 
 
 async def platforms(*, output: Output = "table", here: Everywhere = EVERYWHERE) -> int:
-    """List the platforms of the configuration, and the types that this installation knows. Nobody is asked."""
+    """List platforms: those configured, and the types there are."""
     from syncer.cli.context import opened
     from syncer.cli.messages import warn
     from syncer.cli.tables import show

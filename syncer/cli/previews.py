@@ -1,7 +1,7 @@
 """What a pass would do, printed. `plan` and `sync --dry-run` are one code path: this one."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 from syncer.cli.context import Session
 from syncer.cli.messages import explain, say, warn
@@ -40,21 +40,29 @@ async def preview_jobs(
             for line in _words(preview):
                 say(line)
     elif output == "json":
-        emit(json_text([asdict(preview) for preview in previews], indent=2))
+        emit(json_text([_plain(preview) for preview in previews], indent=2))
     else:
-        show([asdict(preview) for preview in previews], output)
+        show([_plain(preview) for preview in previews], output)
     return worst(codes)
 
 
 def _rows(preview: Preview) -> Iterator[Row]:
     for leg, each in preview.legs.items():
-        yield {"job": preview.job, "sink": leg, **asdict(preview), **asdict(each)}
+        yield {"sink": leg, **_plain(preview), **asdict(each)}
 
 
 def _words(preview: Preview) -> Iterator[str]:
     size = show_size(preview.bytes)
     unsized = f" and {preview.unsized:,} documents of unknown size" if preview.unsized else ""
     yield f"{preview.job}: {preview.partitions:,} partitions, {preview.fetches:,} documents to write, {size}{unsized}"
-    reasons = [f"{count:,} by {reason}" for reason, count in preview.reasons.most_common() if reason]
+    reasons = [f"{count:,} by {reason}" for reason, count in preview.reasons.most_common() if reason not in {"", "new"}]
     if reasons:
-        yield f"{preview.job}: changed {', '.join(reasons)}"
+        yield f"{preview.job}: changed: {', '.join(reasons)}"
+
+
+def _plain(preview: Preview) -> Row:
+    # `asdict` does not know counters.
+    return {each.name: getattr(preview, each.name) for each in fields(preview)} | {
+        "legs": {name: asdict(leg) for name, leg in preview.legs.items()},
+        "reasons": dict(preview.reasons),
+    }

@@ -26,9 +26,10 @@ async def repair(
     output: Output = "table",
     here: Everywhere = EVERYWHERE,
 ) -> int:
-    """Read every byte of a job's destinations, and fetch again what is missing or damaged.
+    """Fetch again what is missing or damaged, or salvage a broken archive.
 
-    With --salvage FILE --to OUT nothing else is needed: neither the state nor the platform.
+    Of a job every byte is read first. With --salvage FILE --to OUT nothing
+    else is needed, neither the state nor the platform.
     """
     if (salvage is None) == (job is None):
         raise UsageError("repair what?", hint="name a job, or an archive: --salvage FILE --to OUT")
@@ -48,11 +49,10 @@ async def repair(
 
 async def _repaired(session: "Session", job: str, _: RunOptions) -> "Report":
     from syncer.app.care import repair_job
-    from syncer.cli.messages import say
 
     found, report = await repair_job(session.syncer, job)
     bad = sum(each.finding.kind != "extra" for each in found)
-    say(f"{job}: {bad:,} items were missing or damaged")
+    session.tell(f"{job}: {bad:,} items were missing or damaged")
     return report
 
 

@@ -18,7 +18,10 @@ async def status(
     output: Output = "table",
     here: Everywhere = EVERYWHERE,
 ) -> int:
-    """Show what is stored, owed and running. Nobody is asked but the state."""
+    """Show what is stored, owed and running.
+
+    Nobody is asked but the state.
+    """
     from syncer.cli.context import opened
     from syncer.cli.exits import UsageError
     from syncer.cli.tables import show

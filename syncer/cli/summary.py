@@ -12,13 +12,18 @@ from syncer.model.units import show_duration, show_size
 _FEW = 5
 
 
-def lines(report: Report, owed: Sequence[OwedItem] = (), allow_owed: int = 0) -> Iterator[str]:
-    """Yield the account of one job, with what to do about whatever keeps it from being whole."""
+def lines(
+    report: Report, owed: Sequence[OwedItem] = (), allow_owed: int = 0, place: str | None = None
+) -> Iterator[str]:
+    """Yield the account of one job, with what to do about whatever keeps it from being whole.
+
+    `place` is where the data lies, where that is known better than by the sinks' roots.
+    """
     counts = report.counts
     yield f"{report.job}: {counts.reconcile()}"
     yield f"  {', '.join(_figures(report))}"
     if report.destinations:
-        yield f"  in {', '.join(report.destinations.values())}"
+        yield f"  in {place or ', '.join(report.destinations.values())}"
     if counts.difference:
         yield f"  the account is off by {counts.difference:,}: this is a bug in syncer"
     if report.stopped is not None:
@@ -31,11 +36,14 @@ def lines(report: Report, owed: Sequence[OwedItem] = (), allow_owed: int = 0) ->
     if counts.held:
         yield f"  held back: {counts.held:,} deletions, more than max_delete allows; none was applied"
         yield f"    if they are right: --max-delete {counts.held}"
+    told: set[str] = set()
     for problem in report.problems:
         where = f"sink {problem.leg}: " if problem.leg and problem.leg not in problem.message else ""
-        yield _indented(labelled("error", f"{where}{problem.message}"))
-        if problem.hint:
-            yield _indented(labelled("hint", problem.hint))
+        if problem.message not in told:
+            yield _indented(labelled("error", f"{where}{problem.message}"))
+            if problem.hint:
+                yield _indented(labelled("hint", problem.hint))
+        told.add(problem.message)
 
 
 def as_json(report: Report, allow_owed: int = 0) -> Mapping[str, object]:

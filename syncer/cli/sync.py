@@ -15,7 +15,8 @@ async def sync(
 ) -> int:
     """Bring the sinks of jobs in step with their platforms, once.
 
-    Stop it at any moment: the first signal finishes what is in flight, and the next pass goes on from there.
+    Stop it at any moment: the first signal finishes what is in flight,
+    and the next pass goes on from there.
     """
     from syncer.cli.context import opened
     from syncer.cli.passes import Pass

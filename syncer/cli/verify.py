@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from syncer.cli.options import EVERYWHERE, Everywhere, Output
-from syncer.model.errors import Exit
+from syncer.model.errors import Exit, SyncerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from syncer.cli.context import Session
+    from syncer.cli.places import Place
     from syncer.cli.tables import Row
     from syncer.flow.verify import Finding
 
@@ -30,11 +31,12 @@ async def verify(
 ) -> int:
     """Compare destinations with their manifests. Nothing is changed.
 
-    Missing or damaged items end with exit code 4; `syncer repair` fetches them again. With --source, items that the
-    platform has and the destination has not end with 3.
+    Missing or damaged items end with exit code 4; `syncer repair` fetches
+    them again. With --source, a destination that is not in step with the
+    platform ends with 3.
     """
     from syncer.cli.context import opened
-    from syncer.cli.messages import say
+    from syncer.cli.messages import explain
     from syncer.cli.places import places
     from syncer.cli.tables import show
     from syncer.flow.verify import verify as findings
@@ -44,31 +46,40 @@ async def verify(
     rows: list[Row] = []
     async with opened(here) as session:
         for place in await places(session, jobs):
-            found = [
-                _row(place.job, place.sink.name, each) async for each in findings(place.sink, place.job, deep=deep)
-            ]
-            bad = sum(row["finding"] != "extra" for row in found)
+            try:
+                found = [_row(place, each) async for each in findings(place.sink, place.job, deep=deep)]
+            except SyncerError as error:
+                explain(error)
+                codes.append(error.exit_code)
+                continue
             rows += found
-            if bad:
-                codes.append(Exit.DAMAGE)
-            if not here.quiet or bad:
-                extra = len(found) - bad
-                more = f", {extra:,} files that no row names" if extra else ""
-                verdict = f"{bad:,} items missing or damaged" if bad else "as recorded"
-                say(f"{place.job}: {place.sink.url}: {verdict}{more}")
-                if bad:
-                    say(f"hint: syncer repair {place.job}")
+            codes.append(_tell(place, found, quiet=here.quiet))
         if source:
             codes += await _sources(session, session.jobs(jobs))
     show(rows, output, _COLUMNS)
     return worst(codes)
 
 
-def _row(job: str, sink: str, finding: "Finding") -> "Row":
+def _row(place: "Place", finding: "Finding") -> "Row":
     return {
-        "job": job, "sink": sink, "finding": finding.kind, "container": finding.container, "path": finding.path,
-        "key": None if finding.key is None else finding.key.canonical(), "detail": finding.detail,
+        "job": place.job, "sink": place.sink.name, "finding": finding.kind, "container": finding.container,
+        "path": finding.path, "key": None if finding.key is None else finding.key.canonical(),
+        "detail": finding.detail,
     }  # fmt: skip
+
+
+def _tell(place: "Place", found: "Sequence[Row]", *, quiet: bool) -> Exit:
+    """Say the verdict on one destination. Files that no row names may be somebody else's: they are no damage."""
+    from syncer.cli.messages import say
+
+    bad = sum(row["finding"] != "extra" for row in found)
+    extra = len(found) - bad
+    more = f", {extra:,} files that no row names" if extra else ""
+    if bad or not quiet:
+        say(f"{place.job}: {place.url}: {f'{bad:,} missing or damaged' if bad else 'as recorded'}{more}")
+    if bad:
+        say(f"hint: syncer repair {place.job}")
+    return Exit.DAMAGE if bad else Exit.DONE
 
 
 async def _sources(session: "Session", jobs: "Sequence[str]") -> list[Exit]:

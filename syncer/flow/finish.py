@@ -13,12 +13,13 @@ from syncer.model.refs import Partition, PartitionKey
 from syncer.model.report import Report
 
 
-async def freeze(this: Pass, partitions: Sequence[Partition]) -> None:
+async def freeze(this: Pass, partitions: Sequence[Partition]) -> list[Partition]:
     """Compare the partitions of today with those ever synced.
 
     One that is selected and absent is frozen: kept as it is, and named. One that is no longer selected is only
-    reported. Neither is a deletion, unless the user says so (`--accept-gone`, `--prune`).
+    reported. Neither is a deletion, unless the user says so (`--accept-gone`, `--prune`): those are returned.
     """
+    released: list[Partition] = []
     present = {partition.key for partition in partitions}
     titles = {p.key.project: p.fields.get("project_title", p.key.project) for p in partitions}
     unselected = 0
@@ -28,12 +29,14 @@ async def freeze(this: Pass, partitions: Sequence[Partition]) -> None:
         wanted = selected(key, this.job.select, titles)
         if accepted(key, this.options) or (this.options.prune and not wanted):
             await this.store.release(this.job.name, [key])
+            released.append(Partition(key))
         elif wanted:
             _frozen(this, key, items)
         else:
             unselected += items
     if unselected:
         this.emit(Warned(f"{unselected:,} stored items are no longer selected; they are kept (--prune removes them)"))
+    return released
 
 
 def _frozen(this: Pass, key: PartitionKey, items: int) -> None:

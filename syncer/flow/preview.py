@@ -120,8 +120,6 @@ def _add(planner: Planner, planned: Planned, result: Preview) -> None:
         size = item.ref.size if item.ref.size is not None else len(item.ref.inline or b"")
         result.bytes += size
         result.unsized += not size
-        planner.frontier.settle(item)
-    planner.frontier.passed()
     result.requests += -(-away // planner.job.source.features.batch)
 
 

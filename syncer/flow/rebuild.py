@@ -8,7 +8,7 @@ from typing import Any
 
 from syncer.flow.job import Job
 from syncer.model.checkpoint import LegSpec
-from syncer.model.errors import DestinationChanged
+from syncer.model.errors import DestinationChanged, LegFailed, RunFailed
 from syncer.model.events import Emit, Warned
 from syncer.model.refs import Cursor, PartitionKey
 from syncer.model.rows import ManifestRow
@@ -29,10 +29,13 @@ async def recover(job: Job, store: StateStore, unit: Unit, specs: Sequence[LegSp
     lost = False
     for sink, spec in zip(job.sinks, specs, strict=True):
         manifest = sink.manifest(job.name)
-        written = units_of(await manifest.checkpoint()).get(unit.name)
+        try:
+            written = units_of(await manifest.checkpoint()).get(unit.name)
+            owner = await manifest.owner()
+        except (LegFailed, RunFailed):
+            continue  # opening the leg meets the same error, and detaches it
         if written is None or written["epoch"] <= epoch:
             continue
-        owner = await manifest.owner()
         if owner is not None and owner.state != store.id:
             if epoch or (owner.platform, owner.origin, owner.account) != (
                 job.platform_type, job.source.origin, job.source.account,
@@ -59,7 +62,7 @@ async def rebuild(
         raise DestinationChanged(message, hint="run: syncer verify")
     wanted = frozenset(partition.key for partition in unit.partitions)
     cursors: dict[PartitionKey, Cursor | None] = {
-        PartitionKey(**each["key"]): (Cursor(each["cursor"]) if each["cursor"] is not None else None)
+        _key(each["key"]): (Cursor(each["cursor"]) if each["cursor"] is not None else None)
         for each in written["partitions"]
     }
     count = 0
@@ -80,6 +83,10 @@ async def rebuild(
     containers = list(head.containers.values())
     await store.rebuild(job.name, unit, spec, batches(), containers, cursors, int(written["epoch"]))
     return count
+
+
+def _key(value: object) -> PartitionKey:
+    return PartitionKey(**value) if isinstance(value, dict) else PartitionKey.parse(str(value))
 
 
 def units_of(checkpoint: Mapping[str, object] | None) -> Mapping[str, Any]:

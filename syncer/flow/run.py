@@ -62,8 +62,9 @@ async def run(
             try:
                 await check_layout(job, store, options)
                 partitions = await _partitions(this)
-                await freeze(this, partitions)
-                generations = await _units(this, partitions)
+                given_up = await freeze(this, partitions)
+                this.released.update(partition.key for partition in given_up)
+                generations = await _units(this, [*partitions, *given_up])
             except SyncerError as error:
                 account.trouble(error)
             report = await close(this, started, generations)

@@ -23,6 +23,7 @@ from syncer.flow.write import Writer
 from syncer.model.entries import Leg
 from syncer.model.errors import LegFailed, RunFailed, SyncerError
 from syncer.model.events import Emit, UnitEnded, UnitStarted
+from syncer.model.refs import PartitionKey
 from syncer.ports import Claim, Clock, Ledger, Spool, StateStore, Unit
 
 
@@ -44,6 +45,8 @@ class Pass:
     traffic: Traffic
     #: Legs whose destination this run opened.
     touched: set[Leg] = field(default_factory=set)
+    #: Partitions that were given up: their items go, and nothing is listed.
+    released: set[PartitionKey] = field(default_factory=set)
 
     async def unit(self, unit: Unit) -> dict[Leg, int]:
         """Run one unit; return the generations that its destinations reached.
@@ -101,8 +104,9 @@ class Pass:
         planner = Planner(self.job, sinks, ledger, frontier, self.account, self.options, self.emit)
         planner.reviving = any([sum(await ledger.doomed_count(leg)) for leg in sinks])
         fetcher = Fetcher(self.job.source, Shaper(sinks, self.job.transform), channel, self.outcomes, self.emit)
+        listed = tuple(partition for partition in unit.partitions if partition.key not in self.released)
         intake = Intake(
-            self.job, unit.partitions, ledger, legs.names, planner, fetcher, channel, self.meter, self.drain,
+            self.job, listed, ledger, legs.names, planner, fetcher, channel, self.meter, self.drain,
             self.options, self.clock, self.emit,
         )  # fmt: skip
         writer = Writer(

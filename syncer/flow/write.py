@@ -68,7 +68,7 @@ class Writer:
         """Write until the channel is closed and drained; everything that came is committed then."""
         while not self.channel.drained:
             messages = await self.channel.receive()
-            for batch in _batches(messages):
+            for batch in _batches(messages, min(BATCH_ITEMS, self.policy.items)):
                 await self._take(batch)
                 if self._due():
                     await self.commit()
@@ -248,12 +248,12 @@ def _seen(passed: Sequence[Ticket]) -> dict[PartitionKey, list[ItemKey]]:
     return seen
 
 
-def _batches(messages: Sequence[Message]) -> list[list[Message]]:
+def _batches(messages: Sequence[Message], most: int) -> list[list[Message]]:
     batches: list[list[Message]] = []
     size = BATCH_SIZE
     for message in messages:
         weight = message.size if isinstance(message, Fetched) else 0
-        if not batches or len(batches[-1]) >= BATCH_ITEMS or size + weight > BATCH_SIZE:
+        if not batches or len(batches[-1]) >= most or size + weight > BATCH_SIZE:
             batches.append([])
             size = 0
         batches[-1].append(message)

@@ -57,6 +57,11 @@ def redact_url(url: str) -> str:
     return _mask_known(urlunsplit((parts.scheme, host, parts.path, "", "")))
 
 
+def redact_known(text: str) -> str:
+    """Return a text with remembered values masked, all else as it stands: for words of our own."""
+    return _mask_known(text)
+
+
 def redact_text(text: str) -> str:
     """Return a text with credentials masked; URLs in it lose what `redact_url` drops."""
     text = _mask_known(text)

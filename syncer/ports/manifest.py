@@ -79,9 +79,9 @@ class Manifest(Protocol):
     ) -> int:
         """Add segments and containers to HEAD, by compare-and-swap, then replace the documents beside it.
 
-        Returns the new generation. Adding a segment that HEAD already lists is fine. `checkpoint` maps units to their documents; units that it
-        does not name keep theirs, and `Manifest.checkpoint` returns them all. `complete` True also moves `latest` and
-        `_SUCCESS`; False removes `_SUCCESS`; None leaves both.
+        Returns the new generation. Adding a segment that HEAD already lists is fine. `checkpoint` maps units to their
+        documents; units that it does not name keep theirs, and `Manifest.checkpoint` returns them all. `complete` True
+        also moves `latest` and `_SUCCESS`; False removes `_SUCCESS`; None leaves both.
         """
 
     def rows(self) -> AsyncIterator[tuple[SegmentRef, ManifestRow]]:

@@ -88,6 +88,9 @@ class StateStore(Protocol):
     async def release(self, job: str, keys: Sequence[PartitionKey]) -> None:
         """Forget partitions: their items are doomed as gone in the next run (`--accept-gone`, `--prune`)."""
 
+    async def rewind(self, job: str) -> None:
+        """Forget the cursors of a job, nothing else: its next run lists everything, and fetches what differs."""
+
     async def begin_run(self, job: str, run: str, started: datetime) -> None:
         """Write the first line of a run's history."""
 

@@ -59,7 +59,8 @@ class Binder:
                 where = dotted((*place, name))
                 options[name] = first_of(references, self.base, where=where, environ=self.environ, seen=self.seen)
             elif found:
-                options[name] = resolve(found[0], self.base, environ=self.environ).reveal()
+                # No credential: an address that were masked from now on would spoil every message.
+                options[name] = resolve(found[0], self.base, environ=self.environ, seen=lambda _: None).reveal()
             elif required:
                 self.problems.add((*place, name), f"is required (or {' or '.join(references)})")
 

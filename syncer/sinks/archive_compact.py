@@ -45,7 +45,7 @@ def plan(containers: Iterable[Container], limit: int, *, merge: bool = True, sha
         taker, room = "", 0.0
         for container in group:
             size = container.size * _live_share(container)
-            if taker and size <= room and container.size < limit * _SMALL:
+            if taker and size <= room and size < limit * _SMALL:
                 moves[container.name] = taker
                 room -= size
             else:
@@ -85,11 +85,15 @@ class Compaction:
 
     def finish(self) -> int:
         """Drop what no row asked for; return how many entries that are."""
+        return sum(self._drop(name, array("q", sorted(hashes))) for name, hashes in self._wanted.items())
+
+    def close(self) -> None:
+        """Close what was opened for reading."""
         self._stack.close()
-        dropped = 0
-        for name, hashes in self._wanted.items():
-            wanted = array("q", sorted(hashes))
-            fresh = self._parts.fresh_of(name)
+
+    def _drop(self, name: str, wanted: "array[int]") -> int:
+        fresh, dropped = self._parts.fresh_of(name), 0
+        try:
             with FileIO(self._parts.root / name) as file:
                 for record in Directory.find(file).records():
                     at = bisect_left(wanted, hash(record.name))
@@ -97,12 +101,10 @@ class Compaction:
                     if at == len(wanted) or wanted[at] != hash(record.name):
                         fresh.note("drop", record.name.decode())
                         dropped += 1
-            fresh.flush()
+        except DamagedError as error:
+            raise changed(self._parts.root, name, str(error)) from error
+        fresh.flush()
         return dropped
-
-    def close(self) -> None:
-        """Close what was opened for reading."""
-        self._stack.close()
 
     def _move(self, row: StoredRow, place: str, taker: str) -> None:
         try:
@@ -118,3 +120,7 @@ class Compaction:
         except DamagedError as error:
             raise changed(self._parts.root, place, str(error)) from error
         self._parts.fresh_of(taker).copy(file, record, stop)
+
+
+def _live_share(container: Container) -> float:
+    return container.live / max(1, container.live + container.dead)

@@ -5,7 +5,6 @@ to the tail of its stem while that has room, else to the next part. In `append` 
 published stay as they are, so there a replaced entry goes to the tail too, and the old one counts as dead.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Literal
 
 from syncer.model.entries import Container, Entry, Receipt, StoredRow
 from syncer.model.errors import SettingsError
-from syncer.model.refs import PartitionKey
+from syncer.model.refs import ItemKey
 from syncer.sinks.archive_fresh import Fresh, remove_strays
 from syncer.sinks.archive_names import PartId, part_id
 from syncer.sinks.archive_swap import Swap, stage
@@ -23,8 +22,8 @@ from syncer.sinks.zipfile64 import CENTRAL, LOCAL
 
 Mode = Literal["current", "append", "delta"]
 
-#: Paths remembered, with their archives, for entries that come again before the checkpoint knows them.
-_RECENT = 65_536
+#: Paths remembered at least, with their archives, for entries that come again before the checkpoint knows them.
+_RECENT = 32_768
 #: What one entry adds to an archive beside its name (twice) and its payload; ZIP64 fields included.
 _OVERHEAD = LOCAL.size + CENTRAL.size + 48
 
@@ -46,6 +45,7 @@ class Rules:
 class Part:
     """One archive: what is published of it, and what is new."""
 
+    name: str
     id: PartId
     published: Container | None = None
     fresh: Fresh | None = None
@@ -61,10 +61,11 @@ class Parts:
 
     def __init__(self, root: Path, published: Sequence[Container], rules: Rules, epoch: int) -> None:
         """Take what is published; nothing is touched yet."""
-        self.root, self._rules, self._epoch = root, rules, epoch
+        self.root, self.rules, self._epoch = root, rules, epoch
         self.parts: dict[str, Part] = {}
         self._tails: dict[str, Part] = {}
-        self._recent: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._recent: dict[tuple[str, str], str] = {}
+        self._earlier: dict[tuple[str, str], str] = {}
         for container in published:
             self._part(container.name).published = container
 
@@ -104,21 +105,23 @@ class Parts:
 
     # ----------------------------------------------------------------------------------------------- writing
 
-    def put(self, entries: Sequence[Entry], stem_of: Callable[[PartitionKey], str]) -> list[Receipt]:
+    def put(self, entries: Sequence[Entry], stem_of: Callable[[ItemKey], str]) -> list[Receipt]:
         """Append entries, each to its archive."""
         receipts: list[Receipt] = []
         touched: dict[str, Fresh] = {}
         for entry in entries:
-            stem = stem_of(entry.key.partition)
-            part = self._home(entry.path, entry.replaces, stem) or self._tail(stem, entry)
-            fresh = self.fresh_of(part)
+            stem = stem_of(entry.key)
+            name = self._home(entry.path, entry.replaces, stem) or self._tail(stem, entry)
+            fresh = touched.get(name)
+            if fresh is None:
+                fresh = touched[name] = self.fresh_of(name)
             fresh.add(entry.path, self._packed(entry))
-            name = part.id.name
-            touched[name] = fresh
-            self._remember(stem, entry.path, name)
+            self._recent[stem, entry.path] = name
             receipts.append(Receipt(entry.key, entry.version, entry.path, name, entry.size, entry.sha256))
         for fresh in touched.values():
             fresh.flush()
+        if len(self._recent) > _RECENT:
+            self._recent, self._earlier = {}, self._recent
         return receipts
 
     def drop(self, rows: Iterable[StoredRow]) -> None:
@@ -126,14 +129,8 @@ class Parts:
         for row in rows:
             part = self.parts.get(row.container or "")
             if part is not None:
-                name = self._recent.pop((part.id.stem, row.path), part.id.name)
-                self._leave(self.parts.get(name, part), row.path)
-
-    def squeeze(self, name: str, paths: Iterable[str]) -> None:
-        """Take entries out of an archive, whatever the mode."""
-        fresh = self.fresh_of(self.parts[name])
-        for path in paths:
-            fresh.note("drop", path)
+                name = self._forget(part.id.stem, row.path)
+                self._leave(self.parts.get(name or "", part), row.path)
 
     @property
     def pending(self) -> bool:
@@ -144,12 +141,12 @@ class Parts:
         """Make everything durable; return the token."""
         for part in self.parts.values():
             if part.fresh is not None:
-                part.fresh.seal(durable=self._rules.durable)
+                part.fresh.seal(durable=self.rules.durable)
         return self.token()
 
     def token(self, without: Collection[str] = ()) -> bytes:
         """Return the token of the sealed position, but for some archives."""
-        marks = {part.id.name: part.fresh.sealed for part in self._sealed() if part.fresh is not None}
+        marks = {part.name: part.fresh.sealed for part in self._sealed() if part.fresh is not None}
         return write_token({name: mark for name, mark in marks.items() if name not in without})
 
     # ---------------------------------------------------------------------------------------------- publishing
@@ -162,7 +159,7 @@ class Parts:
         waiting = [(part, part.fresh) for part in self._sealed()]
         staged = [self._stage(part, fresh) for part, fresh in waiting if fresh is not None]
         swaps = [swap for swap in staged if swap is not None]
-        order = {part.id.name: (fresh is None or not fresh.sealed.entries, part.id) for part, fresh in waiting}
+        order = {part.name: (fresh is None or not fresh.sealed.entries, part.id) for part, fresh in waiting}
         return sorted(swaps, key=lambda swap: order[swap.name]) if waiting else None
 
     def published(self, swaps: Iterable[tuple[Swap, Container | None]]) -> None:
@@ -170,57 +167,66 @@ class Parts:
         for swap, container in swaps:
             self._part(swap.name).published = container
 
+    def archives(self) -> list[Container]:
+        """Return the published archives."""
+        return [part.published for part in self.parts.values() if part.published is not None]
+
     def sealed(self) -> list[str]:
         """Return the names of the archives with sealed, unpublished changes."""
-        return [part.id.name for part in self._sealed()]
+        return [part.name for part in self._sealed()]
 
     def settle(self, names: Iterable[str]) -> None:
         """Forget the changes of archives that were published; changes since the last seal stay."""
         for part in [self._part(name) for name in names]:
-            fresh = part.fresh or Fresh(self.root, part.id.name)
+            fresh = part.fresh or Fresh(self.root, part.name)
             fresh.settle()
             part.fresh = fresh if fresh.pending else None
             if part.fresh is None and part.published is None:
-                self.parts.pop(part.id.name, None)
+                self.parts.pop(part.name, None)
         self._tails.clear()
 
     # ------------------------------------------------------------------------------------------------- placing
 
-    def _home(self, path: str, row: StoredRow | None, stem: str) -> Part | None:
+    def _home(self, path: str, row: StoredRow | None, stem: str) -> str | None:
         """Return the archive that a known entry stays in, None if it moves; what it leaves behind is noted."""
-        name, old = self._recent.get((stem, path)), path
+        name, old = self._recent.get((stem, path)) or self._earlier.get((stem, path)), path
         if name is None and row is not None:
             name, old = row.container, row.path
         part = self.parts.get(name or "")
         if part is None:
             return None
-        stays = part.id.stem == stem and (self._rules.mode == "current" or part.published is None)
-        if (old != path or not stays) and (old == path or self._rules.moves):
-            self._recent.pop((part.id.stem, old), None)
+        stays = part.id.stem == stem and (self.rules.mode == "current" or part.published is None)
+        if (old != path or not stays) and (old == path or self.rules.moves):
+            self._forget(part.id.stem, old)
             self._leave(part, old)
-        return part if stays else None
+        return part.name if stays else None
+
+    def _forget(self, stem: str, path: str) -> str | None:
+        """Return where a path was written lately, and keep it in mind no longer."""
+        earlier = self._earlier.pop((stem, path), None)
+        return self._recent.pop((stem, path), earlier)
 
     def _leave(self, part: Part, path: str) -> None:
         """Take an entry out of its archive, or count it as dead where that stays as it is."""
-        stays = self._rules.mode != "current" and part.published is not None
-        self.fresh_of(part).note("dead" if stays else "drop", path)
+        stays = self.rules.mode != "current" and part.published is not None
+        self.fresh_of(part.name).note("dead" if stays else "drop", path)
 
-    def _tail(self, stem: str, entry: Entry) -> Part:
-        need = entry.size + _OVERHEAD + 2 * len(entry.path.encode())
+    def _tail(self, stem: str, entry: Entry) -> str:
         tail = self._tails.get(stem) or self._last(stem)
-        if tail is None or (tail.size and tail.size + need > self._rules.limit):
+        # No character of a name takes more than four bytes.
+        if tail is None or (tail.size and tail.size + entry.size + _OVERHEAD + 8 * len(entry.path) > self.rules.limit):
             tail = self._part(self._refuse_foreign(self._next(stem)))
         self._tails[stem] = tail
-        return tail
+        return tail.name
 
     def _last(self, stem: str) -> Part | None:
         """Return the archive that new entries may go to."""
         mine = (part for part in self.parts.values() if part.id.stem == stem)
-        open_ones = [part for part in mine if self._rules.mode == "current" or part.published is None]
+        open_ones = [part for part in mine if self.rules.mode == "current" or part.published is None]
         return max(open_ones, key=lambda part: part.id, default=None)
 
     def _next(self, stem: str) -> PartId:
-        generation = self._epoch if self._rules.mode == "delta" else 0
+        generation = self._epoch if self.rules.mode == "delta" else 0
         ids = [part.id for part in self.parts.values()]
         used = [one.number for one in ids if (one.stem, one.generation) == (stem, generation)]
         return PartId(stem, generation, 1 + max(used, default=0))
@@ -231,23 +237,19 @@ class Parts:
         self.root.mkdir(parents=True, exist_ok=True)
         return pack_file(entry.body.path, entry.body.size, self.root, entry.media_type)
 
-    def _remember(self, stem: str, path: str, name: str) -> None:
-        self._recent[stem, path] = name
-        self._recent.move_to_end((stem, path))
-        if len(self._recent) > _RECENT:
-            self._recent.popitem(last=False)
-
     # ------------------------------------------------------------------------------------------------- the rest
 
     def _part(self, name: str) -> Part:
         part = self.parts.get(name)
         if part is None:
-            part = self.parts[name] = Part(part_id(name))
+            part = self.parts[name] = Part(name, part_id(name))
         return part
 
-    def fresh_of(self, part: Part) -> Fresh:
+    def fresh_of(self, name: str) -> Fresh:
+        """Return the unpublished changes of an archive, begun if there are none."""
+        part = self._part(name)
         if part.fresh is None:
-            part.fresh = Fresh(self.root, part.id.name)
+            part.fresh = Fresh(self.root, name)
         return part.fresh
 
     def _sealed(self) -> Iterator[Part]:
@@ -257,7 +259,7 @@ class Parts:
 
     def _stage(self, part: Part, fresh: Fresh) -> Swap | None:
         return stage(
-            self.root, part.id.name, part.published, fresh, keep_empty=part.id.number == 1, durable=self._rules.durable
+            self.root, part.name, part.published, fresh, keep_empty=part.id.number == 1, durable=self.rules.durable
         )
 
     def _refuse_foreign(self, part: PartId) -> str:

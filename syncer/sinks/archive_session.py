@@ -1,15 +1,16 @@
 """One unit of archives open for writing: the door `SinkSession`, one thread hop a batch."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar, TypeVarTuple
 
 from anyio import CancelScope, CapacityLimiter, to_thread
 
-from syncer.model.entries import Container, Entry, Leg, Published, Receipt, Removals, Seal
+from syncer.model.entries import Container, Entry, Leg, Published, Receipt, Removals, Seal, StoredRow
 from syncer.model.errors import LegFailed
-from syncer.model.refs import Partition, PartitionKey
+from syncer.model.refs import ItemKey, Partition, PartitionKey
 from syncer.ports import Blobs
-from syncer.sinks.archive_names import Naming
+from syncer.sinks.archive_compact import SHARE, Compaction, plan
+from syncer.sinks.archive_names import Naming, part_id
 from syncer.sinks.archive_parts import Parts
 from syncer.sinks.archive_swap import Swap, carry_out, decode_swaps, encode_swaps
 from syncer.sinks.archive_token import read_token
@@ -26,7 +27,7 @@ class ArchiveSession:
         """Take the open archives; nothing is read or written yet."""
         self._leg, self._parts, self._blobs, self._naming = leg, parts, blobs, naming
         self._partitions: Mapping[PartitionKey, Partition] = {partition.key: partition for partition in partitions}
-        self._stems: dict[PartitionKey, str] = {}
+        self._stems: dict[tuple[str, str | None, str | None], str] = {}
         # One worker at a time: the archives have one owner, and deflate in two threads gains nothing.
         self._limiter = CapacityLimiter(1)
         self._receipts: list[Receipt] = []
@@ -111,6 +112,41 @@ class ArchiveSession:
         if names:
             await self._work(self._parts.settle, names)
 
+    async def compact(
+        self,
+        rows: AsyncIterator[Sequence[StoredRow]],
+        commit: Callable[[Seal], Awaitable[None]],
+        *,
+        share: float = SHARE,
+    ) -> int:
+        """Squeeze dead entries out and merge small parts, given all live rows of the unit; return entries dropped.
+
+        `commit` stores each seal: its receipts say which items have a new archive. Stage, publish and settle follow.
+
+        Raises:
+            DestinationChanged: an entry is not where its row says.
+        """
+        if self._parts.sealed() or self._parts.pending:
+            message = "publish() comes before compact()"
+            raise RuntimeError(message)
+        rules, stems = self._parts.rules, {self._stem_of(key) for key in self._partitions}
+        mine = [one for one in self._parts.archives() if part_id(one.name).stem in stems]
+        chosen = plan(mine, rules.limit, merge=rules.mode != "delta", share=share)
+        work = Compaction(self._parts, chosen)
+        try:
+            async for batch in rows:
+                self._void()
+                receipts = await self._work(work.take, batch)
+                self._receipts += receipts
+                if receipts:
+                    await commit(await self.seal())
+            dropped = await self._work(work.finish)
+        finally:
+            work.close()
+        if dropped:
+            await commit(await self.seal())
+        return dropped
+
     async def close(self) -> None:
         """Give the files back, as they are."""
         with CancelScope(shield=True):
@@ -126,10 +162,13 @@ class ArchiveSession:
     async def _restage(self, name: str) -> Swap | None:
         return await self._work(self._parts.restage, self._token, name)
 
-    def _stem_of(self, key: PartitionKey) -> str:
-        stem = self._stems.get(key)
+    def _stem_of(self, key: ItemKey | PartitionKey) -> str:
+        parts = (key.project, key.batch, key.annotation_type)
+        stem = self._stems.get(parts)
         if stem is None:
-            stem = self._stems[key] = self._naming.stem_of(self._partitions.get(key) or Partition(key))
+            partition = PartitionKey(*parts)
+            stem = self._naming.stem_of(self._partitions.get(partition) or Partition(partition))
+            self._stems[parts] = stem
         return stem
 
     async def _work(self, function: Callable[[*Ts], T], *args: *Ts) -> T:

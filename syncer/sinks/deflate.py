@@ -132,6 +132,7 @@ def unpack(chunks: Iterator[bytes], method: int, size: int, crc: int) -> Iterato
 def _inflate(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
     # zlib, not isal, whose streams keep output back when they are asked for a bounded piece.
     stream = zlib.decompressobj(_RAW)
+    # One byte more than there should be, so that a stream that goes on is found out.
     room = size + 1
     try:
         for chunk in chunks:
@@ -141,11 +142,11 @@ def _inflate(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
                 tail = stream.unconsumed_tail
                 room -= len(piece)
                 yield piece
-        piece = stream.flush() if room and not stream.eof else b""
+            if stream.eof or not room:
+                break
     except zlib.error as error:
         message = "it is no deflate stream"
         raise DamagedError(message) from error
-    yield piece
-    if not stream.eof and room - len(piece) > 1:
-        message = "its deflate stream is cut short"
+    if room and (not stream.eof or stream.unused_data or next(chunks, b"")):
+        message = "bytes follow its deflate stream" if stream.eof else "its deflate stream is cut short"
         raise DamagedError(message)

@@ -28,10 +28,10 @@ def place_of(scope: str, path: str) -> int:
     )
 
 
-def keeps(settled: str | None, wish: str, canonical: str) -> bool:
+def keeps(settled: str, wish: str, canonical: str) -> bool:
     """Tell whether a path that was settled before is what this wish leads to, with or without suffixes."""
-    if settled is None or settled == wish:
-        return settled is not None
+    if settled == wish:
+        return True
     path = wish
     for _ in range(_DEPTH):
         path = suffixed(path, canonical)

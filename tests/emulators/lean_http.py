@@ -1,4 +1,4 @@
-"""A very small HTTP/1.1 server on raw protocols: what it costs a request is microseconds, so that clients are the limit.
+"""A very small HTTP/1.1 server on raw protocols: a request costs it microseconds, so that clients are the limit.
 
 It knows just enough for test platforms: GET, JSON bodies of POST and DELETE, keep-alive, late and torn answers.
 """
@@ -8,7 +8,7 @@ import socket
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from urllib.parse import parse_qsl
 
 _REASONS = {200: "OK", 204: "No Content", 206: "Partial Content", 304: "Not Modified", 400: "Bad Request",
@@ -72,8 +72,8 @@ class LeanHttp(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are no asyncio.Transport, but behave like one.
+        self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Drop an answer that is late."""

@@ -10,11 +10,11 @@ import asyncio
 import random
 import time
 from array import array
-from collections.abc import MutableSequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 from urllib.parse import urlencode
 
 import msgspec
@@ -26,6 +26,9 @@ TOKEN = "link-token"
 #: Items of a page where none are asked for, and the most.
 PAGE = 1000
 
+#: Places of the counters beside those of items.
+LISTED, THROTTLED, LEAKED = range(3)
+
 #: What an item's content request can meet first: a status, a torn body, a dropped connection.
 Trouble = int | str
 
@@ -33,17 +36,38 @@ _LATE = reply(403, b"<Error><Code>AccessDenied</Code><Message>Request has expire
 _EPOCH = 1_767_600_000
 
 
+class Counts(Protocol):
+    """Numbers that are read and set by their place."""
+
+    def __getitem__(self, place: int, /) -> int: ...
+
+    def __setitem__(self, place: int, value: int, /) -> None: ...
+
+    def __iter__(self) -> Iterator[int]: ...
+
+
 @dataclass(slots=True)
 class Tally:
-    """Counters of one process. `content` has a slot an item, and may lie in memory that processes share."""
+    """Counters. `content` has a slot an item; all of them may lie in memory that several processes share."""
 
-    content: MutableSequence[int]
-    listed: int = 0
-    throttled: int = 0
-    #: Content requests that carried a credential: there must be none.
-    leaked: int = 0
-    inflight: int = 0
-    peak: int = 0
+    content: Counts
+    #: Pages listed, requests throttled, and content requests that carried a credential (there must be none).
+    others: Counts = field(default_factory=lambda: array("I", bytes(12)))
+
+    @property
+    def listed(self) -> int:
+        """Pages that were listed."""
+        return self.others[LISTED]
+
+    @property
+    def throttled(self) -> int:
+        """Content requests that were refused with 429."""
+        return self.others[THROTTLED]
+
+    @property
+    def leaked(self) -> int:
+        """Content requests that carried a credential."""
+        return self.others[LEAKED]
 
 
 @dataclass(slots=True)
@@ -64,8 +88,9 @@ class LinkPlatform:
     fail_every: int = 0
     url: str = ""
     content_url: str = ""
-    #: What each item meets first, in order; the last of a list that ends in `...` stays.
+    #: What each item meets first, in order; and what it always meets.
     troubles: dict[int, list[Trouble]] = field(default_factory=dict)
+    broken: dict[int, Trouble] = field(default_factory=dict)
     #: Items that were changed or removed, with the number of that edit.
     edits: dict[int, int] = field(default_factory=dict)
     removed: set[int] = field(default_factory=set)
@@ -141,7 +166,7 @@ class LinkPlatform:
 
     def stats(self) -> dict[str, object]:
         """Return the counters: items by how often their content was asked for, and the sums."""
-        counts = self.tally.content
+        counts = list(self.tally.content)
         times = dict.fromkeys(sorted(set(counts)), 0)
         for count in counts:
             times[count] += 1
@@ -151,11 +176,10 @@ class LinkPlatform:
             "listed": self.tally.listed,
             "throttled": self.tally.throttled,
             "leaked": self.tally.leaked,
-            "peak": self.tally.peak,
         }
 
     def _listing(self, params: dict[str, str]) -> Reply:
-        self.tally.listed += 1
+        self.tally.others[LISTED] += 1
         start, limit = int(params.get("cursor", 0)), min(int(params.get("limit", PAGE)), PAGE)
         since = int(params.get("since", -1))
         numbers: list[int] | range = range(self.items)
@@ -191,14 +215,15 @@ class LinkPlatform:
             return reply(404, b"<Error><Code>NoSuchKey</Code></Error>", "application/xml")
         tally = self.tally
         tally.content[item] += 1
-        tally.leaked += b"uthorization:" in asked.head
+        if b"uthorization:" in asked.head:
+            tally.others[LEAKED] += 1
         if self.rate and self._too_fast():
-            tally.throttled += 1
+            tally.others[THROTTLED] += 1
             return reply(429, b"slow down", "text/plain", {"Retry-After": f"{self.retry_after:g}"})
         expires = asked.query.partition("expires=")[2].partition("&")[0]
         if not expires or int(expires) / 1000 < time.time():
             return _LATE
-        met = self._met(item) if self.troubles or self.fail_every else None
+        met = self._met(item) if self.troubles or self.broken or self.fail_every else None
         if isinstance(met, int):
             return Reply(reply(met, b"trouble", "text/plain").data, self.latency)
         whole = self._content(item, asked)
@@ -222,7 +247,9 @@ class LinkPlatform:
         waiting = self.troubles.get(item)
         if waiting:
             return waiting.pop(0)
-        return 503 if self.fail_every and item % self.fail_every == 0 and self.tally.content[item] == 1 else None
+        if self.fail_every and item % self.fail_every == 0 and self.tally.content[item] == 1:
+            return 503
+        return self.broken.get(item)
 
     def _too_fast(self) -> bool:
         now, step = time.monotonic(), 1 / self.rate
@@ -234,3 +261,9 @@ class LinkPlatform:
 
 def _document(item: int, version: int, tail: bytes) -> bytes:
     return b'{"id":"item-%07d","version":%d,"values":[%b]}' % (item, version, tail)
+
+
+if __name__ == "__main__":
+    from tests.emulators.link_process import main
+
+    main()

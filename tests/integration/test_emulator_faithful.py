@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from tests.support.labelstudio import RealLabelStudio
-from tests.support.labelstudio import label_studio as label_studio  # noqa: PLC0414  # a fixture, used by its name
 from tests.support.shapes import difference, outline, refusal
 from tests.support.side_by_side import both
 from tests.support.studio import Studio

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any
 
 import anyio
 import httpx
@@ -15,15 +15,14 @@ from syncer.demo.platform_edges import EDGES, seed_edges
 # The client uses a method of pydantic 1 when it refreshes a token.
 pytestmark = pytest.mark.filterwarnings("ignore:The `parse_obj` method is deprecated")
 
-Answer = TypeVar("Answer")
 
-
-async def ask(platform: LabelStudioPlatform, question: Callable[[LabelStudio], Answer], key: str = "") -> Answer:
+async def ask(platform: LabelStudioPlatform, question: Callable[[Any], Any], key: str = "") -> Any:
     """Let the client ask in a thread of its own, so that the server can answer on this loop."""
 
-    def asking() -> Answer:
+    def asking() -> Any:
+        make: Any = LabelStudio
         with httpx.Client(timeout=30) as client:
-            return question(LabelStudio(base_url=platform.url, api_key=key or platform.token, httpx_client=client))
+            return question(make(base_url=platform.url, api_key=key or platform.token, httpx_client=client))
 
     return await anyio.to_thread.run_sync(asking)
 

@@ -42,7 +42,7 @@ def contents(root: Path) -> dict[str, str]:
     Archives are read entry by entry; what is unfinished and the manifest are left out.
     """
     found: dict[str, str] = {}
-    for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
+    for path in sorted(root.rglob("*")) if root.is_dir() else [root] if root.is_file() else []:
         relative = path.relative_to(root).as_posix() if path != root else path.name
         if path.is_dir() or relative.startswith("_manifest/") or ".partial" in path.name or path.name.endswith(".next"):
             continue

@@ -5,8 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from syncer.schedule.clock import SystemClock
-
 from syncer.blobs.spool import open_spool
 from syncer.flow.drain import Drain
 from syncer.flow.job import CommitPolicy, Job, RunOptions
@@ -15,6 +13,7 @@ from syncer.flow.run import pass_of, run
 from syncer.model.events import Event
 from syncer.model.report import Report
 from syncer.ports import Clock, Selection, Sink, Source, StateStore, Tools, Transform
+from syncer.schedule.clock import SystemClock
 from syncer.sinks.archive import PLUGIN as ZIP
 from syncer.sinks.prefix import PLUGIN as PREFIX
 from syncer.state import open_state
@@ -70,8 +69,9 @@ class Engine:
             self.commit, self.fetchers, units=self.units,
         )  # fmt: skip
         variables = dict(self.variables or self.source.variables)
-        if not self.select.batches:
-            variables.pop("batch", None)
+        for name, selected in (("batch", self.select.batches), ("annotation_type", self.select.annotation_types)):
+            if not selected:
+                variables.pop(name, None)
         for sink in job.sinks:
             sink.bind(job.fixed(), variables)
         return job

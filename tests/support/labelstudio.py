@@ -69,7 +69,10 @@ class RealLabelStudio:
 
 @pytest.fixture(scope="session")
 def label_studio() -> Iterator[RealLabelStudio]:
-    """One real server for the whole session; each test makes projects of its own."""
+    """One real server for the whole session; each test makes projects of its own.
+
+    Only a `conftest.py` imports it: every module that did so would get a server of its own.
+    """
     with real_label_studio() as server:
         yield server
 

@@ -17,10 +17,11 @@ from syncer.model.refs import ItemKey, Page
 from syncer.ports import Known, Selection
 from syncer.sources.label_studio.cursor import Position
 from syncer.sources.label_studio.documents import Reader
-from syncer.sources.label_studio.listing import OPEN, Chunk, Listing, Span
+from syncer.sources.label_studio.listing import Listing
 from syncer.sources.label_studio.queries import Filter, annotated, changed_before, changed_since
 from syncer.sources.label_studio.rows import Row, moment_of, page_of
 from syncer.sources.label_studio.server import Server
+from syncer.sources.label_studio.spans import OPEN, Chunk, Span
 from syncer.sources.label_studio.tally import Tally
 from syncer.sources.label_studio.windows import chunks
 
@@ -50,8 +51,8 @@ class Changes:
         if self.at.stage == "rest":
             self.at = replace(self.at, stage="delta")
         if self.at.stage == "delta":
-            for look in range(LOOKS):
-                listing = self.server.lean(self.reader, self._changed(look), wide=True)
+            while self.at.looks < LOOKS:
+                listing = self.server.lean(self.reader, self._changed, wide=True)
                 async with aclosing(self._delta(listing)) as pages:
                     async for page in pages:
                         yield page
@@ -60,6 +61,7 @@ class Changes:
                 if self._windowed or await self._adds_up(listing):
                     yield Page(cursor=self.at.ended(complete=False).cursor(), end="delta")
                     return
+                self.at = replace(self.at, looks=self.at.looks + 1, after=0)
         async with aclosing(self._everything()) as pages:
             async for page in pages:
                 yield page
@@ -69,9 +71,10 @@ class Changes:
 
     # ------------------------------------------------------------------------------------- what changed
 
-    def _changed(self, look: int) -> tuple[Filter, ...]:
-        """Return what a delta asks for: since the watermark, or (a second look) since this pass began."""
-        since = (self.tally.fresh_since if look else None) or self.at.watermark
+    @property
+    def _changed(self) -> tuple[Filter, ...]:
+        """What a delta asks for: changes since the watermark, or (a second look) since this pass began."""
+        since = (self.tally.fresh_since if self.at.looks else None) or self.at.watermark
         moments = [moment for moment in (since, self.select.since) if moment is not None]
         return (changed_since(max(moments)), *self._until)
 
@@ -83,7 +86,6 @@ class Changes:
             async for page in self._paged(chunk):
                 yield page
             span = chunk.rest
-        self.at = replace(self.at, after=0)
 
     def _begin(self, listing: Listing) -> None:
         """Note the time of the pass's first response; without one the watermark stays where it is."""

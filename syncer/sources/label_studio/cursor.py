@@ -38,6 +38,8 @@ class Position(
     after: int = 0
     #: Highest id that there was when the last listing of everything began, or at the end of the last pass.
     ceiling: int = 0
+    #: How often the running delta has looked at everything that changed.
+    looks: int = 0
     #: Highest id that the running delta showed.
     top: int = 0
     #: The running full pass carries documents; the server leaves out what is not finished.
@@ -69,7 +71,7 @@ class Position(
 
     def sweeping(self, ceiling: int, base: int) -> "Position":
         """Return the position at the beginning of a sweep, which goes on with the pass of a delta."""
-        return replace(self, stage="sweep", after=0, ceiling=ceiling, top=0, base=base, moved=0)
+        return replace(self, stage="sweep", after=0, looks=0, ceiling=ceiling, top=0, base=base, moved=0)
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -5,7 +5,7 @@ Task documents have the structure of Label Studio's JSON export with the fields 
 that move by themselves (`options.VOLATILE`) are cut out.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from syncer.model.errors import BadBody
 from syncer.model.refs import AnnotationRef, GroupKey, ItemKey, Withdrawal
-from syncer.sources.label_studio.options import LabelStudioOptions
+from syncer.sources.label_studio.choice import Choice
 from syncer.sources.label_studio.rows import Head, Row, Task, details_of, fields_of, moment_of, version_of
 
 #: An object as slices: the value of each key as it was served.
@@ -47,49 +47,6 @@ _WHOLE_PAGE = msgspec.json.Decoder(_Whole)
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """Which annotations count as finished."""
-
-    include_cancelled: bool = False
-    ground_truth: str = "any"
-    #: Ids of users; empty: all.
-    users: frozenset[int] = frozenset()
-    #: Last actions; empty: all.
-    actions: frozenset[str] = frozenset()
-
-    @classmethod
-    def of(cls, options: LabelStudioOptions, users: frozenset[int]) -> "Choice":
-        """Take it from the options; e-mail addresses are already resolved."""
-        return cls(options.include_cancelled, options.ground_truth, users, frozenset(options.review))
-
-    @property
-    def by_attribute(self) -> bool:
-        """Whether the counts of a task are not enough to tell."""
-        return self.ground_truth != "any" or bool(self.users) or bool(self.actions)
-
-    def reason_against(self, head: Head) -> str | None:
-        """Return why an annotation does not count; None if it does."""
-        if head.was_cancelled and not self.include_cancelled:
-            return "skipped"
-        if self.ground_truth != "any" and bool(head.ground_truth) != (self.ground_truth == "only"):
-            return "ground truth mark"
-        if self.users and head.author not in self.users:
-            return "completed by another user"
-        if self.actions and head.last_action not in self.actions:
-            return f"last action is {head.last_action}"
-        return None
-
-    def reason_against_task(self, task: Task, heads: Sequence[Head]) -> str | None:
-        """Return why a task is not finished; None if it is. Counts decide where they can: every listing has them."""
-        if self.by_attribute:
-            chosen = any(self.reason_against(head) is None for head in heads)
-            return None if chosen else "no annotation that was chosen"
-        if task.total_annotations + (task.cancelled_annotations if self.include_cancelled else 0) > 0:
-            return None
-        return "skipped" if task.cancelled_annotations else "no finished annotation"
-
-
-@dataclass(frozen=True, slots=True)
 class Reader:
     """Reads pages of one project into rows. Pure; for big pages it is called in a thread."""
 
@@ -103,6 +60,17 @@ class Reader:
     def needs_heads(self) -> bool:
         """Whether a listing without results must still name the annotations."""
         return self.kind == "annotation" or self.choice.by_attribute
+
+    def total(self, body: bytes) -> int:
+        """Return the server's total of a page, of whatever rows.
+
+        Raises:
+            Unreadable: the page can't be parsed.
+        """
+        try:
+            return _WHOLE_PAGE.decode(_text(body)).total
+        except (ValueError, RecursionError) as error:
+            raise _unreadable(error) from error
 
     def lean(self, body: bytes) -> tuple[int, list[Row]]:
         """Return the server's total and the rows of a page without results.

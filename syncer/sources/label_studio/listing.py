@@ -7,7 +7,6 @@ others are deleted.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 import anyio.to_thread
 
@@ -18,11 +17,9 @@ from syncer.ports import Clock
 from syncer.sources.label_studio.api import Api, is_past_the_end, missing_project
 from syncer.sources.label_studio.documents import Reader, Unreadable
 from syncer.sources.label_studio.pace import Pace
-from syncer.sources.label_studio.queries import BARE, BARE_HEADS, TASKS, Filter, Query, Shape, above, among, between
+from syncer.sources.label_studio.queries import BARE, BARE_HEADS, TASKS, Filter, Query, Shape, among, between
 from syncer.sources.label_studio.rows import Row
-
-#: As the end of a span: there is none.
-OPEN = 2**53 - 1
+from syncer.sources.label_studio.spans import OPEN, Answer, Chunk, Span, first_chunk, fits, within
 
 #: Bytes above which a page is read in a thread: below, the hop costs more.
 THREAD = 200_000
@@ -38,42 +35,6 @@ THROTTLED = 429
 
 #: A page that can be tried again smaller.
 PAGE_ERRORS = (Unavailable, TooLarge, BadBody)
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Tasks with ids from `first` to `last`."""
-
-    first: int
-    last: int
-    #: So many rows from the first on hold one that made a page fail.
-    suspect: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One page as served."""
-
-    total: int
-    rows: Sequence[Row]
-    #: Bytes and seconds.
-    size: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """The first rows of a span, complete up to `through`."""
-
-    rows: Sequence[Row]
-    #: Highest id that is covered.
-    through: int
-    #: What is left of the span.
-    rest: Span | None
-    #: The server's count for the whole span; 0 where it could not be read.
-    total: int
-    #: The server counted rows that it does not serve: absence proves nothing.
-    doubtful: bool = False
 
 
 @dataclass(slots=True)
@@ -142,12 +103,25 @@ class Listing:
     async def count(self, *filters: Filter, every: bool = True) -> int:
         """Return how many tasks pass other filters."""
         query = Query(self.reader.project, BARE, 1, filters, every=every)
-        return (await self._send(query)).total
+        return (await self._send(query, total_only=True)).total
 
     async def newest(self) -> tuple[int, Answer]:
         """Return the highest id there is (0: none), and the answer, whose total counts all tasks."""
-        answer = await self._send(Query(self.reader.project, self._bare, 1, newest_first=True))
+        try:
+            answer = await self._send(Query(self.reader.project, self._bare, 1, newest_first=True))
+        except Unreadable:
+            return await self._highest(), Answer(0, (), 0, 0.0)
         return max((row.id for row in answer.rows), default=0), answer
+
+    async def _highest(self) -> int:
+        """Return the highest id where not even the newest row can be read: the last one that something lies above."""
+        low, high = 0, 1
+        while not await self._empty(Span(high + 1, OPEN)):
+            low, high = high, high * 2
+        while low + 1 < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if await self._empty(Span(middle + 1, OPEN)) else (middle, high)
+        return high
 
     @property
     def _bare(self) -> Shape:
@@ -155,34 +129,34 @@ class Listing:
 
     async def _complete(self, span: Span, limit: int, attempts: int | None) -> Chunk:
         """Return a chunk that agrees with its own total, or is marked as doubtful."""
-        window = _within(span)
+        window = within(span)
         limit, short = min(limit, self.pace.most), 0
         for _ in range(TRIES):
             answer = await self._fetch(window, limit=limit, attempts=attempts)
             rows = len(answer.rows)
-            if not _fits(answer.rows, span, limit):
+            if not fits(answer.rows, span, limit):
                 continue
             if rows >= min(answer.total, limit):
                 self.pace.note(rows, answer.seconds, answer.size)
-                chunk = _chunk(span, answer)
+                chunk = first_chunk(span, answer)
                 return await self._checked(chunk) if short else chunk
             if rows and rows == short:
                 # Twice the same short page: the server has a maximum (TASK_API_PAGE_SIZE_MAX).
                 self.pace.cap(rows)
                 limit = rows
             short = rows
-        if not answer.rows or not _fits(answer.rows, span, limit):
+        if not answer.rows or not fits(answer.rows, span, limit):
             message = (
                 f"project {self.reader.project}: the server's answer does not fit the question ({answer.total} tasks)"
             )
             raise BadBody(message, hint="does a proxy answer from a cache? Nothing is concluded from such an answer")
-        return await self._checked(_chunk(span, answer))
+        return await self._checked(first_chunk(span, answer))
 
     async def _checked(self, chunk: Chunk) -> Chunk:
         """Return a chunk whose page was short at first; doubtful if the server counts rows that it does not serve."""
         left = 0
         if chunk.rest is not None:
-            left = await self.count(*self.filters, _within(chunk.rest))
+            left = await self.count(*self.filters, within(chunk.rest))
         missing = chunk.total - len(chunk.rows) - left
         if missing <= 0:
             return chunk
@@ -194,22 +168,24 @@ class Listing:
         """Return the chunk of the one row that makes every page fail which it begins."""
         first, last = span.first, span.last
         try:
-            found = await self._send(self._query((*self.filters, _within(span)), self._bare, 1))
+            found = await self._send(self._query((*self.filters, within(span)), self._bare, 1))
         except PAGE_ERRORS:
             # Not even its id can be read: it is in whichever half of the range can't be read either.
             while first < last:
                 middle = (first + last) // 2
-                first, last = (middle + 1, last) if await self._empty(first, middle) else (first, middle)
+                first, last = (middle + 1, last) if await self._empty(Span(first, middle)) else (first, middle)
         else:
             if not found.rows:
+                if found.total:
+                    raise error
                 return Chunk((), span.last, None, 0)
             first = found.rows[0].id
         row = await self.broken_row(first, error)
         return Chunk((row,), first, Span(first + 1, span.last) if first < span.last else None, 0)
 
-    async def _empty(self, first: int, last: int) -> bool:
+    async def _empty(self, span: Span) -> bool:
         try:
-            return await self.count(*self.filters, between(first, last)) == 0
+            return await self.count(*self.filters, within(span)) == 0
         except PAGE_ERRORS as error:
             if not isinstance(error, Unreadable):
                 await self._alive()
@@ -246,7 +222,7 @@ class Listing:
     def _query(self, filters: tuple[Filter, ...], shape: Shape, limit: int) -> Query:
         return Query(self.reader.project, shape, limit, filters)
 
-    async def _send(self, query: Query, attempts: int | None = None) -> Answer:
+    async def _send(self, query: Query, attempts: int | None = None, *, total_only: bool = False) -> Answer:
         started = self.clock.monotonic()
         try:
             response = await self.api.get(TASKS, query.params(), attempts=attempts)
@@ -258,24 +234,8 @@ class Listing:
         if self.first_date is None and response.date is not None:
             self.first_date = response.date - timedelta(seconds=seconds)
         body = response.body
+        if total_only:
+            return Answer(self.reader.total(body), (), len(body), seconds)
         read = self.reader.whole if query.shape.whole else self.reader.lean
         total, rows = await anyio.to_thread.run_sync(read, body) if len(body) > THREAD else read(body)
         return Answer(total, rows, len(body), seconds)
-
-
-def _within(span: Span) -> Filter:
-    return between(span.first, span.last) if span.last < OPEN else above(span.first - 1)
-
-
-def _fits(rows: Sequence[Row], span: Span, limit: int) -> bool:
-    """Tell whether rows are an answer to the question: in range, ascending, not too many."""
-    ids = [row.id for row in rows]
-    return len(ids) <= limit and all(a < b for a, b in pairwise([span.first - 1, *ids, span.last + 1]))
-
-
-def _chunk(span: Span, answer: Answer) -> Chunk:
-    if answer.total <= len(answer.rows):
-        return Chunk(answer.rows, span.last, None, answer.total)
-    through = answer.rows[-1].id
-    rest = Span(through + 1, span.last) if through < span.last else None
-    return Chunk(answer.rows, through, rest, answer.total)

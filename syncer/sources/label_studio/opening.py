@@ -35,7 +35,10 @@ class Opening:
         """Yield one body or failure for each reference."""
         groups: dict[tuple[str, str], list[AnnotationRef]] = {}
         for ref in refs:
-            groups.setdefault((ref.key.project, ref.key.kind), []).append(ref)
+            if _is_ours(ref.key):
+                groups.setdefault((ref.key.project, ref.key.kind), []).append(ref)
+            else:
+                yield self._failed(ref.key, "not an item of this platform", gone=True)
         for (project, kind), members in groups.items():
             for first in range(0, len(members), BATCH):
                 batch = members[first : first + BATCH]
@@ -47,12 +50,10 @@ class Opening:
                     yield outcome
 
     async def _batch(self, project: str, kind: str, refs: Sequence[AnnotationRef]) -> list[Opened]:
-        if not project.isdecimal() or (kind != CONTEXT and any(not ref.key.item.isdecimal() for ref in refs)):
-            return [self._failed(ref.key, "not an item of this platform", gone=True) for ref in refs]
         if kind == CONTEXT:
             context = await self.projects.context(project)
             return [_body(context) for _ in refs]
-        reader = await self.server.reader(project, "annotation" if kind == "annotation" else "task")
+        reader = await self.server.reader(project, kind)
         if kind == "task":
             return self._matched(refs, await self._tasks(reader, [int(ref.key.item) for ref in refs]))
         tasks = {ref.key: int(task) for ref in refs if (task := _task_of(ref)) is not None}
@@ -130,6 +131,11 @@ async def served(server: Server, parts: Sequence[str]) -> Body:
     key = ItemKey("annotation", str(head.project or ""), None, None, str(head.id))
     version = row.refs[0].version if row.refs else ""
     return Body(AnnotationRef(key, version), response.body)
+
+
+def _is_ours(key: ItemKey) -> bool:
+    number = key.item.isdecimal() and key.kind in {"task", "annotation"}
+    return key.project.isdecimal() and (number or key.kind == CONTEXT)
 
 
 def _task_of(ref: AnnotationRef) -> str | None:

@@ -8,7 +8,8 @@ from syncer.model.errors import BadBody, SettingsError
 from syncer.model.events import Emit
 from syncer.ports import Clock
 from syncer.sources.label_studio.api import Api
-from syncer.sources.label_studio.documents import Choice, Reader
+from syncer.sources.label_studio.choice import Choice
+from syncer.sources.label_studio.documents import Reader
 from syncer.sources.label_studio.listing import Listing
 from syncer.sources.label_studio.options import LabelStudioOptions
 from syncer.sources.label_studio.pace import Pace

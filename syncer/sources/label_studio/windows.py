@@ -10,8 +10,9 @@ from typing import TypeVar
 
 import anyio
 
-from syncer.sources.label_studio.listing import Chunk, Listing, Span
+from syncer.sources.label_studio.listing import Listing
 from syncer.sources.label_studio.pace import Pace
+from syncer.sources.label_studio.spans import Chunk, Span
 
 T = TypeVar("T")
 

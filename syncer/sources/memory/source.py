@@ -41,6 +41,8 @@ class MemorySource:
     """See `ports.Source`. Counters: `pages` listed, `opened` items, `calls` of `open`, `passes` begun."""
 
     variables: ClassVar[Mapping[str, str]] = {
+        "batch": "id of the batch, where batches are selected",
+        "annotation_type": "annotation type, where types are selected",
         "project_title": "title of the project",
         "filename": "name of the file that was annotated",
     }

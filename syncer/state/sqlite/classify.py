@@ -11,12 +11,16 @@ from syncer.model.checkpoint import Action, Candidate, LegSpec, Verdict
 from syncer.model.entries import Leg, StoredRow
 from syncer.model.paths import suffixed
 from syncer.model.refs import ItemKey
-from syncer.state.names import keeps, place_of, short
+from syncer.state.names import keeps, place_of
 from syncer.state.sqlite.held import Debt, held, owing
+from syncer.state.sqlite.rows import grouped, tokens
 from syncer.state.sqlite.session import Fingerprints, Session
 
 #: Why a withdrawn item that is listed again counts as changed.
 BACK = "finished again"
+
+#: Stands for the position of a leg in a partition that it never saw.
+NOWHERE = 0
 
 _HOLDERS = " UNION ALL ".join(
     f"SELECT t.place, t.position, t.key FROM json_each(?1) AS w CROSS JOIN {table} AS t ON t.place = w.value"  # noqa: S608  # constants
@@ -28,11 +32,18 @@ _HOLDERS = " UNION ALL ".join(
 class _Open:
     """A candidate that a leg has to store, before its path is settled."""
 
-    number: int
+    #: Where the verdict goes.
+    answer: dict[Leg, Verdict]
     leg: Leg
+    key: ItemKey
+    #: Position and short key.
+    at: tuple[int, str]
+    wish: str
+    place: int
     action: Action
     reason: str
-    place: int
+    row: StoredRow | None
+    debt: Debt | None
 
 
 def classify(
@@ -41,30 +52,31 @@ def classify(
     """Answer each candidate for each leg that it has a wish for, in the order of the page."""
     legs = {leg for candidate in candidates for leg in candidate.paths}
     keys = [candidate.ref.key for candidate in candidates]
-    rows = held(connection, session, legs, keys)
-    debts = owing(connection, session, legs, keys)
+    groups = grouped(keys)
+    rows = held(connection, session, legs, groups)
+    debts = owing(connection, session, legs, groups)
     scopes = {leg: session.scope(leg) for leg in legs}
-    verdicts: list[dict[Leg, Verdict]] = [{} for _ in candidates]
+    verdicts: list[dict[Leg, Verdict]] = []
     wanting: list[_Open] = []
-    for number, candidate in enumerate(candidates):
+    for candidate, (partition, text) in zip(candidates, tokens(keys), strict=True):
+        answer: dict[Leg, Verdict] = {}
+        verdicts.append(answer)
         for leg, wish in candidate.paths.items():
-            row, debt = rows.get((leg, candidate.ref.key)), debts.get((leg, candidate.ref.key))
+            at = (session.positions[leg].get(partition, NOWHERE), text)
+            row, debt = rows.get(at), debts.get(at)
             action, reason = compared(row, debt, candidate.ref.version, session.specs[leg], session.fingerprints, now)
             if action is Action.SAME and row is not None:
-                verdicts[number][leg] = Verdict(action, row.path, row)
+                answer[leg] = Verdict(action, row.path, row)
             elif action is Action.IGNORED:
                 path = (row and row.path) or (debt and debt.path) or wish
-                verdicts[number][leg] = Verdict(action, path, row)
+                answer[leg] = Verdict(action, path, row)
             else:
-                wanting.append(_Open(number, leg, action, reason, place_of(scopes[leg], wish)))
+                place = place_of(scopes[leg], wish)
+                wanting.append(_Open(answer, leg, candidate.ref.key, at, wish, place, action, reason, row, debt))
     settler = _Settler(connection, session)
     settler.look_up(each.place for each in wanting)
     for each in wanting:
-        key, wish = candidates[each.number].ref.key, candidates[each.number].paths[each.leg]
-        row, debt = rows.get((each.leg, key)), debts.get((each.leg, key))
-        kept = (None if row is None else row.path, None if debt is None else debt.path)
-        path = settler.settle(each.leg, key, wish, each.place, kept)
-        verdicts[each.number][each.leg] = Verdict(each.action, path, row, each.reason)
+        each.answer[each.leg] = Verdict(each.action, settler.settle(each), each.row, each.reason)
     return list(verdicts)
 
 
@@ -102,25 +114,24 @@ class _Settler:
         for place, position, key in self.connection.execute(_HOLDERS, (orjson.dumps(wanted).decode(),)):
             self.holders[place].append((position, key))
 
-    def settle(self, leg: Leg, key: ItemKey, wish: str, place: int, kept: Iterable[str | None]) -> str:
+    def settle(self, item: _Open) -> str:
         """Return the path that the item gets, and hold it until it is stored."""
-        canonical = key.canonical()
-        for path in kept:
-            if path is not None and keeps(path, wish, canonical):
-                return path
-        before = self.session.settled.get((leg, key))
-        if before is not None and keeps(before[0], wish, canonical):
-            return before[0]
-        path, scope = wish, self.session.scope(leg)
-        while self._taken(leg, key, place):
+        canonical = item.key.canonical()
+        before = self.session.settled.get((item.leg, item.key), (None, 0))[0]
+        stored = None if item.row is None else item.row.path
+        owed = None if item.debt is None else item.debt.path
+        for kept in (stored, owed, before):
+            if kept is not None and keeps(kept, item.wish, canonical):
+                return kept
+        path, place, scope = item.wish, item.place, self.session.scope(item.leg)
+        while self._taken(item, place):
             path = suffixed(path, canonical)
             place = place_of(scope, path)
             self.look_up([place])
-        self.session.reserve(leg, key, path, place)
+        self.session.reserve(item.leg, item.key, path, place)
         return path
 
-    def _taken(self, leg: Leg, key: ItemKey, place: int) -> bool:
-        if self.session.reserved.get(place, key) != key:
+    def _taken(self, item: _Open, place: int) -> bool:
+        if self.session.reserved.get(place, item.key) != item.key:
             return True
-        mine = (self.session.positions[leg].get(key.partition), short(key))
-        return any(holder != mine for holder in self.holders[place])
+        return any(holder != item.at for holder in self.holders[place])

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from syncer.model.checkpoint import Change, CommitGroup
 from syncer.model.entries import Leg, StoredRow
-from syncer.model.refs import ItemKey
 from syncer.model.rows import encode_row
 from syncer.state.sqlite import debts, outbox, passes
-from syncer.state.sqlite.rows import UPSERT_ITEM, UPSERT_PENDING, Record, manifest_row, shown, values
+from syncer.state.sqlite.rows import UPSERT_ITEM, UPSERT_PENDING, Record, manifest_row, shown, tokens, values
 from syncer.state.sqlite.session import Session
 
 #: What stands in a withdrawn row that nobody gave a reason for.
@@ -56,12 +55,11 @@ def commit(connection: sqlite3.Connection, session: Session, group: CommitGroup)
 def _change(
     connection: sqlite3.Connection, session: Session, leg: Leg, changes: Sequence[Change], group: CommitGroup
 ) -> None:
-    final = _final(changes)
-    records: list[tuple[Record, _Final]] = [
-        (values(session, connection, leg, each.row, each.withdrawn), each) for each in final.values()
-    ]
+    final = _final(connection, session, leg, changes)
     # In the order of the index: neighbours are written together.
-    records.sort(key=lambda each: (each[0][0], each[0][1]))
+    records = [
+        (values(connection, session, leg, *at, each.row, each.withdrawn), each) for at, each in sorted(final.items())
+    ]
     if session.specs[leg].immediate:
         _store(connection, records)
         at = shown(group.at)
@@ -74,10 +72,11 @@ def _change(
     else:
         connection.executemany(UPSERT_PENDING, [(*record, each.op, each.reason) for record, each in records])
     keys: dict[int, list[str]] = {}
-    for record, _ in records:
-        keys.setdefault(record[0], []).append(record[1])
+    for position, text in final:
+        keys.setdefault(position, []).append(text)
     debts.settle(connection, session, leg, keys)
-    session.free((leg, key) for key in final)
+    if session.settled:
+        session.free((leg, change.row.key) for change in changes)
 
 
 def _store(connection: sqlite3.Connection, records: Sequence[tuple[Record, _Final]]) -> None:
@@ -88,15 +87,18 @@ def _store(connection: sqlite3.Connection, records: Sequence[tuple[Record, _Fina
     )
 
 
-def _final(changes: Sequence[Change]) -> dict[ItemKey, _Final]:
-    """Return what is left of each key after all its changes."""
-    final: dict[ItemKey, _Final] = {}
-    for change in changes:
+def _final(
+    connection: sqlite3.Connection, session: Session, leg: Leg, changes: Sequence[Change]
+) -> dict[tuple[int, str], _Final]:
+    """Return what is left of each key after all its changes, by position and short key."""
+    final: dict[tuple[int, str], _Final] = {}
+    for change, (partition, text) in zip(changes, tokens(change.row.key for change in changes), strict=True):
         op, reason, row = change.op, change.reason, change.row
         withdrawn = (reason or row.withdrawn or NO_REASON) if op in {"withdraw", "keep"} else None
-        before = final.get(row.key)
+        at = (session.position(connection, leg, partition), text)
+        before = final.get(at)
         if op == "keep" and before is not None and before.op != "delete":
             # Keeping is not told to the manifest: what was to be told before still is.
             op, reason = before.op, before.reason
-        final[row.key] = _Final(op, reason, row, withdrawn)
+        final[at] = _Final(op, reason, row, withdrawn)
     return final

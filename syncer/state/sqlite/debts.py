@@ -9,7 +9,7 @@ from syncer.model.entries import Leg
 from syncer.model.refs import ItemKey, PartitionKey
 from syncer.state.names import item_key, short
 from syncer.state.sqlite.held import held
-from syncer.state.sqlite.rows import array, dumped, loaded, moment, stamp
+from syncer.state.sqlite.rows import array, dumped, grouped, loaded, moment, stamp, tokens
 from syncer.state.sqlite.session import Session
 
 OWED = "key, version, reason, attempts, first, next, hint, ignored_until, fields"
@@ -80,18 +80,19 @@ def doom(
 ) -> None:
     """Note items found gone or withdrawn, where a leg stores them; nobody owes them any more."""
     legs = list(legs)
+    keys = [key for key, _, _ in found]
     for leg in legs:
-        clear(connection, session, leg, [key for key, _, _ in found])
-    rows = held(connection, session, legs, [key for key, _, _ in found])
+        clear(connection, session, leg, keys)
+    rows = held(connection, session, legs, grouped(keys))
     connection.executemany(
         "INSERT INTO doomed (position, key, cause, reason) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (position, key) DO UPDATE SET cause = excluded.cause, reason = excluded.reason, settled = 0",
         [
-            (session.positions[leg][key.partition], short(key), cause, reason)
-            for key, cause, reason in found
-            for leg in legs
+            (position, text, cause, reason)
+            for (partition, text), (_, cause, reason) in zip(tokens(keys), found, strict=True)
+            for position in session.of_partition(legs, partition)
             # What is withdrawn already stays as it is, until it is gone for good.
-            if (row := rows.get((leg, key))) is not None and (row.withdrawn is None or cause == "gone")
+            if (row := rows.get((position, text))) is not None and (row.withdrawn is None or cause == "gone")
         ],
     )
 
@@ -137,13 +138,9 @@ def doomed(connection: sqlite3.Connection, session: Session, leg: Leg, limit: in
             " ORDER BY key LIMIT ?3",
             (position, cause, limit - len(found)),
         ).fetchall()
-        keys = [item_key(partition, key) for key, _, _ in marked]
-        rows = held(connection, session, [leg], keys)
-        found += [
-            Doomed(rows[leg, key], why, reason)
-            for key, (_, why, reason) in zip(keys, marked, strict=True)
-            if (leg, key) in rows
-        ]
+        keys = {text: item_key(partition, text) for text, _, _ in marked}
+        rows = held(connection, session, [leg], {partition: keys})
+        found += [Doomed(rows[position, text], why, reason) for text, why, reason in marked if (position, text) in rows]
         if len(found) >= limit:
             break
     return found

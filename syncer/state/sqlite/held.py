@@ -1,15 +1,18 @@
 """What each leg holds: unpublished rows hide published ones."""
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from syncer.model.entries import Leg, StoredRow
 from syncer.model.refs import GroupKey, ItemKey, PartitionKey
 from syncer.state.names import item_key
-from syncer.state.sqlite.rows import COLUMNS, array, by_partition, marks, moment, stored
+from syncer.state.sqlite.rows import COLUMNS, Groups, array, grouped, marks, moment, stored
 from syncer.state.sqlite.session import Session
+
+#: Rows by position and short key.
+Rows = dict[tuple[int, str], StoredRow]
 
 _ROW = ", ".join(f"i.{name}" for name in COLUMNS.split(", "))
 
@@ -25,51 +28,57 @@ class Debt:
     ignored_until: datetime | None
 
 
-def held(
-    connection: sqlite3.Connection, session: Session, legs: Collection[Leg], keys: Iterable[ItemKey]
-) -> dict[tuple[Leg, ItemKey], StoredRow]:
+def held(connection: sqlite3.Connection, session: Session, legs: Collection[Leg], groups: Groups) -> Rows:
     """Return the rows of these keys, withdrawn ones included; one query for all legs of a partition."""
-    found: dict[tuple[Leg, ItemKey], StoredRow] = {}
-    for partition, positions, texts in _asked(session, legs, keys):
+    found: Rows = {}
+    names = session.fingerprints.names
+    for positions, keys in _asked(session, legs, groups):
+        texts = array(keys)
         for table in _tables(session, legs):
             rows = connection.execute(
                 f"SELECT {_ROW}, {'i.op' if table == 'pending' else 'NULL'} FROM json_each(?) AS k"  # noqa: S608  # constants
                 f" CROSS JOIN {table} AS i ON i.position IN ({marks(len(positions))}) AND i.key = k.value",
                 (texts, *positions),
             )
-            for *record, op in rows:
-                leg = session.names[record[0]][0]
-                if op == "delete":
-                    found.pop((leg, item_key(partition, record[1])), None)
+            for record in rows:
+                if record[-1] == "delete":
+                    found.pop((record[0], record[1]), None)
                 else:
-                    row = stored(session.fingerprints.names, partition, record)
-                    found[leg, row.key] = row
+                    found[record[0], record[1]] = stored(names, keys[record[1]], record)
     return found
 
 
 def owing(
-    connection: sqlite3.Connection, session: Session, legs: Collection[Leg], keys: Iterable[ItemKey]
-) -> dict[tuple[Leg, ItemKey], Debt]:
+    connection: sqlite3.Connection, session: Session, legs: Collection[Leg], groups: Groups
+) -> dict[tuple[int, str], Debt]:
     """Return which of these keys are owed."""
-    found: dict[tuple[Leg, ItemKey], Debt] = {}
-    for partition, positions, texts in _asked(session, legs, keys):
+    found: dict[tuple[int, str], Debt] = {}
+    for positions, keys in _asked(session, legs, groups):
+        at = marks(len(positions))
+        if connection.execute(f"SELECT 1 FROM positions WHERE id IN ({at}) AND owed", positions).fetchone() is None:  # noqa: S608  # constants
+            continue
         rows = connection.execute(
             "SELECT o.position, o.key, o.path, o.ignored_until FROM json_each(?) AS k"  # noqa: S608  # constants
-            f" CROSS JOIN owed AS o ON o.position IN ({marks(len(positions))}) AND o.key = k.value"
-            " WHERE NOT o.settled",
-            (texts, *positions),
+            f" CROSS JOIN owed AS o ON o.position IN ({at}) AND o.key = k.value WHERE NOT o.settled",
+            (array(keys), *positions),
         )
-        for position, key, path, until in rows:
-            found[session.names[position][0], item_key(partition, key)] = Debt(path, moment(until))
+        found.update(((position, key), Debt(path, moment(until))) for position, key, path, until in rows)
     return found
 
 
 def has(connection: sqlite3.Connection, session: Session, keys: Sequence[ItemKey]) -> frozenset[ItemKey]:
     """Return those of the keys that are live and not withdrawn, or owed, in every leg."""
-    rows = held(connection, session, session.specs, keys)
-    debts = owing(connection, session, session.specs, keys)
-    live = {key for key, row in rows.items() if row.withdrawn is None} | debts.keys()
-    return frozenset(key for key in keys if all((leg, key) in live for leg in session.specs))
+    groups = grouped(keys)
+    rows = held(connection, session, session.specs, groups)
+    debts = owing(connection, session, session.specs, groups)
+    live = {place for place, row in rows.items() if row.withdrawn is None} | debts.keys()
+    return frozenset(
+        key
+        for partition, texts in groups.items()
+        if len(positions := session.of_partition(session.specs, partition)) == len(session.specs)
+        for text, key in texts.items()
+        if all((position, text) in live for position in positions)
+    )
 
 
 def members(
@@ -91,13 +100,11 @@ def members(
     return {group: frozenset(keys) for group, keys in found.items()}
 
 
-def _asked(
-    session: Session, legs: Collection[Leg], keys: Iterable[ItemKey]
-) -> Iterator[tuple[PartitionKey, list[int], str]]:
-    for partition, texts in by_partition(keys).items():
+def _asked(session: Session, legs: Collection[Leg], groups: Groups) -> Iterator[tuple[list[int], dict[str, ItemKey]]]:
+    for partition, keys in groups.items():
         positions = session.of_partition(legs, partition)
         if positions:
-            yield partition, positions, array(texts)
+            yield positions, keys
 
 
 def _tables(session: Session, legs: Collection[Leg]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from syncer.model.entries import Leg
 from syncer.model.refs import ItemKey, PartitionKey
-from syncer.state.sqlite.rows import array, by_partition
+from syncer.state.sqlite.rows import array, grouped
 
 # What is withdrawn can't be had from the platform any more, and what an unpublished row replaces needs no repair.
 _OWE = (
@@ -31,7 +31,7 @@ def invalidate(
         lost = array(containers)
         count += len(connection.execute(_OWE.format(column="i.container"), (reason, everywhere, lost)).fetchall())
         _lose(connection, everywhere, lost)
-    for partition, texts in by_partition(keys).items():
+    for partition, texts in grouped(keys).items():
         if partition in positions:
             here = json.dumps([positions[partition]])
             owed = connection.execute(_OWE.format(column="i.key"), (reason, here, array(texts)))

@@ -103,6 +103,18 @@ def release(connection: sqlite3.Connection, job: str, keys: Sequence[PartitionKe
             )
 
 
+def rewind(connection: sqlite3.Connection, job: str) -> None:
+    """Forget the cursors of a job; passes under way end with them."""
+    of_job = "(SELECT p.id FROM partitions AS p JOIN jobs AS j ON j.id = p.job WHERE j.name = ?)"
+    connection.execute(f"DELETE FROM seen WHERE partition IN {of_job}", (job,))  # noqa: S608  # constants
+    connection.execute(f"UPDATE partitions SET tracking = NULL WHERE id IN {of_job}", (job,))  # noqa: S608  # constants
+    connection.execute(
+        "UPDATE positions SET cursor = NULL, moved = 0, pass = 0, published_cursor = NULL,"  # noqa: S608  # constants
+        f" published_moved = 0, published_pass = 0 WHERE partition IN {of_job}",
+        (job,),
+    )
+
+
 def all_owed(connection: sqlite3.Connection, job: str) -> list[OwedItem]:
     """Return every owed item of a job, by leg and partition."""
     columns = ", ".join(f"o.{name}" for name in OWED.split(", "))

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from syncer.model.entries import Container, Leg, Published
 from syncer.model.rows import encode_row
+from syncer.state.names import item_key
 from syncer.state.sqlite import outbox
 from syncer.state.sqlite.rows import COLUMNS, PUBLISH_ITEMS, manifest_row, shown, stored
 from syncer.state.sqlite.session import Session
@@ -112,7 +113,7 @@ def _tell(connection: sqlite3.Connection, session: Session, leg: Leg, run: str, 
     )
     told, lines = 0, list[bytes]()
     for *record, op, reason in rows:
-        row = stored(session.fingerprints.names, session.names[record[0]][1], record)
+        row = stored(session.fingerprints.names, item_key(session.names[record[0]][1], record[1]), record)
         lines.append(encode_row(manifest_row(op, row, reason, run, at)))
         if len(lines) == outbox.CHUNK:
             outbox.append(connection, session.leg_units[leg], session.epoch, lines)

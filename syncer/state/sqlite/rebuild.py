@@ -8,12 +8,12 @@ from syncer.model.checkpoint import LegSpec, OwedItem
 from syncer.model.entries import Container, Leg, StoredRow
 from syncer.model.refs import Cursor, GroupKey, PartitionKey
 from syncer.model.rows import ManifestRow
-from syncer.state.names import short
+from syncer.state.names import item_key
 from syncer.state.sqlite import debts
 from syncer.state.sqlite.commit import NO_REASON
 from syncer.state.sqlite.passes import UNKNOWN
 from syncer.state.sqlite.publish import put_containers
-from syncer.state.sqlite.rows import COLUMNS, NAMES, manifest_row, marks, stored, values
+from syncer.state.sqlite.rows import COLUMNS, NAMES, manifest_row, marks, stored, tokens, values
 from syncer.state.sqlite.session import Session
 
 _NUMBERS = count(1)
@@ -39,15 +39,15 @@ class Rebuilding:
         """Take the next rows: a later row of a key replaces or deletes the earlier one."""
         insert = f"INSERT OR REPLACE INTO {self.table} ({COLUMNS}) VALUES ({marks(len(NAMES))})"  # noqa: S608  # constants
         delete = f"DELETE FROM {self.table} WHERE position = ? AND key = ?"  # noqa: S608  # constants
-        for row in rows:
+        name = self.leg.name
+        for row, (partition, text) in zip(rows, tokens(row.key for row in rows), strict=True):
+            position = self.session.position(connection, name, partition)
             if row.op == "delete":
-                position = self.session.position(connection, self.leg.name, row.key.partition)
-                connection.execute(delete, (position, short(row.key)))
+                connection.execute(delete, (position, text))
             else:
                 withdrawn = (row.reason or NO_REASON) if row.op == "withdraw" else None
-                connection.execute(
-                    insert, values(self.session, connection, self.leg.name, _stored(row, self.leg), withdrawn)
-                )
+                record = values(connection, self.session, name, position, text, _stored(row, self.leg), withdrawn)
+                connection.execute(insert, record)
 
     def finish(
         self, connection: sqlite3.Connection, containers: Sequence[Container],
@@ -107,7 +107,7 @@ def published(connection: sqlite3.Connection, job: str, leg: Leg) -> list[Manife
     )
     result = []
     for partition, *record in found:
-        row = stored(fingerprints, PartitionKey.parse(partition), record)
+        row = stored(fingerprints, item_key(PartitionKey.parse(partition), record[1]), record)
         result.append(manifest_row("put" if row.withdrawn is None else "withdraw", row, row.withdrawn or "", "", ""))
     return result
 

@@ -10,7 +10,7 @@ import orjson
 from syncer.model.entries import Leg, StoredRow
 from syncer.model.refs import GroupKey, ItemKey, PartitionKey
 from syncer.model.rows import ManifestRow
-from syncer.state.names import item_key, short
+from syncer.state.names import short
 from syncer.state.sqlite.session import Session
 
 #: Columns that `items` and `pending` share, in the order of `values` and `stored`.
@@ -42,16 +42,22 @@ PUBLISH_ITEMS = (
     f" ON CONFLICT (position, key) DO UPDATE SET {_OVERWRITE}"
 )
 
+#: Keys by partition, under their short forms.
+Groups = dict[PartitionKey, dict[str, ItemKey]]
+
 #: One row of `COLUMNS`, as SQLite returns it.
 Record = Sequence[Any]
 
 
-def values(session: Session, connection: sqlite3.Connection, leg: Leg, row: StoredRow, withdrawn: str | None) -> Record:
-    """Return the columns of a row of one leg."""
+def values(
+    connection: sqlite3.Connection, session: Session, leg: Leg, position: int, text: str, row: StoredRow,
+    withdrawn: str | None,
+) -> Record:  # fmt: skip
+    """Return the columns of a row of one leg, at a position, under its short key."""
     path, place = session.path_and_place(leg, row.key, row.path)
     return (
-        session.position(connection, leg, row.key.partition),
-        short(row.key),
+        position,
+        text,
         row.version,
         session.fingerprints.id_of(connection, row.fingerprint),
         path,
@@ -65,11 +71,11 @@ def values(session: Session, connection: sqlite3.Connection, leg: Leg, row: Stor
     )
 
 
-def stored(fingerprints: Mapping[int, str], partition: PartitionKey, record: Record) -> StoredRow:
+def stored(fingerprints: Mapping[int, str], key: ItemKey, record: Record) -> StoredRow:
     """Read what `values` wrote, with the names of fingerprints by id."""
-    _, key, version, fingerprint, path, _, container, size, sha256, fields, group, withdrawn = record
+    _, _, version, fingerprint, path, _, container, size, sha256, fields, group, withdrawn, *_ = record
     return StoredRow(
-        item_key(partition, key),
+        key,
         version,
         path,
         container,
@@ -90,11 +96,25 @@ def manifest_row(op: str, row: StoredRow, reason: str, run: str, at: str) -> Man
     )  # fmt: skip
 
 
-def by_partition(keys: Iterable[ItemKey]) -> dict[PartitionKey, dict[str, ItemKey]]:
-    """Group keys by their partition, under their short forms."""
-    groups: dict[PartitionKey, dict[str, ItemKey]] = {}
+def tokens(keys: Iterable[ItemKey]) -> list[tuple[PartitionKey, str]]:
+    """Return the partition and the short form of each key. Neighbours mostly share a partition."""
+    found: list[tuple[PartitionKey, str]] = []
+    last = PartitionKey("")
     for key in keys:
-        groups.setdefault(key.partition, {})[short(key)] = key
+        if key.project != last.project or key.batch != last.batch or key.annotation_type != last.annotation_type:
+            last = key.partition
+        found.append((last, short(key)))
+    return found
+
+
+def grouped(keys: Sequence[ItemKey]) -> Groups:
+    """Group keys by their partition, under their short forms."""
+    groups: Groups = {}
+    for key, (partition, text) in zip(keys, tokens(keys), strict=True):
+        group = groups.get(partition)
+        if group is None:
+            group = groups[partition] = {}
+        group[text] = key
     return groups
 
 

@@ -168,7 +168,7 @@ class Session:
 
     def path_and_place(self, leg: Leg, key: ItemKey, path: str) -> tuple[str, int]:
         """Return a path with its place; the digest is at hand if this session settled it."""
-        held = self.settled.get((leg, key))
+        held = self.settled.get((leg, key)) if self.settled else None
         return held if held is not None and held[0] == path else (path, place_of(self.scope(leg), path))
 
     def fence(self, connection: sqlite3.Connection) -> None:

@@ -129,6 +129,10 @@ class SqliteStore:
         """Forget partitions: their items are doomed as gone in the next run."""
         await self._write(lambda c: jobs.release(c, job, keys))
 
+    async def rewind(self, job: str) -> None:
+        """Forget the cursors of a job."""
+        await self._write(lambda connection: jobs.rewind(connection, job))
+
     async def begin_run(self, job: str, run: str, started: datetime) -> None:
         """Write the first line of a run's history."""
         await self._write(lambda c: history.begin(c, job, run, started))

@@ -40,7 +40,7 @@ def test_a_module_beside_the_configuration(tmp_path: Path) -> None:
     assert "cleaning" not in sys.modules
 
 
-def test_an_edited_function_has_another_version(tmp_path: Path) -> None:
+def test_rule_15_an_edited_function_has_another_version(tmp_path: Path) -> None:
     """The version of a plain function follows its source, so its items count as changed."""
     file = tmp_path / "cleaning.py"
     versions = []

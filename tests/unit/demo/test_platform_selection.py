@@ -1,5 +1,6 @@
 """Selecting by remembered matches and ranges gives what looking at every task would give."""
 
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import given
@@ -43,7 +44,7 @@ filters = st.one_of(
 def holds(raw: dict[str, Any], task: Task) -> bool:
     """Decide one filter by hand."""
     have, want = COLUMNS[raw["filter"].rpartition(":")[2]](task), raw["value"]
-    answers = {
+    answers: dict[str, Callable[[], bool]] = {
         "equal": lambda: have == want,
         "less": lambda: have < want,
         "greater": lambda: have > want,

@@ -16,7 +16,7 @@ def test_a_close_name_is_suggested() -> None:
     assert suggestion("xyz", []) == "none is configured"
 
 
-def test_a_refusal_lists_everything_once() -> None:
+def test_rule_21_a_refusal_lists_everything_once_and_is_78() -> None:
     """Same words at the same place stand once; problems follow the order of the file; hints are joined."""
     problems = Problems({("b",): 2, ("a",): 7}, Path("/etc/syncer.yaml"))
     problems.add(("a", "x", 0), "wrong", "do this")

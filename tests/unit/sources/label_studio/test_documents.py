@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.sources.label_studio.documents import Choice, Reader, Unreadable
+from syncer.sources.label_studio.choice import Choice
+from syncer.sources.label_studio.documents import Reader, Unreadable
 from syncer.sources.label_studio.options import VOLATILE
 
 Json = dict[str, object]
@@ -209,7 +210,7 @@ JSON = st.recursive(
 @given(
     data=st.dictionaries(st.text(max_size=5), JSON, max_size=4), result=st.lists(JSON, max_size=3), cut=st.booleans()
 )
-def test_any_document_survives_reading(data: Json, result: list[object], cut: bool) -> None:  # noqa: FBT001  # drawn
+def test_any_document_survives_reading(data: Json, result: list[object], cut: bool) -> None:  # drawn
     """Whatever JSON a platform holds, the stored document is what was served, without the keys that were cut."""
     extra = {"created_ago": "now"} if cut else {}
     expected = raw(task(annotation(result=result), data=data))

@@ -50,6 +50,7 @@ async def test_results_come_in_order_and_no_more_jobs_run_than_allowed() -> None
         nonlocal running, peak
         running += 1
         peak = max(peak, running)
+        await asyncio.sleep(0)
         if number == 0:
             for gate in gates[1:3]:
                 await gate.wait()
@@ -78,13 +79,11 @@ async def test_a_failure_comes_after_the_results_before_it_and_ends_the_others()
         finally:
             ended.append(number)
 
-    seen: list[int] = []
     jobs = (partial(job, number) for number in range(9))
+    results = in_order(jobs, 5)
+    assert [await anext(results), await anext(results)] == [0, 1]
     with pytest.raises(RuntimeError, match="job 2"):
-        async with aclosing(in_order(jobs, 5)) as results:
-            async for result in results:
-                seen.append(result)
-    assert seen == [0, 1]
+        await anext(results)
     assert sorted(ended) == list(range(max(ended) + 1))
 
 
