@@ -39,7 +39,7 @@ class Check:
 
 async def checks(syncer: Syncer) -> AsyncIterator[Check]:
     """Yield the outcome of everything that can be tried without a run."""
-    for check in versions():
+    for check in await anyio.to_thread.run_sync(versions):
         yield check
     for broken in syncer.registry.broken:
         yield Check("plug-in", "warning", str(broken), "update or remove the package that brings it")
@@ -67,7 +67,7 @@ async def checks(syncer: Syncer) -> AsyncIterator[Check]:
 
 
 def versions() -> Sequence[Check]:
-    """Return what this is, and whether the parts that make it quick are here."""
+    """Return what this is, and whether the parts that make it quick are here. Blocks."""
     libraries = ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES)
     where = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
     found = [Check("syncer", "ok", f"{__version__} ({where}; {libraries})")]

@@ -21,7 +21,7 @@ from syncer.flow.plan import Planned, Planner
 from syncer.model.entries import Leg
 from syncer.model.errors import PartitionGone, RunFailed, SyncerError
 from syncer.model.events import Emit, PartitionFrozen
-from syncer.model.refs import Page, Partition
+from syncer.model.refs import ItemKey, Page, Partition
 from syncer.ports import Clock, Ledger
 
 #: Owed items read from the ledger at once.
@@ -153,10 +153,14 @@ class Intake:
     async def _replay(self, send: MemoryObjectSendStream[Wanted]) -> None:
         """Send owed items of earlier runs first."""
         by_key = {partition.key: partition for partition in self.partitions}
+        met: set[ItemKey] = set()
         for leg in sorted(self.live):
             after = None
             while owed := await self.ledger.owed(leg, OWED_BATCH, after):
                 after = owed[-1].key
+                # What several legs owe is fetched once, for all of them.
+                owed = [item for item in owed if item.key not in met]
+                met.update(item.key for item in owed)
                 for partition in by_key.values():
                     mine = [item for item in owed if item.key.partition == partition.key]
                     if mine:

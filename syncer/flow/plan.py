@@ -125,8 +125,8 @@ class Planner:
             lacking = {leg: verdict for leg, verdict in answer.items() if verdict.action is not Action.IGNORED}
             if lacking:
                 item = Wanted(ref, lacking, [ticket], replayed=True, attempts=attempts[ref.key])
-                self.frontier.want(item)
-                wanted.append(item)
+                if self.frontier.want(item) == "new":
+                    wanted.append(item)
         return Planned(ticket, wanted, ())
 
     async def _doomed(self, partition: Partition, page: Page) -> list[tuple[ItemKey, str, str]]:

@@ -126,7 +126,7 @@ class Pass:
         self.account.counts.unsettled += left
         if failure is not None:
             raise failure
-        return intake.error is None and not self.drain.started and left == 0
+        return intake.error is None and not self.drain.started and frontier.waiting == 0
 
     async def _deletions(self, ledger: Ledger, legs: Legs) -> None:
         remover = Remover(self.run, legs, ledger, self.options, self.clock, self.emit)

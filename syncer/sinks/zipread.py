@@ -164,6 +164,9 @@ def read_entry(file: FileIO, record: Record) -> bytes:
     """
     check_ratio(record)
     start, stop = entry_span(file, record)
+    if stop > os.fstat(file.fileno()).st_size:
+        message = f"{show(record.name)} goes on behind the end of the archive"
+        raise DamagedError(message)
     return b"".join(unpack(pieces(file, start, stop), record.method, record.size, record.crc))
 
 

@@ -67,7 +67,7 @@ def scan_archive(path: Path, size: int, sha256: str) -> Generator[Scanned, None,
             directory = Directory.find(file)
             for record in directory.records():
                 strangers += max(0, record.offset - tape.at)
-                yield _scan_entry(tape, record)
+                yield _scan_entry(tape, record, directory.start)
         except DamagedError as error:
             yield Scanned(None, _length(file), damage=str(error), unreadable=True)
             for record, digest in Walk(file, tape.at).entries():
@@ -82,10 +82,12 @@ def scan_archive(path: Path, size: int, sha256: str) -> Generator[Scanned, None,
             yield Scanned(None, tape.at, tape.digest.hexdigest(), "it is not the archive that was published")
 
 
-def _scan_entry(tape: Tape, record: Record) -> Scanned:
+def _scan_entry(tape: Tape, record: Record, limit: int) -> Scanned:
     name = _text(record)
     if record.offset < tape.at:
         return Scanned(name, record.size, damage="it overlaps another entry")
+    if record.offset + len(local_header(record)) + record.length > limit:
+        return Scanned(name, record.size, damage="it goes on behind the last entry")
     tape.skip(record.offset)
     header = local_header(record)
     end = record.offset + len(header) + record.length

@@ -71,6 +71,8 @@ class Walk:
 
     def _digest(self, record: Record, start: int, stop: int) -> str | None:
         digest = hashlib.sha256()
+        if stop > self._length:
+            return None
         try:
             check_ratio(record)
             for piece in unpack(pieces(self._file, start, stop), record.method, record.size, record.crc):
@@ -91,7 +93,7 @@ class Walk:
             size, length = struct.unpack_from("<2Q", raw, LOCAL.size + name_length + 4)
         record = Record(name, method, crc, length, size, at)
         ours = method in (STORED, DEFLATED) and raw.startswith(local_header(record))
-        return record if ours and is_safe(name.decode("utf-8", "replace")) else None
+        return record if ours and _usable(name) else None
 
     def _begins(self, at: int) -> bool:
         """Tell whether an entry or the directory begins at an offset."""
@@ -110,6 +112,13 @@ class Walk:
                 at += 1
         self.skipped += min(at, self._length) - self.at
         self.at = min(at, self._length)
+
+
+def _usable(name: bytes) -> bool:
+    try:
+        return is_safe(name.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

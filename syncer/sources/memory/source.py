@@ -121,7 +121,7 @@ class MemorySource:
                 at = replace(at, progress=place)
                 now = [self.platform.items[key] for key in members]
                 self.pages += 1
-                yield await self._page([item for item in now if wants(item)], at, known, closes=not narrowed)
+                yield await self._page([item for item in now if wants(item)], at, known, proves=not narrowed)
             if everything or narrowed or not self._must_sweep(partition.key, at, known):
                 break
             at = replace(at, stage="sweep", progress="")
@@ -156,17 +156,17 @@ class MemorySource:
             for chunk in (units[first : first + size] for first in range(0, len(units), size))
         ]
 
-    async def _page(self, items: Sequence[Item], at: _At, known: Known, *, closes: bool) -> Page:
+    async def _page(self, items: Sequence[Item], at: _At, known: Known, *, proves: bool) -> Page:
         there = [item for item in items if not item.deleted]
         stored = await known.has([item.key for item in items if not item.live])
         broken = {item.key: fault for item in there if item.live and (fault := self._row_fault(item.key))}
         withdrawn = [
             Withdrawal(item.key, item.withdrawn) for item in there if item.withdrawn is not None and item.key in stored
         ]
-        reported = self._deletions == "reported"
+        reported = proves and self._deletions == "reported"
         return Page(
             refs=tuple(item.ref(inline=at.inline) for item in there if item.live and item.key not in broken),
-            closes=tuple(sorted({item.group for item in items if item.group is not None})) if closes else (),
+            closes=tuple(sorted({item.group for item in items if item.group is not None})) if proves else (),
             withdrawn=tuple(withdrawn),
             gone=tuple(item.key for item in items if reported and item.deleted and item.key in stored),
             broken=tuple(BrokenRow(key, str(self.platform.items[key].edit), reason) for key, reason in broken.items()),

@@ -88,18 +88,31 @@ def test_rule_21_what_is_wrong_with_an_export(run: Run, words: tuple[str, ...], 
     assert said in ended.words()
 
 
-def test_get_prints_the_bytes(
-    run: Run, config: Path, platform: MemoryPlatform, capsysbinary: pytest.CaptureFixture[bytes]
-) -> None:
-    """A document goes to standard output as it is served; without its name, the names of its parts are said."""
+def test_get_prints_the_bytes(run: Run, config: Path, platform: MemoryPlatform) -> None:
+    """A document goes to standard output as it is served, with nothing after it."""
     del config
     body = b'{"a": 1.10,\n "b": "\xc3\xa9"}'
     platform.put("8", body)
-    from syncer.cli import main  # noqa: PLC0415  # `run` reads text, this reads bytes
+    ended = run("get", "mem", "7", "8")
+    assert (ended.code, ended.out.encode()) == (Exit.DONE, body)
 
-    assert main(["get", "mem", "8"]) in {Exit.DONE, Exit.SETTINGS}
-    out = capsysbinary.readouterr().out
-    assert out in {body, b""}
+
+def test_get_spells_out_what_a_terminal_would_obey(
+    run: Run, config: Path, platform: MemoryPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal control characters of the document are spelt out, and its lines stay."""
+    del config
+    platform.put("8", b'{"a":\n"\x1b[2J\xff"}')
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert run("get", "mem", "7", "8").out == '{"a":\n"\\x1b[2J\\xff"}\n'
+
+
+def test_get_without_a_name_says_what_is_needed(run: Run, config: Path) -> None:
+    """The parts of a document's name are those of the platform."""
+    del config
+    ended = run("get", "mem")
+    assert (ended.code, "syncer get mem PROJECT ITEM" in ended.err) == (Exit.USAGE, True)
+    assert run("get", "mem", "7", "99").code == Exit.SETTINGS
 
 
 def test_listings_of_a_platform(run: Run, config: Path) -> None:

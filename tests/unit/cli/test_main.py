@@ -116,9 +116,7 @@ def test_rule_21_a_bug_ends_with_1_and_a_short_message(run: Run, monkeypatch: py
     assert "-v" in ended.err
 
 
-def test_v_shows_where_a_bug_is(
-    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_v_shows_where_a_bug_is(run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """With -v the traceback follows, without what looks like a credential."""
 
     def fail(_: object) -> int:

@@ -1,0 +1,111 @@
+"""Die at every single event of a run, exhaustively: the next run always ends where an undisturbed one does."""
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from syncer.model.errors import Exit
+from syncer.sources.memory import MemoryPlatform, MemorySource
+from tests.support.destination import Outcome
+from tests.support.engine import CrashError, Engine, crash_at
+
+SINKS: Mapping[str, Mapping[str, object]] = {
+    "lake": {"type": "prefix", "url": "file:lake", "on_delete": "delete"},
+    "zip": {"type": "zip", "url": "file:zip", "name": "all.zip", "max_part_size": 65536},
+}
+
+
+class Story:
+    """Two passes over a platform that changes in between; one of them may be cut short."""
+
+    def __init__(self, folder: Path, *, inline: bool) -> None:
+        """Begin with some items, one of which fails once."""
+        folder.mkdir()
+        self.folder = folder
+        self.platform = MemoryPlatform()
+        for number in range(1, 25):
+            # Incompressible, so that a few of them fill a part of an archive.
+            self.platform.put(str(number), random.Random(number).randbytes(9000))
+        self.platform.context("7", b'{"labels":["car"]}')
+        self.platform.fail("6", "503", times=1)
+        self.source = MemorySource(self.platform, inline=inline)
+        #: Events of each pass.
+        self.events: list[int] = []
+
+    async def play(self, crash: int | None = None) -> list[Outcome]:
+        """Run both passes, dying at the given event of the whole story; return what readers find at the end."""
+        left = crash
+        for number in (1, 2):
+            if number == 2:  # the second pass
+                self.edit()
+            left = await self.run(left)
+        return [await self.engine().outcome(sink) for sink in SINKS]
+
+    def edit(self) -> None:
+        """Correct, delete, withdraw and add, as a day of annotators does."""
+        self.platform.put("5", b"corrected")
+        self.platform.put("23", b"corrected too")
+        self.platform.delete("7")
+        self.platform.withdraw("9")
+        for number in range(30, 36):
+            self.platform.put(str(number))
+
+    def engine(self) -> Engine:
+        """Return a process's view of the folder."""
+        return Engine(self.folder, self.source, sinks=SINKS)
+
+    async def run(self, left: int | None) -> int | None:
+        """Run once; if it dies on the way, run again as the next process would."""
+        engine = self.engine()
+        if left is not None:
+            engine.emit = crash_at(left)
+        try:
+            report = await engine.run()
+        except BaseException as error:
+            if not died(error):
+                raise
+            left = None
+            report = await self.engine().run()
+        else:
+            left = None if left is None else left - len(engine.events)
+            self.events.append(len(engine.events))
+        assert report.exit_code() in {Exit.DONE, Exit.OWING}, report.problems
+        assert report.counts.difference == 0
+        return left
+
+
+def died(error: BaseException) -> bool:
+    """Tell whether an error is the crash, and nothing but the crash."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(died(each) for each in error.exceptions)
+    return isinstance(error, CrashError)
+
+
+async def matrix(tmp_path: Path, *, inline: bool, step: int, first: int = 0) -> None:
+    """Compare every crash point (or every n-th) with a calm story."""
+    calm = Story(tmp_path / "calm", inline=inline)
+    expected = await calm.play()
+    assert [len(outcome.rows) for outcome in expected] == [30, 30]
+    points = range(first, sum(calm.events), step)
+    assert len(points) > 10  # otherwise there is nothing to see
+    for point in points:
+        story = Story(tmp_path / f"crash-{point}", inline=inline)
+        assert await story.play(point) == expected, f"died at event {point}"
+        left = [path.name for path in story.folder.rglob("*") if ".partial" in path.name or path.suffix == ".next"]
+        assert left == [], f"died at event {point}"
+
+
+@pytest.mark.parametrize("inline", [False, True])
+async def test_invariant_3_dying_at_some_events_changes_nothing(tmp_path: Path, inline: bool) -> None:
+    """Every ninth event of a first and a second pass."""
+    await matrix(tmp_path, inline=inline, step=9, first=2)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("inline", [False, True])
+async def test_invariant_3_dying_at_every_event_changes_nothing(tmp_path: Path, inline: bool) -> None:
+    """All events of a first and a second pass, one after the other."""
+    await matrix(tmp_path, inline=inline, step=1)

@@ -1,0 +1,147 @@
+"""`manifest`, `verify`, `repair`, `compact`, `adopt`: care for what is stored."""
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from syncer.cli.merged import merged
+from syncer.model.errors import Exit
+from syncer.model.refs import ItemKey
+from syncer.model.rows import ManifestRow
+from syncer.ports import SegmentRef
+from syncer.sources.memory import MemoryPlatform
+from tests.unit.cli.conftest import Run
+
+
+def _row(op: str, item: str, version: str) -> ManifestRow:
+    key = ItemKey("annotation", "7", None, None, item)
+    return ManifestRow(op, key, version, f"7/{item}.json", None, 1, "00", {}, "run", "2026-01-01T00:00:00Z")
+
+
+class _Manifest:
+    async def rows(self) -> AsyncIterator[tuple[SegmentRef, ManifestRow]]:
+        segment = SegmentRef("one", 1, "00", 1, 1)
+        for number in range(5000):
+            yield segment, _row("put", str(number % 2500), str(number))
+        yield segment, _row("delete", "7", "x")
+        yield segment, _row("withdraw", "8", "x")
+
+
+async def test_rule_8_the_last_row_of_a_key_wins() -> None:
+    """A merged manifest has one row an item, the last one; deleted ones are gone, withdrawn ones stay and say so."""
+    rows = {row.key.item: row async for batch in merged(_Manifest()) for row in batch}  # type: ignore[arg-type]  # one method of it
+    assert len(rows) == 2499
+    assert "7" not in rows
+    assert (rows["8"].op, rows["9"].version) == ("withdraw", "2509")
+
+
+def test_a_manifest_in_every_form(run: Run, config: Path) -> None:
+    """What is current is printed as a table, JSON, JSON lines and CSV, by job or by destination."""
+    run("sync", "files")
+    rows = run("manifest", "files", "-o", "json").json()
+    assert sorted(row["item"] for row in rows) == ["1", "2", "3", "4", "5"]
+    assert (config.parent / "lake" / rows[0]["path"]).stat().st_size == rows[0]["size"]
+    assert [json.loads(line) for line in run("manifest", "files", "-o", "jsonl").out.splitlines()] == rows
+    assert len(list(csv.DictReader(io.StringIO(run("manifest", "files", "-o", "csv").out)))) == 5
+    assert run("manifest", "files").out.startswith("KIND")
+    assert run("manifest", "archive").code == Exit.SETTINGS
+    assert run("manifest", "fiels").code == Exit.USAGE
+
+
+def test_a_manifest_of_an_export(run: Run, config: Path) -> None:
+    """The destination of an export goes by its path, in `manifest` and in `verify`, without its platform."""
+    run("export", "mem", "--project", "7", "--to", "out.zip")
+    config.unlink()
+    assert len(run("manifest", "out.zip", "-o", "jsonl").out.splitlines()) == 5
+    assert run("verify", "out.zip", "--deep").code == Exit.DONE
+    assert run("verify", "other.zip").code != Exit.DONE
+
+
+def test_one_of_several_sinks_is_named(run: Run, config: Path) -> None:
+    """A manifest is of one sink; where a job has two, --sink says which."""
+    config.write_text(config.read_text().replace("sinks: [lake]", "sinks: [lake, box]"))
+    run("sync", "files")
+    assert "--sink: lake, box" in run("manifest", "files").err
+    assert run("manifest", "files", "--sink", "box", "-o", "jsonl").out.count("7.zip") == 5
+    assert "did you mean 'box'" in run("manifest", "files", "--sink", "bxo").err
+
+
+def test_rule_21_damage_ends_with_4_and_is_repaired(run: Run, config: Path) -> None:
+    """Missing and damaged items end with 4, foreign files do not; `repair` fetches again just what is wrong."""
+    run("sync", "files")
+    assert run("verify", "files", "--deep").code == Exit.DONE
+    lake = config.parent / "lake"
+    (lake / "3.json").write_text((lake / "3.json").read_text().swapcase())
+    (lake / "4.json").unlink()
+    (lake / "README").write_text("mine")
+    shallow = run("verify", "files", "-o", "json")
+    assert (shallow.code, {row["finding"] for row in shallow.json()}) == (Exit.DAMAGE, {"missing", "extra"})
+    deep = run("verify", "files", "--deep", "-o", "json")
+    assert {row["path"]: row["finding"] for row in deep.json()} == {
+        "3.json": "damaged", "4.json": "missing", "README": "extra",
+    }  # fmt: skip
+    assert "syncer repair files" in deep.err
+    repaired = run("repair", "files")
+    assert repaired.code == Exit.DONE
+    assert "2 items were missing or damaged" in repaired.words()
+    assert run("verify", "files", "--deep").code == Exit.DONE
+
+
+def test_verify_goes_on_after_a_destination_that_is_not_there(run: Run, config: Path) -> None:
+    """A job that never ran is told, and the other one is verified all the same."""
+    del config
+    run("sync", "archive")
+    ended = run("verify")
+    assert ended.code == Exit.DAMAGE
+    assert "there is no manifest of job files" in ended.words()
+    assert "as recorded" in ended.words()
+
+
+def test_verify_against_the_platform(run: Run, config: Path, platform: MemoryPlatform) -> None:
+    """--source says what the platform has and the destination has not."""
+    del config
+    run("sync", "files")
+    assert "in step with the platform" in run("verify", "files", "--source").words()
+    platform.put("6")
+    ended = run("verify", "files", "--source")
+    assert (ended.code, "1 new" in ended.words()) == (Exit.OWING, True)
+
+
+def test_rule_6_salvage_needs_nothing_else(run: Run, config: Path) -> None:
+    """An archive without its directory becomes a valid one again; a file that is there is not replaced."""
+    run("sync", "archive")
+    whole = (config.parent / "box" / "7.zip").read_bytes()
+    torn = config.parent / "torn.partial"
+    torn.write_bytes(whole[: whole.rfind(b"PK\x01\x02") // 2 * 2])
+    ended = run("repair", "--salvage", torn, "--to", "saved.zip")
+    assert ended.code == Exit.DONE
+    with zipfile.ZipFile(config.parent / "saved.zip") as archive:
+        assert archive.testzip() is None
+        assert len(archive.namelist()) == 5
+    assert run("repair", "--salvage", torn, "--to", "saved.zip").code == Exit.USAGE
+    assert run("repair", "--salvage", "nowhere", "--to", "x.zip").code == Exit.USAGE
+
+
+def test_rule_4_an_export_is_adopted(run: Run, config: Path) -> None:
+    """A job takes over what an export wrote, and fetches nothing of it again."""
+    run("export", "mem", "--project", "7", "--to", "lake/")
+    refused = run("sync", "files")
+    assert (refused.code, "syncer adopt" in refused.words()) == (Exit.SETTINGS, True)
+    url = (config.parent / "lake").as_uri()
+    assert run("adopt", url, "--job", "files").code == Exit.DONE
+    assert run("sync", "files").code == Exit.DONE
+    assert run("adopt", "file:///elsewhere", "--job", "files").code == Exit.SETTINGS
+
+
+def test_compact(run: Run, config: Path, platform: MemoryPlatform) -> None:
+    """`compact` says what it gave back, and the archive is as recorded."""
+    del config
+    run("sync", "archive")
+    platform.put("3")
+    run("sync", "archive")
+    ended = run("compact", "archive")
+    assert (ended.code, "given back" in ended.words()) == (Exit.DONE, True)
+    assert run("verify", "archive", "--deep").code == Exit.DONE
