@@ -1,3 +1,46 @@
-"""rclone for annotations: bulk export and sync of finished labels into archives and object storage."""
+"""rclone for annotations: bulk export and sync of finished labels into archives and folders.
+
+`async with syncer.open("syncer.yaml") as s: await s.sync("street")`. Names are loaded when they are first used:
+`import syncer` alone brings in neither pydantic nor an HTTP library. Never does anything itself.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from syncer.app.library import Annotation, Syncer
+    from syncer.app.library import open_syncer as open  # noqa: A004  # `syncer.open` reads as what it is
+    from syncer.flow.job import RunOptions
+    from syncer.model.errors import SyncerError
+    from syncer.model.report import Report
 
 __version__ = "0.1.0"
+
+__all__ = ["Annotation", "Report", "RunOptions", "Syncer", "SyncerError", "__version__", "open"]
+
+#: Where each name comes from.
+_HOMES: Final = {
+    "Annotation": ("syncer.app.library", "Annotation"),
+    "Report": ("syncer.model.report", "Report"),
+    "RunOptions": ("syncer.flow.job", "RunOptions"),
+    "Syncer": ("syncer.app.library", "Syncer"),
+    "SyncerError": ("syncer.model.errors", "SyncerError"),
+    "open": ("syncer.app.library", "open_syncer"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Return a public name, imported now.
+
+    Raises:
+        AttributeError: there is none of that name.
+    """
+    if name not in _HOMES:
+        raise AttributeError(f"module 'syncer' has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    value = globals()[name] = getattr(import_module(module), attribute)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -8,6 +8,7 @@ from syncer.flow.compact import compact_unit
 from syncer.flow.job import Job, RunOptions
 from syncer.flow.rebuild import rebuild as rebuild_leg
 from syncer.flow.rebuild import units_of
+from syncer.flow.run import run_id
 from syncer.flow.units import group
 from syncer.flow.verify import Finding, verify
 from syncer.model.errors import SettingsError
@@ -80,9 +81,10 @@ async def compact_job(syncer: Syncer, name: str) -> int:
     """
     job = await syncer.job(name)
     freed = 0
+    run = run_id(syncer.clock.now())
     async with syncer.store.lease(name):
         for unit in await _units(job):
-            freed += await compact_unit(job, syncer.store, unit, clock=syncer.clock, emit=syncer.hub.emit)
+            freed += await compact_unit(job, syncer.store, unit, run=run, clock=syncer.clock, emit=syncer.hub.emit)
     return freed
 
 

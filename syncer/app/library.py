@@ -1,5 +1,6 @@
 """The library behind the command line: `async with syncer.open("syncer.yaml") as s: await s.sync("job")`."""
 
+import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -176,9 +177,11 @@ async def _annotations(source: Source, partition: Partition, select: Selection) 
 @asynccontextmanager
 async def open_syncer(
     config: Path | str | None = None, *, sets: Iterable[str] = (), add: Mapping[str, Any] | None = None,
-    hub: Hub | None = None, clock: Clock | None = None, registry: Registry | None = None,
+    hub: Hub | None = None, clock: Clock | None = None, registry: Registry | None = None, readonly: bool = False,
 ) -> AsyncIterator[Syncer]:  # fmt: skip
     """Open a configuration file (or a tree in `add`), its state and what jobs need.
+
+    With `readonly` nothing is written where the state lies, not even an empty file: for looking and planning.
 
     Raises on entering:
         SettingsError: the configuration can't be used; all that is wrong is listed.
@@ -190,8 +193,9 @@ async def open_syncer(
     tally = Tally(ticking)
     heard.add(tally)
     async with AsyncExitStack() as stack:
-        spool = await stack.enter_async_context(open_spool(spool_folder(settings)))
-        store = await stack.enter_async_context(open_state(settings.state, settings.base))
+        scratch = temporary_folder() if readonly else spool_folder(settings)
+        spool = await stack.enter_async_context(open_spool(scratch))
+        store = await stack.enter_async_context(open_state(settings.state, settings.base, readonly=readonly))
         assembly = Assembly(settings, known, stack, spool, ticking, heard.emit)
         yield Syncer(settings, known, assembly, store, ticking, heard, tally, Drain(heard.emit))
 
@@ -202,4 +206,9 @@ def spool_folder(settings: Settings) -> Path:
         return settings.spool
     if settings.state_file is not None:
         return settings.state_file.parent / "spool"
-    return Path(gettempdir()) / "syncer-spool"
+    return temporary_folder()
+
+
+def temporary_folder() -> Path:
+    """Return a folder of this user's own below the temporary one."""
+    return Path(gettempdir()) / f"syncer-spool-{os.getuid()}"

@@ -27,7 +27,7 @@ async def show(
     from syncer.cli.messages import plain
     from syncer.cli.tables import emit, json_text
 
-    async with opened(here) as session:
+    async with opened(here, readonly=True) as session:
         tree = _tree(session.syncer.settings)
     if output == "json":
         emit(json_text(tree, indent=2))

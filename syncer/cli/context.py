@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, get_args
@@ -15,9 +15,9 @@ from syncer.app.library import Syncer, open_syncer
 from syncer.app.registry import Registry, discover
 from syncer.cli.adhoc import Choice, choose, dotted, missing
 from syncer.cli.exits import UsageError
-from syncer.cli.messages import say, warn
+from syncer.cli.messages import advised, say, warn
 from syncer.cli.options import Everywhere
-from syncer.model.errors import SettingsError, SyncerError
+from syncer.model.errors import Exit, SettingsError, SyncerError
 from syncer.model.events import Emit, Event, RunEnded
 from syncer.observe import Hub
 from syncer.observe.output import Level
@@ -26,6 +26,9 @@ from syncer.settings import LogOptions, find
 from syncer.settings.document import read
 from syncer.settings.overrides import from_assignments, from_environment
 from syncer.settings.problems import suggestion
+
+#: Returns what else there is to say about an error, by its message and code; None if nothing.
+Advice = Callable[[str, Exit], str | None]
 
 #: From the least said to the most.
 _LADDER: Sequence[Level] = tuple(reversed(get_args(Level)))
@@ -81,16 +84,16 @@ class Session:
 @asynccontextmanager
 async def opened(
     here: Everywhere, *, registry: Registry | None = None, sets: Sequence[str] | None = None,
-    add: Mapping[str, Any] | None = None, progress: bool = False,
+    add: Mapping[str, Any] | None = None, progress: bool = False, readonly: bool = False,
 ) -> AsyncIterator[Session]:  # fmt: skip
-    """Open the configuration for one command.
+    """Open the configuration for one command; with `readonly` nothing is written where the state lies.
 
     Raises on entering:
         SettingsError: it can't be used.
     """
     hub = Hub()
     chosen = here.sets if sets is None else sets
-    async with open_syncer(here.config, sets=chosen, add=add, hub=hub, registry=registry) as syncer:
+    async with open_syncer(here.config, sets=chosen, add=add, hub=hub, registry=registry, readonly=readonly) as syncer:
         log = syncer.settings.log
         wish = here.log_format or log.format
         level = level_of(here, log, console=choose_format(wish, tty=sys.stderr.isatty()) == "console")
@@ -126,11 +129,10 @@ async def opened_platform(here: Everywhere, word: str) -> AsyncIterator[tuple[Se
         SettingsError: the configuration can't be used.
     """
     registry, choice = await named_platform(here, word)
-    with_hints = explained(registry, choice)
-    async with with_hints, opened(
-        here, registry=registry, sets=dotted(here.sets, choice.name), add=choice.entries()
-    ) as session:  # fmt: skip
-        yield session, choice
+    sets = dotted(here.sets, choice.name)
+    with explained(advice_for(registry, choice, sets)):
+        async with opened(here, registry=registry, sets=sets, add=choice.entries(), readonly=True) as session:
+            yield session, choice
 
 
 async def named_platform(here: Everywhere, word: str) -> tuple[Registry, Choice]:
@@ -153,24 +155,27 @@ async def named_platform(here: Everywhere, word: str) -> tuple[Registry, Choice]
     return await anyio.to_thread.run_sync(look)
 
 
-@asynccontextmanager
-async def explained(registry: Registry, choice: Choice) -> AsyncIterator[None]:
-    """Tell how an option of a platform without a file is given, where an error is about one."""
+def advice_for(registry: Registry, choice: Choice, sets: Sequence[str]) -> Advice:
+    """Return how an option of a platform without a file is given, for errors that are about one."""
+
+    def advice(message: str, code: Exit) -> str | None:
+        if choice.configured:
+            return None
+        away = code is Exit.NOT_NOW and not any(each.startswith(f"platforms.{choice.name}.url=") for each in sets)
+        asked = f"{message} platforms.{choice.name}.url" if away and "no connection" in message else message
+        return missing(asked, choice.name, registry.source(choice.type).defaults)
+
+    return advice
+
+
+@contextmanager
+def explained(advice: Advice) -> Iterator[None]:
+    """Add to the hint of an error that passes what else there is to say about it."""
     try:
         yield
     except SyncerError as error:
-        advice = advised(error, registry, choice)
-        if advice is None:
-            raise
-        raise SettingsError(str(error), hint=advice) from error
-
-
-def advised(error: SyncerError, registry: Registry, choice: Choice) -> str | None:
-    """Return the hint of an error and how to give the option that it is about, None if it is about none."""
-    if choice.configured:
-        return None
-    more = missing(str(error), choice.name, registry.source(choice.type).defaults)
-    return more and "\n".join(dict.fromkeys(filter(None, [error.hint, more])))
+        error.hint = advised(error.hint, advice(str(error), error.exit_code))
+        raise
 
 
 def level_of(here: Everywhere, log: LogOptions, *, console: bool) -> Level:

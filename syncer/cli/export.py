@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,7 +47,7 @@ async def export(
     changed is fetched.
     """
     from syncer.cli.adhoc import destination, dotted
-    from syncer.cli.context import advised, explained, named_platform, opened
+    from syncer.cli.context import advice_for, explained, named_platform, opened
     from syncer.cli.passes import Pass
     from syncer.cli.previews import preview_jobs
 
@@ -68,14 +67,13 @@ async def export(
     job = {"platform": choice.name, "select": select, "sinks": [target.job]}
     add = {**choice.entries(), "sinks": {target.job: dict(target.sink)}, "jobs": {target.job: job}}
     sets = dotted(here.sets, choice.name, target.job)
-    advice = partial(advised, registry=registry, choice=choice)
-    async with (
-        explained(registry, choice),
-        opened(here, registry=registry, sets=sets, add=add, progress=not flags.dry_run) as session,
-    ):
-        if flags.dry_run:
-            return await preview_jobs(session, [target.job], flags.options(), output, advice)
-        return await Pass(session, flags, advice, place=target.url).run([target.job], output)
+    advice = advice_for(registry, choice, sets)
+    dry = flags.dry_run
+    with explained(advice):
+        async with opened(here, registry=registry, sets=sets, add=add, progress=not dry, readonly=dry) as session:
+            if dry:
+                return await preview_jobs(session, [target.job], flags.options(), output, advice)
+            return await Pass(session, flags, advice, place=target.url).run([target.job], output)
 
 
 def _ids(file: Path) -> Sequence[str]:

@@ -28,7 +28,7 @@ async def history(
     from syncer.cli.tables import show
     from syncer.settings.problems import suggestion
 
-    async with opened(here) as session:
+    async with opened(here, readonly=True) as session:
         known = {*session.syncer.settings.jobs, *await session.syncer.store.jobs()}
         if job is not None and job not in known:
             raise UsageError(f"no job {job!r}; {suggestion(job, known)}")

@@ -32,7 +32,7 @@ async def manifest(
     from syncer.cli.places import places
     from syncer.cli.tables import Printer
 
-    async with opened(here) as session:
+    async with opened(here, readonly=True) as session:
         found = await places(session, [job], sink)
         if len(found) > 1:
             names = ", ".join(each.sink.name for each in found)

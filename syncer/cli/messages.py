@@ -51,6 +51,15 @@ def explain(error: SyncerError) -> None:
         say(f"  - {line}")
         if problem.hint:
             say(f"    {problem.hint}")
+    own = {problem.hint for problem in error.problems}
+    more = [line for line in (error.hint or "").split("\n") if line not in own]
+    if any(more):
+        say(labelled("hint", "\n".join(more)))
+
+
+def advised(*hints: str | None) -> str | None:
+    """Return several hints as one, a line each."""
+    return "\n".join(dict.fromkeys(hint for hint in hints if hint)) or None
 
 
 def labelled(label: str, text: str) -> str:

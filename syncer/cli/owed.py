@@ -38,7 +38,7 @@ async def list_(
     from syncer.cli.context import opened
     from syncer.cli.tables import show
 
-    async with opened(here) as session:
+    async with opened(here, readonly=True) as session:
         debts = await _debts(session, jobs)
         rows = [_short(debt) if output == "table" else _whole(debt) for debt in debts]
         show(rows, output, empty="nothing is owed")
@@ -51,7 +51,7 @@ async def show(*keys: Keys, job: Job = None, output: Output = "json", here: Ever
     from syncer.cli.context import opened
     from syncer.cli.tables import show as print_rows
 
-    async with opened(here) as session:
+    async with opened(here, readonly=True) as session:
         print_rows([_whole(debt) for debt in await _named(session, job, keys)], output)
     return 0
 

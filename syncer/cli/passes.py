@@ -1,13 +1,14 @@
 """One pass of some jobs: run, told about, and turned into an exit code. `sync`, `export` and `repair` stand on it."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import anyio.to_thread
 
 from syncer.cli import metrics_file, summary
-from syncer.cli.context import Session
+from syncer.cli.context import Advice, Session
+from syncer.cli.messages import advised
 from syncer.cli.options import PASS, PassFlags
 from syncer.cli.tables import Form, show
 from syncer.flow.job import RunOptions
@@ -16,8 +17,6 @@ from syncer.model.report import Counts, Problem, Report, worst
 from syncer.schedule.lifetime import signals
 from syncer.schedule.scheduler import Once
 
-#: Returns a better hint for an error, None if there is none.
-Advice = Callable[[SyncerError], str | None]
 #: Works on one job.
 Work = Callable[[str, RunOptions], Awaitable[Report]]
 
@@ -28,7 +27,7 @@ class Pass:
 
     session: Session
     flags: PassFlags = PASS
-    advice: Advice = lambda _: None
+    advice: Advice = lambda _message, _code: None
     #: What is done with a job; by default it is synced.
     work: Work | None = None
     #: Where the data lies, where that is known better than by the sinks' roots.
@@ -67,10 +66,14 @@ class Pass:
         clock = self.session.syncer.clock
         started = clock.now()
         try:
-            return await (self.work or self.session.syncer.sync)(name, options)
+            report = await (self.work or self.session.syncer.sync)(name, options)
         except SyncerError as error:
-            problem = Problem(str(error), error.exit_code, self.advice(error) or error.hint)
-            return Report(name, "", started, clock.now(), Counts(), complete=False, problems=(problem,))
+            problem = Problem(str(error), error.exit_code, error.hint)
+            report = Report(name, "", started, clock.now(), Counts(), complete=False, problems=(problem,))
+        hinted = [
+            replace(each, hint=advised(each.hint, self.advice(each.message, each.code))) for each in report.problems
+        ]
+        return replace(report, problems=tuple(hinted))
 
     async def _tell(self, report: Report) -> None:
         owed = await self.session.syncer.store.all_owed(report.job) if sum(report.owed.values()) else ()

@@ -20,6 +20,6 @@ async def plan(
     from syncer.cli.context import opened
     from syncer.cli.previews import preview_jobs
 
-    async with opened(here) as session:
+    async with opened(here, readonly=True) as session:
         options = RunOptions(relist=relist, refetch=refetch, relayout=relayout, shard=shard_from_environment())
         return await preview_jobs(session, session.jobs(jobs), options, output)

@@ -11,7 +11,7 @@ async def platforms(*, output: Output = "table", here: Everywhere = EVERYWHERE) 
     from syncer.cli.messages import warn
     from syncer.cli.tables import show
 
-    async with opened(here) as session:
+    async with opened(here, readonly=True) as session:
         known = session.syncer.registry
         named = [
             {

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 
-from syncer.cli.context import Session
-from syncer.cli.messages import explain, say, warn
-from syncer.cli.passes import Advice
+from syncer.cli.context import Advice, Session
+from syncer.cli.messages import advised, explain, say, warn
 from syncer.cli.tables import Form, Row, emit, json_text, show
 from syncer.flow.job import RunOptions
 from syncer.flow.preview import Preview
@@ -17,7 +16,11 @@ _COLUMNS = ("job", "sink", "listed", "unchanged", "new", "changed", "gone", "wit
 
 
 async def preview_jobs(
-    session: Session, jobs: Sequence[str], options: RunOptions, output: Form, advice: Advice = lambda _: None
+    session: Session,
+    jobs: Sequence[str],
+    options: RunOptions,
+    output: Form,
+    advice: Advice = lambda _message, _code: None,
 ) -> Exit:
     """Compare the jobs with what is stored, print the outcome, and return the exit code."""
     codes: list[Exit] = []
@@ -26,7 +29,7 @@ async def preview_jobs(
         try:
             preview = await session.syncer.plan(name, options)
         except SyncerError as error:
-            error.hint = advice(error) or error.hint
+            error.hint = advised(error.hint, advice(str(error), error.exit_code))
             explain(error)
             codes.append(error.exit_code)
             continue

@@ -27,7 +27,7 @@ async def status(
     from syncer.cli.tables import show
     from syncer.settings.problems import suggestion
 
-    async with opened(here) as session:
+    async with opened(here, readonly=True) as session:
         store = session.syncer.store
         known = list(dict.fromkeys([*session.syncer.settings.jobs, *await store.jobs()]))
         for name in jobs:

@@ -22,7 +22,7 @@ async def sync(
     from syncer.cli.passes import Pass
     from syncer.cli.previews import preview_jobs
 
-    async with opened(here, progress=not flags.dry_run) as session:
+    async with opened(here, progress=not flags.dry_run, readonly=flags.dry_run) as session:
         names = session.jobs(jobs)
         if flags.dry_run:
             return await preview_jobs(session, names, flags.options(), output)

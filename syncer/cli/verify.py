@@ -44,7 +44,7 @@ async def verify(
 
     codes: list[Exit] = []
     rows: list[Row] = []
-    async with opened(here) as session:
+    async with opened(here, readonly=True) as session:
         for place in await places(session, jobs):
             try:
                 found = [_row(place, each) async for each in findings(place.sink, place.job, deep=deep)]

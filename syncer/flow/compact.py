@@ -1,16 +1,24 @@
-"""Compacting: archives are rewritten without their dead entries, through the same stage and swap as any publish."""
+"""Compacting: containers are rewritten without their dead entries, through the same stage and swap as any publish."""
 
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
 
 from syncer.flow.job import Job
-from syncer.flow.legs import open_leg
+from syncer.flow.legs import LegRun, open_leg
 from syncer.flow.publish import Publisher
+from syncer.model.checkpoint import Change, CommitGroup
+from syncer.model.entries import Seal, StoredRow
 from syncer.model.events import Emit
-from syncer.ports import Clock, StateStore, Unit
+from syncer.model.refs import ItemKey
+from syncer.ports import Clock, Ledger, StateStore, Unit
+
+#: Rows that pass by at once.
+BATCH = 1000
 
 
 async def compact_unit(job: Job, store: StateStore, unit: Unit, *, run: str, clock: Clock, emit: Emit) -> int:
-    """Rewrite the archives of one unit that hold dead entries, and merge its manifest; return the bytes given back.
+    """Rewrite the containers of one unit that hold dead entries, and merge its manifest; return the bytes given back.
 
     Raises:
         SyncerError: a destination can't be read or written; what is published stays as it is.
@@ -21,9 +29,51 @@ async def compact_unit(job: Job, store: StateStore, unit: Unit, *, run: str, clo
         publisher = Publisher(run, unit.name, ledger, clock, emit)
         for sink, spec in zip(job.sinks, specs, strict=True):
             leg = await open_leg(stack, sink, spec, job.name, unit, ledger, run=run, clock=clock, emit=emit)
-            if not sink.immediate:
-                before = sum(container.size for container in (await ledger.legs())[spec.name].containers)
-                await publisher.publish(leg, compact=True)
-                freed += before - sum(container.size for container in (await ledger.legs())[spec.name].containers)
+            # What an earlier run left unpublished comes first: only published containers are compacted.
+            await publisher.publish(leg)
+            before = await _size(leg, ledger)
+            passing = Passing(leg, ledger, run, clock)
+            await leg.session.compact(passing.rows(), passing.commit)
+            await publisher.publish(leg)
+            freed += before - await _size(leg, ledger)
             await leg.manifest.merge()
     return freed
+
+
+@dataclass(slots=True)
+class Passing:
+    """The rows of a leg passing by a compaction, and the commits of what it moves."""
+
+    leg: LegRun
+    ledger: Ledger
+    run: str
+    clock: Clock
+    _batch: dict[ItemKey, StoredRow] = field(default_factory=dict)
+
+    async def rows(self) -> AsyncIterator[Sequence[StoredRow]]:
+        """Yield all published rows of the leg in this unit."""
+        mark = 0
+        while True:
+            mark, rows = await self.ledger.rows(self.leg.sink.name, BATCH, mark)
+            if not rows:
+                return
+            self._batch = {row.key: row for row in rows}
+            yield rows
+
+    async def commit(self, seal: Seal) -> None:
+        """Store where the moved entries lie now."""
+        name = self.leg.sink.name
+        moved = [Change("put", replace(self._batch[r.key], container=r.container)) for r in seal.receipts]
+        await self.ledger.commit(
+            CommitGroup(
+                run=self.run,
+                at=self.clock.now(),
+                changes={name: moved} if moved else {},
+                resume={name: seal.resume},
+                live=frozenset({name}),
+            )
+        )
+
+
+async def _size(leg: LegRun, ledger: Ledger) -> int:
+    return sum(container.size for container in (await ledger.legs())[leg.sink.name].containers)

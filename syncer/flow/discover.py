@@ -75,7 +75,7 @@ async def listings(
     for partition in partitions:
         while len(queue) >= job.listing_ahead:
             yield queue.pop(0)
-        state = await ledger.partition(partition.key)
+        state = await ledger.partition(partition.key, live)
         since, began = position(state, live, options)
         held = min((state.live.get(leg, 0) for leg in live), default=0) + state.owed
         full = options.relist or (lean and not held)

@@ -48,7 +48,7 @@ class Client:
         """Return the whole answer; raises the `HttpError` family."""
         timeout = self._timeout if request.timeout is None else _timeout(self._network, request.timeout)
         limit = self._network.max_body if request.max_bytes is None else request.max_bytes
-        return await self._policy.run(request, _Whole(limit, timeout, self._bandwidth))
+        return await self._policy.run(request, _Whole(limit, timeout, self._network.read_timeout, self._bandwidth))
 
     async def download(self, request: Request, key: str) -> bytes | SpooledFile:
         """Return a body in memory, or spooled under `key` if it is large; raises the `HttpError` family."""
@@ -57,7 +57,13 @@ class Client:
         limit = network.max_item if request.max_bytes is None else request.max_bytes
         async with GrowingBody(self._spool, key) as body:
             receiver = Download(
-                body, limit, timeout, patience=network.timeout, clock=self._clock, bandwidth=self._bandwidth
+                body,
+                limit,
+                timeout,
+                silence=network.read_timeout,
+                patience=network.timeout,
+                clock=self._clock,
+                bandwidth=self._bandwidth,
             )
             while not await self._policy.run(request, receiver):
                 pass
@@ -67,12 +73,13 @@ class Client:
 class _Whole:
     """Receives an API answer in one piece; nothing of a broken one is kept."""
 
-    __slots__ = ("_bandwidth", "_limit", "size", "timeout")
+    __slots__ = ("_bandwidth", "_limit", "_silence", "size", "timeout")
 
-    def __init__(self, limit: int, timeout: aiohttp.ClientTimeout, bandwidth: Bandwidth | None) -> None:
+    def __init__(self, limit: int, timeout: aiohttp.ClientTimeout, silence: float, bandwidth: Bandwidth | None) -> None:
         self.size = 0
         self.timeout = timeout
         self._limit = limit
+        self._silence = silence
         self._bandwidth = bandwidth
 
     def headers(self) -> Mapping[str, str] | None:
@@ -80,7 +87,7 @@ class _Whole:
 
     async def receive(self, response: aiohttp.ClientResponse, url: str, label: Label) -> Response:
         headers = response.headers
-        body = await read_body(response, self._limit, label, self._bandwidth)
+        body = await read_body(response, self._limit, label, silence=self._silence, bandwidth=self._bandwidth)
         self.size = len(body)
         date = headers.get("Date")
         return Response(response.status, headers, body, url, http_date(date) if date is not None else None)

@@ -1,5 +1,6 @@
 """Reads bodies within bounds: codings are undone step by step, so that a small answer can't become a huge one."""
 
+import asyncio
 import zlib
 from collections.abc import Iterator, Mapping
 
@@ -89,21 +90,41 @@ def declared_size(headers: Mapping[str, str]) -> int | None:
     return int(length) if length is not None and length.isdecimal() else None
 
 
-async def read_body(response: aiohttp.ClientResponse, limit: int, label: Label, bandwidth: Bandwidth | None) -> bytes:
-    """Return the whole decoded body.
+async def next_chunk(content: aiohttp.StreamReader, silence: float) -> bytes:
+    """Return what has arrived of a body, waiting for it no longer than `silence` seconds; empty at its end.
+
+    Raises:
+        TimeoutError: nothing came.
+        aiohttp.ClientError: the body broke.
+    """
+    if content.is_eof():
+        return await content.readany()
+    try:
+        # A malformed chunk makes the library close the connection without waking, or failing, whoever reads.
+        async with asyncio.timeout(silence):
+            return await content.readany()
+    except RuntimeError:
+        message = "closed"
+        raise aiohttp.ClientPayloadError(message) from None
+
+
+async def read_body(
+    response: aiohttp.ClientResponse, limit: int, label: Label, *, silence: float, bandwidth: Bandwidth | None
+) -> bytes:
+    """Return the whole decoded body; `silence` is the longest wait for more of it, in seconds.
 
     Raises:
         TooLarge: it is, or would become, larger than `limit` bytes.
         Retryable: its coding is damaged or cut short.
     """
     headers, content = response.headers, response.content
-    data = await content.readany()
+    data = await next_chunk(content, silence)
     coding = coding_of(headers)
     if not content.at_eof() or bandwidth is not None or len(data) > limit:
         size = declared_size(headers)
         if size is not None and size > limit:
             raise too_large(label, limit)
-        data = await _read_on(data, content, limit, label, bandwidth)
+        data = await _read_on(data, content, limit, label, silence, bandwidth)
     if coding is None:
         return data
     if len(data) <= INLINE:
@@ -112,7 +133,12 @@ async def read_body(response: aiohttp.ClientResponse, limit: int, label: Label, 
 
 
 async def _read_on(
-    data: bytes, content: aiohttp.StreamReader, limit: int, label: Label, bandwidth: Bandwidth | None
+    data: bytes,
+    content: aiohttp.StreamReader,
+    limit: int,
+    label: Label,
+    silence: float,
+    bandwidth: Bandwidth | None,
 ) -> bytes:
     chunks, total = [], 0
     while data:
@@ -122,7 +148,7 @@ async def _read_on(
             raise too_large(label, limit)
         if bandwidth is not None:
             await bandwidth.spend(len(data))
-        data = await content.readany()
+        data = await next_chunk(content, silence)
     return b"".join(chunks)
 
 
@@ -140,17 +166,17 @@ def inflate(data: bytes, coding: str, limit: int, label: Label) -> bytes:
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def first_bytes(response: aiohttp.ClientResponse) -> bytes:
+async def first_bytes(response: aiohttp.ClientResponse, silence: float) -> bytes:
     """Return the beginning of an error's body, as far as it can be read; what is left of it is not waited for."""
     try:
-        data = await response.content.read(KEPT_BODY)
-        while len(data) < KEPT_BODY and (more := await response.content.read(KEPT_BODY - len(data))):
+        data = await next_chunk(response.content, silence)
+        while len(data) < KEPT_BODY and (more := await next_chunk(response.content, silence)):
             data += more
     except NETWORK_ERRORS:
         return b""
     coding = coding_of(response.headers)
     if coding is None:
-        return data
+        return data[:KEPT_BODY]
     try:
         return next(Inflater(coding, Label("", "")).feed(data), b"")[:KEPT_BODY]
     except Retryable:

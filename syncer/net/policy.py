@@ -44,6 +44,7 @@ class Policy:
         self._routes = Routes(network, guard, transport, clock, emit)
         self._clock = clock
         self._emit = emit
+        self._silence = network.read_timeout
         self._patience = Patience(network.attempts, network.retry_budget)
         self._shown: Mapping[str, str] | None = None
 
@@ -164,9 +165,11 @@ class Policy:
                 if expect is not None and not classify.media_matches(headers.get("Content-Type"), expect):
                     kind = (headers.get("Content-Type") or "").partition(";")[0][:60]
                     reason = f"{expect} was expected, {kind} came (a proxy's or a login page?)"
-                    raise classify.bad_body(call.label, reason, status=status, body=await first_bytes(response))
+                    raise classify.bad_body(
+                        call.label, reason, status=status, body=await first_bytes(response, self._silence)
+                    )
                 return await call.receiver.receive(response, call.text, call.label)
-            body = await first_bytes(response)
+            body = await first_bytes(response, self._silence)
             if status in _REDIRECTS and (location := headers.get("Location")):
                 method, target = self._guard.redirect(call.method, status, call.url, location)
                 call.follow(method, target, self._routes)

@@ -14,7 +14,7 @@ import aiohttp
 
 from syncer.model.entries import SpooledFile
 from syncer.net.classify import OUT_OF_RANGE, Label, Retryable, bad_body
-from syncer.net.decode import Inflater, coding_of, declared_size, too_large
+from syncer.net.decode import Inflater, coding_of, declared_size, next_chunk, too_large
 from syncer.net.pace import Bandwidth
 from syncer.ports import Clock, Spool, SpoolWriter
 
@@ -104,15 +104,15 @@ class Download:
     """The receiver of one content body; `receive` tells whether the body is complete."""
 
     def __init__(
-        self, body: GrowingBody, limit: int, timeout: aiohttp.ClientTimeout, *, patience: float, clock: Clock,
-        bandwidth: Bandwidth | None,
+        self, body: GrowingBody, limit: int, timeout: aiohttp.ClientTimeout, *, silence: float, patience: float,
+        clock: Clock, bandwidth: Bandwidth | None,
     ) -> None:  # fmt: skip
-        """Take the largest accepted size, and for how many seconds a crawling body is waited for."""
+        """Take the largest accepted size, and how many seconds a silent and a crawling body are waited for."""
         self.size = 0
         self.timeout = timeout
         self._body = body
         self._limit = limit
-        self._patience = patience
+        self._silence, self._patience = silence, patience
         self._clock = clock
         self._bandwidth = bandwidth
         self._validator: str | None = None
@@ -183,7 +183,7 @@ class Download:
     async def _read(self, response: aiohttp.ClientResponse, inflater: Inflater | None, label: Label) -> None:
         content, body = response.content, self._body
         started, held = self._clock.monotonic(), 0.0
-        while chunk := await content.readany():
+        while chunk := await next_chunk(content, self._silence):
             self.size += len(chunk)
             waits = self._clock.monotonic()
             for piece in (chunk,) if inflater is None else inflater.feed(chunk):

@@ -14,7 +14,7 @@ from syncer.model.checkpoint import (
     PartitionState,
     Verdict,
 )
-from syncer.model.entries import Leg, Published
+from syncer.model.entries import Leg, Published, StoredRow
 from syncer.model.refs import GroupKey, ItemKey, PartitionKey
 
 
@@ -49,6 +49,9 @@ class Ledger(Protocol):
         self, partition: PartitionKey, groups: Sequence[GroupKey]
     ) -> Mapping[GroupKey, frozenset[ItemKey]]:
         """Return the live members that any leg stores of each group."""
+
+    async def rows(self, leg: Leg, limit: int, after: int = 0) -> tuple[int, Sequence[StoredRow]]:
+        """Return published rows of a leg beyond a mark (0: from the start), and the mark for the next call."""
 
     async def commit(self, group: CommitGroup) -> None:
         """Move everything in the group, in one transaction, and the counters with it."""

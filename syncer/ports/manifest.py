@@ -84,6 +84,9 @@ class Manifest(Protocol):
         also moves `latest` and `_SUCCESS`; False removes `_SUCCESS`; None leaves both.
         """
 
+    async def merge(self) -> int:
+        """Merge small segments into wider ones; return how many HEAD names fewer."""
+
     def rows(self) -> AsyncIterator[tuple[SegmentRef, ManifestRow]]:
         """Yield the rows of all segments of HEAD, in (epoch, seq) order.
 

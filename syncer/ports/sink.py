@@ -1,11 +1,11 @@
 """A destination, and one of its units open for writing."""
 
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from syncer.model.entries import Container, Entry, Leg, Published, Removals, Seal
+from syncer.model.entries import Container, Entry, Leg, Published, Removals, Seal, StoredRow
 from syncer.model.refs import AnnotationRef, Partition
 from syncer.model.rows import ManifestRow
 from syncer.ports.manifest import Manifest
@@ -122,6 +122,15 @@ class SinkSession(Protocol):
 
     async def publish(self, swaps: bytes) -> Published:
         """Carry out a swap list that stands in the checkpoint. Idempotent: rolls forward from any point."""
+
+    async def compact(
+        self, rows: AsyncIterator[Sequence[StoredRow]], commit: Callable[[Seal], Awaitable[None]]
+    ) -> int:
+        """Rewrite what holds dead entries, given all published rows of the unit; return how many entries were dropped.
+
+        `commit` stores each seal: its receipts say which items lie in another container now. Stage, publish and settle
+        follow. A sink whose containers hold one item each has nothing to do.
+        """
 
     async def settle(self) -> None:
         """After the ledger recorded the publish: remove what only the old position needed. Idempotent."""

@@ -140,8 +140,8 @@ class Fresh:
 
     def settle(self) -> None:
         """Forget what was published; what was accepted since the mark stays, in new files under the same names."""
-        sealed, former, ops = self.sealed, self.appender, self._ops
         later = self._later()
+        sealed, former, ops = self.sealed, self.appender, self._ops
         self.remove_files()
         self.appender, self._ops, self.sealed = None, None, Mark()
         self._ops_end = self._ops_check = 0

@@ -1,7 +1,7 @@
 """The `prefix` destination: one object an item below a root, readable as soon as it is written."""
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
@@ -10,7 +10,7 @@ from anyio import to_thread
 from pydantic import Field
 
 from syncer.blobs.roots import open_root
-from syncer.model.entries import Container, Entry, Published, Receipt, Removals, Seal
+from syncer.model.entries import Container, Entry, Published, Receipt, Removals, Seal, StoredRow
 from syncer.model.errors import LegFailed, SettingsError
 from syncer.model.events import Warned
 from syncer.model.paths import MANIFEST_FOLDER, clean_segment, digest8
@@ -217,6 +217,13 @@ class PrefixSession:
         """Do nothing: there is nothing to swap."""
         del swaps
         return Published()
+
+    async def compact(
+        self, rows: AsyncIterator[Sequence[StoredRow]], commit: Callable[[Seal], Awaitable[None]]
+    ) -> int:
+        """Do nothing: one object is one item."""
+        del rows, commit
+        return 0
 
     async def settle(self) -> None:
         """Do nothing: no old position is kept."""

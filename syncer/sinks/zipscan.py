@@ -66,8 +66,10 @@ def scan_archive(path: Path, size: int, sha256: str) -> Generator[Scanned, None,
         try:
             directory = Directory.find(file)
             for record in directory.records():
-                strangers += max(0, record.offset - tape.at)
-                yield _scan_entry(tape, record, directory.start)
+                before = tape.at
+                found = _scan_entry(tape, record, directory.start)
+                strangers += record.offset - before if tape.at > before else 0
+                yield found
         except DamagedError as error:
             yield Scanned(None, _length(file), damage=str(error), unreadable=True)
             for record, digest in Walk(file, tape.at).entries():

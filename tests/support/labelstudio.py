@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,12 +84,21 @@ def real_label_studio() -> Iterator[RealLabelStudio]:
     Raises:
         RuntimeError: it is not installed, or it does not come up; the message says what to do.
     """
+    with label_studio_data() as start, start() as server:
+        yield server
+
+
+@contextlib.contextmanager
+def label_studio_data() -> Iterator[Callable[[], contextlib.AbstractContextManager[RealLabelStudio]]]:
+    """Yield what starts a server on one folder of data: what it held before a stop, it holds after the next start.
+
+    Every start is on another port.
+    """
     command = _command()
     with tempfile.TemporaryDirectory(prefix="label-studio-") as folder:
         data = Path(folder) / "data"
         shutil.copytree(_migrated(command), data)
-        with _running(command, data) as server:
-            yield server
+        yield lambda: _running(command, data)
 
 
 def _command() -> Path:

@@ -47,6 +47,19 @@ async def serving(
         await runner.cleanup()
 
 
+def in_turn(*answers: web.Response | int) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Answer requests in this order; a number is a status without a body; the last one stays."""
+    left = list(answers)
+
+    async def handler(_request: web.Request) -> web.StreamResponse:
+        answer = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(answer, int):
+            return web.Response(status=answer)
+        return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+
+    return handler
+
+
 @dataclass
 class Script:
     """A raw server: the head of each request it got, and what it does with the next."""

@@ -100,6 +100,20 @@ def members(
     return {group: frozenset(keys) for group, keys in found.items()}
 
 
+def live_rows(
+    connection: sqlite3.Connection, session: Session, leg: Leg, limit: int, after: int
+) -> tuple[int, list[StoredRow]]:
+    """Return published rows of a leg in this unit beyond a mark, in the order of arrival, and the next mark."""
+    names = session.fingerprints.names
+    rows = connection.execute(
+        f"SELECT {_ROW}, i.id FROM items AS i WHERE i.id > ?1"  # noqa: S608  # constants
+        " AND i.position IN (SELECT value FROM json_each(?2)) ORDER BY i.id LIMIT ?3",
+        (after, session.of_leg(leg), limit),
+    ).fetchall()
+    found = [stored(names, item_key(session.names[row[0]][1], row[1]), row) for row in rows]
+    return (rows[-1][-1] if rows else after), found
+
+
 def _asked(session: Session, legs: Collection[Leg], groups: Groups) -> Iterator[tuple[list[int], dict[str, ItemKey]]]:
     for partition, keys in groups.items():
         positions = session.of_partition(legs, partition)

@@ -15,7 +15,7 @@ from syncer.model.checkpoint import (
     PartitionState,
     Verdict,
 )
-from syncer.model.entries import Leg, Published
+from syncer.model.entries import Leg, Published, StoredRow
 from syncer.model.refs import GroupKey, ItemKey, PartitionKey
 from syncer.state.sqlite import debts, held, outbox, passes, publish, summary
 from syncer.state.sqlite.classify import classify
@@ -60,6 +60,10 @@ class SqliteLedger:
     ) -> Mapping[GroupKey, frozenset[ItemKey]]:
         """Return the live members that any leg stores of each group."""
         return await self._read(lambda c, s: held.members(c, s, partition, groups))
+
+    async def rows(self, leg: Leg, limit: int, after: int = 0) -> tuple[int, Sequence[StoredRow]]:
+        """Return published rows of a leg beyond a mark, and the next mark."""
+        return await self._read(lambda c, s: held.live_rows(c, s, leg, limit, after))
 
     async def commit(self, group: CommitGroup) -> None:
         """Move everything in the group, in one transaction, and the counters with it."""

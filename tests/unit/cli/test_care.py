@@ -125,15 +125,17 @@ def test_rule_6_salvage_needs_nothing_else(run: Run, config: Path) -> None:
     assert run("repair", "--salvage", "nowhere", "--to", "x.zip").code == Exit.USAGE
 
 
-def test_rule_4_an_export_is_adopted(run: Run, config: Path) -> None:
-    """A job takes over what an export wrote, and fetches nothing of it again."""
-    run("export", "mem", "--project", "7", "--to", "lake/")
+def test_rule_4_a_destination_of_another_job_is_refused(run: Run, config: Path) -> None:
+    """What an export wrote is not a job's; both are named, and `adopt` only takes what the job writes to."""
+    del config
+    export = run("export", "mem", "--project", "7", "--to", "lake/", "-o", "json").json()[0]["job"]
     refused = run("sync", "files")
-    assert (refused.code, "syncer adopt" in refused.words()) == (Exit.SETTINGS, True)
-    url = (config.parent / "lake").as_uri()
-    assert run("adopt", url, "--job", "files").code == Exit.DONE
-    assert run("sync", "files").code == Exit.DONE
-    assert run("adopt", "file:///elsewhere", "--job", "files").code == Exit.SETTINGS
+    assert refused.code == Exit.SETTINGS
+    assert export in refused.words()
+    assert "files" in refused.words()
+    ended = run("adopt", "file:///elsewhere", "--job", "files")
+    assert (ended.code, "lake" in ended.words()) == (Exit.SETTINGS, True)
+    assert run("adopt", "file:///elsewhere", "--job", "flies").code == Exit.USAGE
 
 
 def test_compact(run: Run, config: Path, platform: MemoryPlatform) -> None:

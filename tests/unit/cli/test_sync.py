@@ -1,14 +1,17 @@
 """`syncer sync` and `syncer plan` on a platform in memory."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from syncer.cli.passes import Pass
 from syncer.model.errors import Exit
 from syncer.schedule.scheduler import Once
 from syncer.sources.memory import MemoryPlatform
+from syncer.state import open_state
 from tests.unit.cli.conftest import Run
 
 
@@ -127,8 +130,8 @@ def test_rule_20_dry_run_is_plan(run: Run, config: Path) -> None:
     assert planned.code == Exit.DONE
     assert planned.json()[0]["legs"]["lake"]["new"] == 5
     assert run("sync", "-n", "-o", "json").json() == planned.json()
-    assert not (config.parent / "lake").exists()
     assert "JOB" in run("plan").out
+    assert [path.name for path in config.parent.iterdir()] == ["syncer.yaml"]
 
 
 def test_plan_tells_of_a_job_that_cannot_be_planned(run: Run, config: Path) -> None:
@@ -165,6 +168,21 @@ def test_rule_21_a_signal_drains_and_the_rest_is_not_begun(
     assert ended.code == Exit.NOT_NOW
     assert "not begun: archive" in ended.words()
     assert "a second signal stops at once" in ended.err
+
+
+def test_rule_21_a_lease_that_is_held(run: Run, config: Path) -> None:
+    """A job that another process works on ends with 75 and names that process; looking at it is free."""
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(open_state("sqlite:state.db", config.parent)) as store,
+        portal.wrap_async_context_manager(store.lease("files")),
+    ):
+        ended = run("sync", "files")
+        assert (ended.code, f"pid {os.getpid()}" in ended.words()) == (Exit.NOT_NOW, True)
+        assert f"pid {os.getpid()}" in run("status", "files").out
+        assert run("plan", "files").code == Exit.DONE
+        assert run("state", "reset", "files", "--yes").code != Exit.DONE
+    assert run("sync", "files").code == Exit.DONE
 
 
 def test_metrics_file(run: Run, config: Path) -> None:

@@ -78,13 +78,16 @@ def test_any_cut_keeps_the_entries_before_it(cut: int, tmp_path_factory: pytest.
 
 
 @given(at=st.integers(0, 470), mask=st.integers(1, 255), finish=st.booleans())
-def test_a_flipped_byte_costs_one_entry_at_most(
+def test_a_flipped_byte_costs_no_more_than_its_entry(
     at: int,
     mask: int,
     finish: bool,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """In a header or in a payload: the walk finds its way to the next entry."""
+    """In a header or in a payload, the walk finds its way to the next entry; nothing protects a name.
+
+    A flipped name can be that of another entry, which it then replaces.
+    """
     folder = tmp_path_factory.getbasetemp()
     data = partial(folder / "flip", finish=finish)
     content = bytearray(data.read_bytes())
@@ -92,7 +95,7 @@ def test_a_flipped_byte_costs_one_entry_at_most(
     data.write_bytes(content)
     found = salvage(data, folder / "flip.zip")
     assert found.entries >= 8
-    assert len([one for one in contents(folder / "flip.zip") if one in BODIES]) >= 8
+    assert len([one for one in contents(folder / "flip.zip") if one in BODIES]) >= 7
 
 
 def test_garbage_between_entries_is_skipped(tmp_path: Path) -> None:

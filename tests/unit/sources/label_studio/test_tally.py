@@ -1,0 +1,77 @@
+"""The tally: what a delta adds to the server's count, however often a task shows up in it."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from syncer.model.refs import AnnotationRef, ItemKey, Withdrawal
+from syncer.sources.label_studio.choice import Choice
+from syncer.sources.label_studio.documents import Reader
+from syncer.sources.label_studio.rows import Row
+from syncer.sources.label_studio.tally import Tally
+
+BEGIN = datetime(2026, 11, 22, 12, 0, 10, tzinfo=UTC)
+OLD, FRESH = "2026-11-22T11:00:00.5Z", "2026-11-22T12:00:09.5Z"
+
+
+def key(number: int) -> ItemKey:
+    """Return the key of a task."""
+    return ItemKey("task", "7", None, None, str(number))
+
+
+def row(number: int, *, finished: bool, at: str = OLD) -> Row:
+    """Return the row of a task."""
+    if finished:
+        return Row(number, at, refs=(AnnotationRef(key(number), "v"),))
+    return Row(number, at, others=(Withdrawal(key(number), "skipped"),))
+
+
+def tally(kind: str = "task", **choice: str) -> Tally:
+    """Return a tally whose pass has begun."""
+    made = Tally(Reader("7", kind, Choice(**choice), frozenset()))  # type: ignore[arg-type]  # texts only here
+    made.begin(BEGIN)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("finished", "known", "moved"), [(True, False, 1), (True, True, 0), (False, True, -1), (False, False, 0)]
+)
+def test_a_task_moves_the_count_by_what_became_of_it(finished: bool, known: bool, moved: int) -> None:
+    """New ones add, known ones that left take away, all others change nothing."""
+    rows = [row(1, finished=finished)]
+    assert tally().changed(rows, {key(1)} if known else set(), 0) == moved
+
+
+def test_a_task_that_shows_up_twice_counts_once() -> None:
+    """A second look lists what changed since the pass began, and what it counted before."""
+    made = tally()
+    assert made.changed([row(1, finished=True, at=FRESH)], set(), 0) == 1
+    assert made.changed([row(1, finished=True, at=FRESH)], set(), 0) == 0
+    assert made.changed([row(1, finished=False, at=FRESH)], set(), 0) == -1
+    assert made.changed([row(1, finished=False, at=FRESH)], {key(1)}, 0) == 0
+
+
+def test_tasks_that_a_sweep_does_not_meet_stay_counted() -> None:
+    """Deleted between delta and sweep: the next count disagrees, so that the next sweep finds them gone."""
+    made = tally()
+    made.changed([row(1, finished=True, at=FRESH), row(2, finished=True, at=FRESH), row(3, finished=True)], set(), 0)
+    assert made.listed([row(1, finished=True), row(3, finished=True)]) == 2
+    assert made.lost() == 1
+
+
+def test_where_annotations_are_chosen_all_tasks_are_counted() -> None:
+    """No filter of the server counts the chosen ones; tasks above the last pass's highest id are the new ones."""
+    for made in (tally("annotation"), tally(ground_truth="only")):
+        assert made.filters == ((), True)
+        assert made.base(300) == 300
+        rows = [row(9, finished=False), row(10, finished=True), row(11, finished=False), row(12, finished=True)]
+        assert made.changed(rows, set(), 10) == 2
+        assert (made.listed(rows), made.lost()) == (0, 0)
+
+
+def test_finished_tasks_are_counted_by_one_filter_or_by_either_of_two() -> None:
+    """Skipped annotations count only where they are wanted."""
+    assert [item.column for item in tally().filters[0]] == ["total_annotations"]
+    filters, every = tally(include_cancelled="yes").filters
+    assert ([item.column for item in filters], every) == (["total_annotations", "cancelled_annotations"], False)
+    assert tally().base(300) == 0
