@@ -28,18 +28,19 @@ _HOMES: Final = {
     "open": ("syncer.app.library", "open_syncer"),
 }
 
+if not TYPE_CHECKING:  # a type checker would take it as leave for any name
 
-def __getattr__(name: str) -> object:
-    """Return a public name, imported now.
+    def __getattr__(name: str) -> object:
+        """Return a public name, imported now.
 
-    Raises:
-        AttributeError: there is none of that name.
-    """
-    if name not in _HOMES:
-        raise AttributeError(f"module 'syncer' has no attribute {name!r}")
-    module, attribute = _HOMES[name]
-    value = globals()[name] = getattr(import_module(module), attribute)
-    return value
+        Raises:
+            AttributeError: there is none of that name.
+        """
+        if name not in _HOMES:
+            raise AttributeError(f"module 'syncer' has no attribute {name!r}")
+        module, attribute = _HOMES[name]
+        value = globals()[name] = getattr(import_module(module), attribute)
+        return value
 
 
 def __dir__() -> list[str]:

@@ -1,5 +1,6 @@
 """`syncer state`: what is remembered between runs, as a whole and by job."""
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,8 +10,6 @@ from syncer.cli.options import EVERYWHERE, Everywhere, Yes
 from syncer.cli.tree import family
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from syncer.cli.context import Session
 
 app = family("state")
@@ -57,10 +56,11 @@ async def import_(
         store, settings = session.syncer.store, session.syncer.settings
         if known := await store.jobs():
             await confirmed(f"The state of {len(known)} jobs ({', '.join(known)}) is replaced.", yes=yes)
-        await _idle(session, known)
-        url = store.url
-        await copy_in(settings, file)
-    say(f"{url} is now as in {file}")
+        async with AsyncExitStack() as held:
+            for job in known:
+                await held.enter_async_context(store.lease(job))
+            await copy_in(settings, file)
+        say(f"{store.url} is now as in {file}")
     return 0
 
 
@@ -139,16 +139,3 @@ async def _known(session: "Session", job: str) -> str:
     if job not in known:
         raise UsageError(f"the state has no job {job!r}; {suggestion(job, known, nothing='it has none')}")
     return job
-
-
-async def _idle(session: "Session", jobs: "Sequence[str]") -> None:
-    """Refuse if a job is being worked on.
-
-    Raises:
-        LeaseHeld: it is; the message names the process.
-    """
-    from syncer.model.errors import LeaseHeld
-
-    for job in jobs:
-        for unit, who in (await session.syncer.store.status(job)).leases.items():
-            raise LeaseHeld(f"{unit or 'job'} {job} is being worked on by {who}", hint="wait until it is done")

@@ -3,7 +3,8 @@
 It is installed in an environment of its own: `SYNCER_TEST_LABEL_STUDIO` names its command, else
 `.cache/label-studio/bin/label-studio` of this checkout is taken. It is never skipped: where it is missing,
 the tests that need it fail and say what to run. Its migrated, empty data is made once and kept in
-`.cache/label-studio-data`, so that a start takes seconds. Tests that use it want a timeout of their own.
+`label-studio-data` below `SYNCER_TEST_CACHE` (else `.cache` of this checkout), so that a start takes seconds.
+Tests that use it want a timeout of their own.
 """
 
 import contextlib
@@ -119,7 +120,8 @@ def _migrated(command: Path) -> Path:
     """Return the folder of migrated, empty data; make it first where there is none for this release."""
     found = sorted(command.resolve().parent.parent.glob("lib/python*/site-packages/label_studio-*.dist-info"))
     release = found[0].name.removeprefix("label_studio-").removesuffix(".dist-info") if found else "unknown"
-    cached = CHECKOUT / ".cache/label-studio-data" / release
+    cache = Path(os.environ.get("SYNCER_TEST_CACHE") or CHECKOUT / ".cache")
+    cached = cache / "label-studio-data" / release
     if not cached.is_dir():
         cached.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f"{release}-", dir=cached.parent))

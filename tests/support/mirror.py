@@ -63,6 +63,8 @@ class Mirror:
         self.pages, self.opened = [], []
         known = Known(self, len(self.items) + len(self.owed), relist, refetch)
         since = None if relist or refetch else self.cursor
+        if since is None:
+            self.seen = set()
         async with aclosing(self.source.discover(self.partition, since, known, select)) as pages:
             async for page in pages:
                 self.pages.append(page)

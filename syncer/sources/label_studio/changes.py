@@ -50,6 +50,8 @@ class Changes:
         """Yield the pages of the pass, each with the cursor behind it; the last has `end` set."""
         if self.at.stage == "rest":
             self.at = replace(self.at, stage="delta")
+        elif self.at.stage != "full":
+            self.at = replace(self.at, torn=True)
         if self.at.stage == "delta":
             while self.at.looks < LOOKS:
                 listing = self.server.lean(self.reader, self._changed, wide=True)
@@ -66,8 +68,11 @@ class Changes:
             async for page in pages:
                 yield page
         complete = not (self._windowed or self.at.doubtful)
-        self.at = replace(self.at, moved=self.at.moved + self.tally.lost())
-        yield Page(cursor=self.at.ended(complete=complete).cursor(), end="full" if complete else "delta")
+        ended = self.at.ended(complete=complete)
+        if self.at.torn or self.tally.unmet:
+            # What was deleted between the delta and the sweep counts as seen: the next pass sweeps again.
+            ended = replace(ended, full_at=None)
+        yield Page(cursor=ended.cursor(), end="full" if complete else "delta")
 
     # ------------------------------------------------------------------------------------- what changed
 

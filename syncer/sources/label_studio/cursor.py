@@ -50,6 +50,8 @@ class Position(
     moved: int = 0
     #: When the last complete pass began.
     full_at: datetime | None = None
+    #: The delta of this pass was shown by an earlier process.
+    torn: bool = False
     #: The server counted tasks that it did not serve: this pass deletes nothing.
     doubtful: bool = False
 

@@ -13,6 +13,8 @@ from syncer.sources.label_studio.documents import Reader
 from syncer.sources.label_studio.queries import Filter, annotated, skipped, time_text
 from syncer.sources.label_studio.rows import Row
 
+#: Most tasks of a delta that are remembered until the sweep meets them.
+REMEMBERED = 20_000
 #: A `Date` header has whole seconds, and a row is stamped a little before it is committed.
 GRAIN = timedelta(seconds=2)
 
@@ -26,6 +28,8 @@ class Tally:
     fresh_since: datetime | None = None
     #: How they were counted last: True for a task that stands in the sum.
     _fresh: dict[int, bool] = field(default_factory=dict)
+    #: Tasks with items that the delta showed, and that a sweep has to meet; None: too many to tell.
+    _shown: set[int] | None = field(default_factory=set)
     _mark: str = "~"
 
     def begin(self, date: datetime) -> None:
@@ -54,8 +58,8 @@ class Tally:
 
     def listed(self, rows: Sequence[Row]) -> int:
         """Return what rows of a complete listing add."""
-        for row in rows:
-            self._fresh.pop(row.id, None)
+        if self._shown:
+            self._shown.difference_update([row.id for row in rows])
         return sum(bool(row.refs) for row in rows) if self.of_finished else 0
 
     def changed(self, rows: Sequence[Row], known: Collection[ItemKey], ceiling: int) -> int:
@@ -74,11 +78,13 @@ class Tally:
             moved += now - self._fresh.get(row.id, before)
             if row.updated_at >= self._mark:
                 self._fresh[row.id] = now
+        if self._shown is not None:
+            self._shown.update([row.id for row in rows if row.refs])
+            if len(self._shown) > REMEMBERED:
+                self._shown = None
         return moved
 
-    def lost(self) -> int:
-        """Return how many tasks a sweep did not meet though its delta had shown them: deleted in between.
-
-        They stay in the sum, so that the next count disagrees, and the next sweep finds them gone.
-        """
-        return sum(self._fresh.values()) if self.of_finished else 0
+    @property
+    def unmet(self) -> bool:
+        """Whether a sweep may have missed what the delta had shown: deleted in between, and seen by this pass."""
+        return self._shown is None or bool(self._shown)

@@ -54,7 +54,7 @@ def _move(connection: sqlite3.Connection, session: Session, group: CommitGroup, 
     if tracking and group.seen.get(key):
         connection.execute("INSERT INTO seen (partition, keys) VALUES (?, ?)", (partition, _texts(group.seen[key])))
     if tracking and key in group.subtract:
-        subtract(connection, partition, [legs[leg] for leg in legs])
+        subtract(connection, partition, [legs[leg] for leg in legs if stands[leg] == number])
     ended = key in group.ended or key in group.subtract
     if ended:
         tracking = None

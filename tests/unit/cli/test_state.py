@@ -1,15 +1,18 @@
 """`syncer state`: what destroys asks first, and a state comes back from wherever it is."""
 
+import os
 import sys
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from syncer.cli.confirm import confirmed
 from syncer.cli.exits import UsageError
 from syncer.model.errors import Exit
 from syncer.sources.memory import MemoryPlatform
+from syncer.state import open_state
 from tests.unit.cli.conftest import Run
 
 
@@ -76,6 +79,21 @@ def test_a_whole_state_is_copied_out_and_in(run: Run, config: Path, platform: Me
     assert run("status", "files", "-o", "json").json()[0]["items"] == 5
     platform.put("6")
     assert run("sync", "files", "-o", "json").json()[0]["counts"]["stored"] == 1
+
+
+def test_rule_5_nothing_changes_hands_while_a_job_runs(run: Run, config: Path) -> None:
+    """Whatever replaces the state of a job needs its lease, and names who holds it."""
+    run("sync", "files")
+    run("state", "export", "copy.db")
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(open_state("sqlite:state.db", config.parent)) as store,
+        portal.wrap_async_context_manager(store.lease("files")),
+    ):
+        for words in (("import", "copy.db"), ("reset", "files"), ("rebuild", "files"), ("rename", "files", "records")):
+            ended = run("state", *words, "--yes")
+            assert (ended.code, f"pid {os.getpid()}" in ended.err) == (Exit.NOT_NOW, True)
+    assert run("state", "import", "copy.db", "--yes").code == Exit.DONE
 
 
 def test_what_is_no_copy_is_not_taken(run: Run, config: Path) -> None:

@@ -66,7 +66,7 @@ def test_public_addresses_are_public(literal: str) -> None:
     ("localhost", True), ("LOCALHOST.", True), ("a.localhost", True), ("127.0.0.1", True), ("[::1]", True),
     ("localhost.example.com", False), ("10.0.0.1", False), ("example.com", False),
 ])  # fmt: skip
-def test_loopback_names(host: str, expected: bool) -> None:  # a table
+def test_loopback_names(host: str, expected: bool) -> None:
     """Loopback is told by name and by literal."""
     assert addresses.is_loopback(host) is expected
 

@@ -63,7 +63,7 @@ def test_http_dates() -> None:
     ("application/problem+json", True), ("application/.json", True), ("text/json", True), ("text/html", False),
     ("text/plain", False), ("application/octet-stream", False),
 ])  # fmt: skip
-def test_media_types(media: str | None, fits: bool) -> None:  # a table
+def test_media_types(media: str | None, fits: bool) -> None:
     """What counts as JSON."""
     assert classify.media_matches(media, "application/json") is fits
 
@@ -75,7 +75,7 @@ def test_media_types(media: str | None, fits: bool) -> None:  # a table
     (aiohttp.ClientOSError(104, "Connection reset by peer"), Unavailable, True),
     (aiohttp.ClientError("?"), Unavailable, True), (aiohttp.InvalidURL("https://h/?k=SECRET"), HttpError, False),
 ])  # fmt: skip
-def test_exceptions(error: Exception, kind: type[HttpError], retried: bool) -> None:  # a table
+def test_exceptions(error: Exception, kind: type[HttpError], retried: bool) -> None:
     """Each exception of the library becomes one error, without its text."""
     failure = classify.exception_failure(LABEL, error)
     assert isinstance(failure, Retryable) is retried

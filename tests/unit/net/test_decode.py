@@ -15,7 +15,7 @@ LABEL = Label("GET", "https://h.example/x")
 
 
 @given(st.lists(st.binary(max_size=2000), min_size=1, max_size=3), st.integers(1, 400), st.booleans())
-def test_any_division_into_pieces_gives_the_same(parts: list[bytes], step: int, wrapped: bool) -> None:  # drawn
+def test_any_division_into_pieces_gives_the_same(parts: list[bytes], step: int, wrapped: bool) -> None:
     """Gzip members and deflate streams are undone however they are cut up on the way."""
     packed = b"".join(gzip.compress(part) for part in parts) if wrapped else zlib.compress(b"".join(parts))
     inflater = Inflater("gzip" if wrapped else "deflate", LABEL)

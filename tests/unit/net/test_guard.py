@@ -70,7 +70,7 @@ def test_signed_links_are_sent_byte_for_byte() -> None:
     (Network(url="https://studio.corp", content_hosts=("169.254.169.254",)), "https://169.254.169.254/k", False),
     (Network(url="http://studio.corp", allow_http=True), "http://files.example/k", True),
 ])  # fmt: skip
-def test_rule_23_content_links(network: Network, url: str, expected: bool) -> None:  # a table
+def test_rule_23_content_links(network: Network, url: str, expected: bool) -> None:
     """Content is public https, the platform's own host, or listed; special addresses stay closed in any case."""
     assert allowed(network, url) is expected
 
@@ -83,7 +83,7 @@ def test_rule_23_content_links(network: Network, url: str, expected: bool) -> No
     (Network(url="https://10.1.2.3"), "https://10.1.2.3/api", True),
     (Network(url="https://169.254.169.254"), "https://169.254.169.254/", False),
 ])  # fmt: skip
-def test_rule_23_the_platforms_own_url(network: Network, url: str, expected: bool) -> None:  # a table
+def test_rule_23_the_platforms_own_url(network: Network, url: str, expected: bool) -> None:
     """The platform itself may be private; plain http needs loopback or allow_http."""
     assert allowed(network, url, own=True) is expected
 

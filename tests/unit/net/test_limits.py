@@ -124,7 +124,7 @@ def window(clock: SimulatedClock, allowed: int, seconds: float, *, polite: bool)
     (60, 1.0, 600, 0.03, 0.8), (60, 1.0, 3000, 0.01, 0.85), (600, 60.0, 6000, 0.04, 0.9), (1, 1.0, 200, 0.05, 0.8),
 ])  # fmt: skip
 async def test_rule_22_a_limited_server_gets_few_wasted_requests(
-    polite: bool, allowed: int, seconds: float, total: int, wasted: float, efficiency: float  # a table
+    polite: bool, allowed: int, seconds: float, total: int, wasted: float, efficiency: float
 ) -> None:  # fmt: skip
     """Everything is fetched, hardly anything is refused, and most of what the server allows is used."""
     simulation = Simulation()

@@ -54,7 +54,7 @@ async def test_large_bodies_are_spooled() -> None:
 
 @pytest.mark.parametrize("resets", [False, True])
 @pytest.mark.parametrize("threshold", [1000, 10_000_000])
-async def test_a_cut_body_is_resumed(resets: bool, threshold: int) -> None:  # a table
+async def test_a_cut_body_is_resumed(resets: bool, threshold: int) -> None:
     """Each next attempt asks for the rest, on the condition that the object is still the same."""
     store = Store(cuts=[300_000, 300_000, 300_000], resets=resets)
     data, server, retries = await downloaded(store, spool=MemorySpool(threshold=threshold))

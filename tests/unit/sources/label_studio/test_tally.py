@@ -8,7 +8,7 @@ from syncer.model.refs import AnnotationRef, ItemKey, Withdrawal
 from syncer.sources.label_studio.choice import Choice
 from syncer.sources.label_studio.documents import Reader
 from syncer.sources.label_studio.rows import Row
-from syncer.sources.label_studio.tally import Tally
+from syncer.sources.label_studio.tally import REMEMBERED, Tally
 
 BEGIN = datetime(2026, 11, 22, 12, 0, 10, tzinfo=UTC)
 OLD, FRESH = "2026-11-22T11:00:00.5Z", "2026-11-22T12:00:09.5Z"
@@ -51,12 +51,25 @@ def test_a_task_that_shows_up_twice_counts_once() -> None:
     assert made.changed([row(1, finished=False, at=FRESH)], {key(1)}, 0) == 0
 
 
-def test_tasks_that_a_sweep_does_not_meet_stay_counted() -> None:
-    """Deleted between delta and sweep: the next count disagrees, so that the next sweep finds them gone."""
+@pytest.mark.parametrize("kind", ["task", "annotation"])
+def test_what_a_sweep_does_not_meet_is_noticed(kind: str) -> None:
+    """A task that the delta showed and the sweep did not was deleted in between; unfinished ones do not matter."""
+    made = tally(kind)
+    assert not made.unmet
+    made.changed([row(1, finished=True), row(2, finished=True), row(3, finished=False)], set(), 0)
+    made.listed([row(1, finished=True), row(4, finished=True)])
+    assert made.unmet
+    made.listed([row(2, finished=True)])
+    assert not made.unmet
+
+
+def test_a_delta_too_large_to_remember_counts_as_unmet() -> None:
+    """Memory does not grow with the delta: the price is one more sweep."""
     made = tally()
-    made.changed([row(1, finished=True, at=FRESH), row(2, finished=True, at=FRESH), row(3, finished=True)], set(), 0)
-    assert made.listed([row(1, finished=True), row(3, finished=True)]) == 2
-    assert made.lost() == 1
+    for first in range(0, REMEMBERED + 1000, 1000):
+        made.changed([row(first + n, finished=True) for n in range(1000)], set(), 0)
+    made.listed([row(n, finished=True) for n in range(REMEMBERED + 1000)])
+    assert made.unmet
 
 
 def test_where_annotations_are_chosen_all_tasks_are_counted() -> None:
@@ -66,7 +79,7 @@ def test_where_annotations_are_chosen_all_tasks_are_counted() -> None:
         assert made.base(300) == 300
         rows = [row(9, finished=False), row(10, finished=True), row(11, finished=False), row(12, finished=True)]
         assert made.changed(rows, set(), 10) == 2
-        assert (made.listed(rows), made.lost()) == (0, 0)
+        assert made.listed(rows) == 0
 
 
 def test_finished_tasks_are_counted_by_one_filter_or_by_either_of_two() -> None:
