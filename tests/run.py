@@ -48,7 +48,8 @@ def install_debian(*packages: str) -> None:
 def make_venv(folder: Path) -> Path:
     """Make a virtual environment if there is none; return its Python."""
     python = folder / "bin" / "python"
-    if python.exists():
+    # pip comes last: without it an earlier attempt was cut short.
+    if (folder / "bin" / "pip").exists():
         return python
     try:
         import ensurepip  # noqa: F401, PLC0415  # Debian ships it in a package of its own

@@ -1,6 +1,6 @@
 """Care for what is stored: verify, repair, compact, rebuild, adopt. The commands of the same names call these."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from syncer.app.library import Syncer
@@ -10,8 +10,8 @@ from syncer.flow.rebuild import rebuild as rebuild_leg
 from syncer.flow.rebuild import units_of
 from syncer.flow.run import run_id
 from syncer.flow.units import group
-from syncer.flow.verify import Finding, verify
-from syncer.model.errors import SettingsError
+from syncer.flow.verify import Finding, lost_containers, verify
+from syncer.model.errors import Exit, SettingsError
 from syncer.model.report import Report
 from syncer.ports import Unit
 
@@ -39,16 +39,27 @@ async def verify_job(syncer: Syncer, name: str, *, deep: bool = False) -> AsyncI
 
 async def repair_job(syncer: Syncer, name: str) -> tuple[list[Damage], Report]:
     """Verify every byte, owe what is missing or damaged, and run the job, which fetches exactly that again."""
-    job = await syncer.job(name)
     found = [damage async for damage in verify_job(syncer, name, deep=True)]
+    await _owe(syncer, name, found, strict=False)
+    report = await syncer.sync(name)
+    if report.exit_code() is Exit.DAMAGE:
+        # An archive was not only damaged but replaced: the ledger can't build on it, so it is made anew.
+        await _owe(syncer, name, found, strict=True)
+        report = await syncer.sync(name)
+    return found, report
+
+
+async def _owe(syncer: Syncer, name: str, found: Sequence[Damage], *, strict: bool) -> None:
+    """Owe again what is missing or damaged; archives that are lost as a whole are moved out of the way."""
+    job = await syncer.job(name)
     async with syncer.store.lease(name):
         for sink in job.sinks:
             mine = [each.finding for each in found if each.sink == sink.name and each.finding.kind != "extra"]
             keys = [finding.key for finding in mine if finding.key is not None]
-            lost = sorted({f.container for f in mine if f.key is None and f.container is not None})
+            lost = lost_containers(mine, strict=strict)
             if keys or lost:
                 await syncer.store.invalidate(name, sink.name, keys, "repair: missing or damaged", lost)
-    return found, await syncer.sync(name)
+                await sink.set_aside(lost)
 
 
 async def rebuild_job(syncer: Syncer, name: str) -> int:

@@ -45,6 +45,7 @@ async def verify(
     codes: list[Exit] = []
     rows: list[Row] = []
     async with opened(here, readonly=True) as session:
+        asked = _configured(session, jobs) if source else []
         for place in await places(session, jobs):
             try:
                 found = [_row(place, each) async for each in findings(place.sink, place.job, deep=deep)]
@@ -54,8 +55,7 @@ async def verify(
                 continue
             rows += found
             codes.append(_tell(place, found, quiet=here.quiet))
-        if source:
-            codes += await _sources(session, session.jobs(jobs))
+        codes += await _sources(session, asked)
     show(rows, output, _COLUMNS)
     return worst(codes)
 
@@ -80,6 +80,23 @@ def _tell(place: "Place", found: "Sequence[Row]", *, quiet: bool) -> Exit:
     if bad:
         say(f"hint: syncer repair {place.job}")
     return Exit.DAMAGE if bad else Exit.DONE
+
+
+def _configured(session: "Session", words: "Sequence[str]") -> list[str]:
+    """Return the jobs whose platforms are to be asked.
+
+    Raises:
+        UsageError: a word is a destination of `export`, whose platform is not known here.
+    """
+    from syncer.cli.exits import UsageError
+
+    for word in words:
+        if "/" in word or word.endswith(".zip"):
+            raise UsageError(
+                f"--source: {word} is no job of the configuration",
+                hint="what an export is behind of says: syncer export … --full --dry-run",
+            )
+    return session.jobs(words)
 
 
 async def _sources(session: "Session", jobs: "Sequence[str]") -> list[Exit]:

@@ -92,6 +92,8 @@ async def _units(this: Pass, partitions: Sequence[Partition]) -> dict[Leg, int]:
     """Run the units, a few at a time; one that fails does not stop the others, a platform that is down does."""
     generations: dict[Leg, int] = {}
     turns = anyio.Semaphore(this.job.units)
+    chosen = [unit for unit in group_units(partitions, this.job.sinks) if in_shard(unit, this.options.shard)]
+    this.units = len(chosen)
 
     async def one(unit: Unit) -> None:
         async with turns:
@@ -107,9 +109,8 @@ async def _units(this: Pass, partitions: Sequence[Partition]) -> dict[Leg, int]:
         timer = partial(this.meter.watch_time, this.clock)
         group.start_soon(timer)
         async with anyio.create_task_group() as running:
-            for unit in group_units(partitions, this.job.sinks):
-                if in_shard(unit, this.options.shard):
-                    running.start_soon(one, unit)
+            for unit in chosen:
+                running.start_soon(one, unit)
         group.cancel_scope.cancel()
     return generations
 

@@ -27,7 +27,7 @@ from syncer.model.refs import PartitionKey
 from syncer.ports import Claim, Clock, Ledger, Spool, StateStore, Unit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Pass:
     """What all units of one run share."""
 
@@ -43,6 +43,8 @@ class Pass:
     clock: Clock
     emit: Emit
     traffic: Traffic
+    #: Units of the whole run, for progress.
+    units: int = 1
     #: Legs whose destination this run opened.
     touched: set[Leg] = field(default_factory=set)
     #: Partitions that were given up: their items go, and nothing is listed.
@@ -59,7 +61,7 @@ class Pass:
             await self.store.claim(self.job.name, sink.url, sink.claims(unit))
         lost = await recover(self.job, self.store, unit, specs, self.emit)
         async with self.store.unit(self.job.name, unit, specs) as ledger, AsyncExitStack() as stack:
-            self.emit(UnitStarted(unit.name, len(unit.partitions), ledger.epoch))
+            self.emit(UnitStarted(unit.name, len(unit.partitions), ledger.epoch, self.units))
             publisher = Publisher(self.run, unit.name, ledger, self.clock, self.emit)
             legs = await self._legs(stack, unit, ledger, publisher, adopt=self.options.adopt or lost)
             complete = await self._items(unit, ledger, legs, publisher)

@@ -1,6 +1,6 @@
 """Verifying: what the manifest says against what really lies there; nothing is changed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
@@ -20,12 +20,22 @@ class Finding:
     """One thing that is wrong with a destination."""
 
     kind: Kind
+    #: Of an object or entry; the container's own name for one as a whole, empty if nothing of it can be told.
     path: str
     detail: str
     #: Archive that the entry belongs to.
     container: str | None = None
     #: The item that the path belongs to; None for extra ones, and for an archive as a whole.
     key: ItemKey | None = None
+
+
+def lost_containers(findings: Sequence[Finding], *, strict: bool = False) -> list[str]:
+    """Return the containers that can only be made anew: gone, or without a directory that can be read.
+
+    With `strict`, also those where anything is wrong: for when mending the named entries did not help.
+    """
+    harmed = [each for each in findings if each.container is not None and (strict or not each.path)]
+    return sorted({each.container for each in harmed if each.container is not None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +96,7 @@ async def verify(sink: Sink, job: str, *, deep: bool) -> AsyncIterator[Finding]:
     async for found in sink.scan(head.containers, deep=deep):
         place = (found.container, found.path)
         met.add(place)
-        if not found.path and found.container is not None:
+        if found.container is not None and not found.path:
             broken.add(found.container)
         finding = _compare(found, survey)
         if finding is not None:

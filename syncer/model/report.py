@@ -84,7 +84,7 @@ class Report:
     generations: Mapping[Leg, int] = field(default_factory=dict)
 
     def exit_code(self, allow_owed: int = 0) -> Exit:
-        """Return the exit code of RULE 21."""
+        """Return the exit code that the report asks for (`model.errors.Exit`)."""
         codes = [problem.code for problem in self.problems]
         if sum(self.owed.values()) > allow_owed or self.frozen or self.counts.held:
             codes.append(Exit.OWING)

@@ -38,7 +38,7 @@ class Ledger(Protocol):
 
         Pending rows hide published ones. An item is CHANGED if its version differs, if its stored fingerprint is not
         the leg's present one, or if it is withdrawn. A wished path whose casefolded NFC form is held by another key
-        (stored, owed, or settled earlier in this session) gets a suffix (RULE 19); a stored item keeps its path
+        (stored, owed, or settled earlier in this session) gets a suffix; a stored item keeps its path
         while the wish has not changed.
         """
 

@@ -76,6 +76,9 @@ class Sink(Protocol):
     def read(self, row: "ManifestRow", limit: int) -> Awaitable[bytes | None]:
         """Return the current bytes of one item; None if its object or entry is missing. For `verify`."""
 
+    async def set_aside(self, containers: Sequence[str]) -> None:
+        """Rename lost or damaged containers to `<name>.damaged`, so that new ones can take their names. Idempotent."""
+
     def scan(self, containers: Mapping[str, Container], *, deep: bool = False) -> AsyncIterator["Found"]:
         """Yield what really lies there: every object, or every entry of every container. For `verify`.
 
@@ -123,9 +126,7 @@ class SinkSession(Protocol):
     async def publish(self, swaps: bytes) -> Published:
         """Carry out a swap list that stands in the checkpoint. Idempotent: rolls forward from any point."""
 
-    async def compact(
-        self, rows: AsyncIterator[Sequence[StoredRow]], commit: Callable[[Seal], Awaitable[None]]
-    ) -> int:
+    async def compact(self, rows: AsyncIterator[Sequence[StoredRow]], commit: Callable[[Seal], Awaitable[None]]) -> int:
         """Rewrite what holds dead entries, given all published rows of the unit; return how many entries were dropped.
 
         `commit` stores each seal: its receipts say which items lie in another container now. Stage, publish and settle

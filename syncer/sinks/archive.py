@@ -5,19 +5,22 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
+from anyio import to_thread
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from syncer.blobs.roots import open_root
 from syncer.model.entries import Container
 from syncer.model.errors import SettingsError
+from syncer.model.paths import clean_segment
 from syncer.model.refs import AnnotationRef, Partition
 from syncer.model.units import SIZE_PATTERN, size_in_bytes
 from syncer.ports import Blobs, Found, ManifestRow, SinkPlugin, Tools, Unit
 from syncer.sinks.archive_names import EXTENSION, Naming, part_id
-from syncer.sinks.archive_parts import Parts, Rules
+from syncer.sinks.archive_parts import Parts
+from syncer.sinks.archive_places import Places, Rules
 from syncer.sinks.archive_read import ArchiveReader
 from syncer.sinks.archive_session import ArchiveSession
-from syncer.sinks.archive_swap import changed, decode_swaps
+from syncer.sinks.archive_swap import changed, decode_swaps, set_aside
 from syncer.sinks.failures import destination
 from syncer.sinks.layout import ITEM_FIELDS, KEY_FIELDS, Layout, Template, bound_layout
 from syncer.sinks.manifest import JobManifest
@@ -97,8 +100,9 @@ class ZipSink:
         self.layout = {**self.layout, "path": layout.items.text}
 
     def unit_of(self, partition: Partition) -> str:
-        """Return the stem of the archives that hold a partition."""
-        return self._naming.stem_of(partition)
+        """Return the stem of the archives that hold a partition, as one safe word."""
+        stem = self._naming.stem_of(partition)
+        return stem if "/" not in stem else clean_segment(stem, stem)
 
     def path_of(self, partition: Partition, ref: AnnotationRef) -> str:
         """Return the wished name of an entry."""
@@ -106,7 +110,7 @@ class ZipSink:
 
     def claims(self, unit: Unit) -> tuple[str, ...]:
         """Return the names of the archives that a unit begins with."""
-        return tuple(sorted({f"{self.unit_of(partition)}{EXTENSION}" for partition in unit.partitions}))
+        return tuple(sorted({f"{self._naming.stem_of(partition)}{EXTENSION}" for partition in unit.partitions}))
 
     @asynccontextmanager
     async def session(
@@ -123,7 +127,7 @@ class ZipSink:
             # Where the version is part of the name, older ones are wanted.
             moves="version" not in layout.items.variables,
         )  # fmt: skip
-        parts = Parts(self._folder, containers, rules, epoch)
+        parts = Parts(Places(self._folder, containers, rules, epoch))
         session = ArchiveSession(self.name, parts, self._blobs, self._naming, unit.partitions)
         try:
             if staged is None:
@@ -147,6 +151,11 @@ class ZipSink:
         """
         with destination(self.name, self.url):
             return await self._reader.read(row, limit)
+
+    async def set_aside(self, containers: Sequence[str]) -> None:
+        """Rename archives to `<name>.damaged`, or `.damaged-2` and so on where that is taken. Idempotent."""
+        with destination(self.name, self.url):
+            await to_thread.run_sync(set_aside, self._folder, containers)
 
     async def scan(self, containers: Mapping[str, Container], *, deep: bool = False) -> AsyncIterator[Found]:
         """Yield every entry of every archive, and what is wrong with entries or archives.

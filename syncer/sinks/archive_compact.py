@@ -80,7 +80,7 @@ class Compaction:
             if (taker or place) in self._wanted:
                 self._wanted[taker or place].append(hash(row.path.encode()))
         for name in set(self._plan.moves.values()):
-            self._parts.fresh_of(name).flush()
+            self._parts.places.fresh_of(name).flush()
         return receipts
 
     def finish(self) -> int:
@@ -92,7 +92,7 @@ class Compaction:
         self._stack.close()
 
     def _drop(self, name: str, wanted: "array[int]") -> int:
-        fresh, dropped = self._parts.fresh_of(name), 0
+        fresh, dropped = self._parts.places.fresh_of(name), 0
         try:
             with FileIO(self._parts.root / name) as file:
                 for record in Directory.find(file).records():
@@ -119,7 +119,7 @@ class Compaction:
             _, stop = entry_span(file, record)
         except DamagedError as error:
             raise changed(self._parts.root, place, str(error)) from error
-        self._parts.fresh_of(taker).copy(file, record, stop)
+        self._parts.places.fresh_of(taker).copy(file, record, stop)
 
 
 def _live_share(container: Container) -> float:

@@ -16,7 +16,8 @@ from syncer.model.errors import ContainerLost
 from syncer.sinks.archive_names import PartId
 from syncer.sinks.archive_token import Mark
 from syncer.sinks.deflate import Packed, crc32
-from syncer.sinks.zipfile64 import Appender, Position, Record, pieces, write_at
+from syncer.sinks.zipfile64 import Appender, Position, pieces, write_at
+from syncer.sinks.zipformat import Record
 from syncer.sinks.zipread import Directory
 
 OpKind = Literal["drop", "dead"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from syncer.model.errors import SettingsError
 from syncer.model.paths import digest8
 from syncer.model.refs import Partition
+from syncer.model.rows import is_item_path
 from syncer.sinks.layout import Template, partition_values
 
 EXTENSION = ".zip"
@@ -36,9 +37,9 @@ class PartId:
 
     @classmethod
     def parse(cls, name: str) -> "PartId | None":
-        """Read a name that `name` made; None if it is something else."""
+        """Read a name that `name` made; None if it is something else, or leads out of the root."""
         found = _PART.fullmatch(name)
-        if found is None:
+        if found is None or not is_item_path(name):
             return None
         part = cls(found["stem"], int(found["generation"] or 0), int(found["number"] or 1))
         return part if part.name == name else None

@@ -57,7 +57,7 @@ class ArchiveSession:
 
         Raises:
             LegFailed: disk full, permission, or the like.
-            SettingsError: an archive of the next name exists already, and is not ours.
+            SettingsError: a path is no item's (nothing was accepted), or the archive's name is taken by a foreign one.
         """
         self._void()
         self._receipts += await self._work(self._parts.put, entries, self._stem_of)

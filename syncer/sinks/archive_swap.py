@@ -11,6 +11,7 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from io import FileIO
+from itertools import chain, count
 from pathlib import Path
 
 from anyio import to_thread
@@ -20,10 +21,12 @@ from syncer.model.errors import DestinationChanged, SettingsError
 from syncer.model.paths import is_safe
 from syncer.ports import Blobs
 from syncer.sinks.archive_fresh import Fresh
+from syncer.sinks.archive_names import PartId
 from syncer.sinks.archive_token import FORMAT
 from syncer.sinks.deflate import DamagedError
 from syncer.sinks.zipfile64 import Appender, Closed, pieces
-from syncer.sinks.zipread import Directory, copy_alive, survivors
+from syncer.sinks.zipmerge import copy_alive, survivors
+from syncer.sinks.zipread import Directory
 
 REPAIR = "`syncer verify` says what differs, `syncer repair` brings destination and state together again"
 
@@ -189,6 +192,22 @@ async def carry_out(
     if not there and (restage is None or await restage(swap.name) != swap):
         raise changed(root, swap.temp, "what was staged is gone, and can't be built again")
     return swap.container(await blobs.adopt(root / swap.temp, swap.name))
+
+
+def set_aside(root: Path, names: Sequence[str]) -> None:
+    """Give damaged archives other names, which no archive ever has; those that are missing are fine. Blocking.
+
+    Raises:
+        DestinationChanged: a name is none of an archive; the manifest was changed.
+    """
+    for name in names:
+        if PartId.parse(name) is None:
+            raise changed(root, name[:200], "its name is none of an archive")
+        path = root / name
+        others = (path.with_name(f"{path.name}.damaged{end}") for end in chain([""], (f"-{n}" for n in count(2))))
+        free = next(other for other in others if not other.exists())
+        with contextlib.suppress(FileNotFoundError):
+            path.rename(free)
 
 
 def changed(root: Path, name: str, why: str) -> DestinationChanged:

@@ -128,6 +128,9 @@ class PrefixSink:
             found = await self._blobs.get(_guarded(row.path), limit)
         return None if found is None else found[0]
 
+    async def set_aside(self, containers: Sequence[str]) -> None:
+        """Do nothing: there are no containers."""
+
     async def scan(self, containers: Mapping[str, Container], *, deep: bool = False) -> AsyncIterator[Found]:
         """Yield every object below the root, manifests aside; with `deep`, read and hashed."""
         del containers  # an object is an item
@@ -218,9 +221,7 @@ class PrefixSession:
         del swaps
         return Published()
 
-    async def compact(
-        self, rows: AsyncIterator[Sequence[StoredRow]], commit: Callable[[Seal], Awaitable[None]]
-    ) -> int:
+    async def compact(self, rows: AsyncIterator[Sequence[StoredRow]], commit: Callable[[Seal], Awaitable[None]]) -> int:
         """Do nothing: one object is one item."""
         del rows, commit
         return 0

@@ -8,7 +8,7 @@ from io import FileIO
 from pathlib import Path
 
 from syncer.sinks.deflate import CHUNK, DamagedError, unpack
-from syncer.sinks.zipfile64 import Record, local_header
+from syncer.sinks.zipformat import Record, local_header
 from syncer.sinks.zipread import Directory, check_ratio
 from syncer.sinks.zipwalk import Walk
 

@@ -15,7 +15,8 @@ from tempfile import TemporaryFile
 
 from syncer.model.paths import is_safe
 from syncer.sinks.deflate import CHUNK, DEFLATED, STORED, DamagedError, unpack
-from syncer.sinks.zipfile64 import (
+from syncer.sinks.zipfile64 import Appender, pieces, write_at
+from syncer.sinks.zipformat import (
     CENTRAL_MARK,
     END64_MARK,
     END_MARK,
@@ -23,14 +24,12 @@ from syncer.sinks.zipfile64 import (
     LOCAL_MARK,
     MAX16,
     MAX32,
-    Appender,
     Record,
     central_record,
     local_header,
-    pieces,
-    write_at,
 )
-from syncer.sinks.zipread import Directory, check_ratio, copy_alive, survivors
+from syncer.sinks.zipmerge import copy_alive, survivors
+from syncer.sinks.zipread import Directory, check_ratio
 
 _CLOSING = (CENTRAL_MARK, END_MARK, END64_MARK)
 _EXTRA64 = 20

@@ -311,6 +311,7 @@ class PassMachine(Driver):
     )
     def run(self, legs: tuple[LegSpec, ...], *, relist: bool, pages: int, saved: bool) -> None:
         """A run starts as the engine would start it, and lists some pages, or all that are left."""
+        self.take_over()
         live = frozenset(spec.name for spec in legs)
         state = self.runner.run(self.ledger.partition(SEVEN, live))
         since, began = position(state, live, RunOptions(relist=relist))
@@ -339,14 +340,8 @@ class PassMachine(Driver):
 
     @rule()
     def lose(self) -> None:
-        """The process dies, and the unpublished archive with it."""
-        self.take_over()
+        """The unpublished archive is lost."""
         self.runner.run(self.ledger.rollback("nightly"))
-
-    @rule()
-    def die(self) -> None:
-        """The process dies."""
-        self.take_over()
 
     @invariant()
     def nothing_is_doomed(self) -> None:

@@ -6,6 +6,7 @@ child that it starts, so the parent has to be a small process, and not the test 
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -37,12 +38,19 @@ def measured(command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None
     """Run a command to its end, and measure it."""
     with tempfile.NamedTemporaryFile(suffix=".json") as figures:
         launcher = [sys.executable, "-S", "-I", __file__, figures.name, *command]
-        done = subprocess.run(
-            launcher, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout, check=False
-        )
-        assert done.returncode == 0, f"exit {done.returncode}: {' '.join(command)}\n{done.stderr}"
-        assert "Traceback" not in done.stderr, done.stderr
-        return Cost(**json.load(figures), out=done.stdout)
+        process = subprocess.Popen(
+            launcher, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            out, errors = process.communicate(timeout=timeout)
+        except BaseException:  # also when the test is interrupted: launcher and command end together
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            raise
+        assert process.returncode == 0, f"exit {process.returncode}: {' '.join(command)}\n{errors}"
+        assert "Traceback" not in errors, errors
+        return Cost(**json.load(figures), out=out)
 
 
 def _main(target: str, command: Sequence[str]) -> int:

@@ -68,5 +68,6 @@ def _without(value: Mapping[str, Json], names: frozenset[str]) -> dict[str, Json
 
 
 def _compact(value: Json) -> bytes:
-    # The server writes JSON with the same encoder: what it served comes out of it unchanged.
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    # The server writes JSON with the same encoder, and spells out two signs that JavaScript takes for ends of lines.
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").encode()

@@ -15,6 +15,7 @@ from syncer.model.events import Emit, Warned
 from syncer.model.refs import AnnotationRef, ItemKey
 from syncer.ports import Clock
 from syncer.sources.label_studio.api import Api, is_past_the_end, missing_project
+from syncer.sources.label_studio.auth import detail_of
 from syncer.sources.label_studio.documents import Reader, Unreadable
 from syncer.sources.label_studio.pace import Pace
 from syncer.sources.label_studio.queries import BARE, BARE_HEADS, TASKS, Filter, Query, Shape, among, between
@@ -70,11 +71,12 @@ class Listing:
                     if patient:
                         raise
                     patient = True
-                elif limit == 1:
+                    continue
+                if limit == 1:
                     return await self._broken(span, error)
-                else:
+                if not isinstance(error, Unreadable):
                     self.pace.failed(limit)
-                    suspect, limit = limit, limit // 2
+                suspect, limit = limit, limit // 2
                 continue
             if chunk.rest is not None and suspect > len(chunk.rows):
                 return replace(chunk, rest=replace(chunk.rest, suspect=suspect - len(chunk.rows)))
@@ -101,9 +103,16 @@ class Listing:
         return [*await self.among(ids[:middle]), *await self.among(ids[middle:])]
 
     async def count(self, *filters: Filter, every: bool = True) -> int:
-        """Return how many tasks pass other filters."""
+        """Return how many tasks pass other filters.
+
+        Raises:
+            Unreadable: neither with the oldest nor with the newest of them does the answer parse.
+        """
         query = Query(self.reader.project, BARE, 1, filters, every=every)
-        return (await self._send(query, total_only=True)).total
+        try:
+            return (await self._send(query, total_only=True)).total
+        except Unreadable:
+            return (await self._send(replace(query, newest_first=True), total_only=True)).total
 
     async def newest(self) -> tuple[int, Answer]:
         """Return the highest id there is (0: none), and the answer, whose total counts all tasks."""
@@ -170,7 +179,11 @@ class Listing:
         try:
             found = await self._send(self._query((*self.filters, within(span)), self._bare, 1))
         except PAGE_ERRORS:
-            # Not even its id can be read: it is in whichever half of the range can't be read either.
+            # Not even its id can be read: it is where the range, widened step by step, stops to be empty.
+            width = 1
+            while first < last and await self._empty(Span(first, min(last, first + width - 1))):
+                first, width = first + width, width * 2
+            last = min(last, first + width - 1)
             while first < last:
                 middle = (first + last) // 2
                 first, last = (middle + 1, last) if await self._empty(Span(first, middle)) else (first, middle)
@@ -184,8 +197,9 @@ class Listing:
         return Chunk((row,), first, Span(first + 1, span.last) if first < span.last else None, 0)
 
     async def _empty(self, span: Span) -> bool:
+        query = self._query((*self.filters, within(span)), BARE, 1)
         try:
-            return await self.count(*self.filters, within(span)) == 0
+            return (await self._send(query, total_only=True)).total == 0
         except PAGE_ERRORS as error:
             if not isinstance(error, Unreadable):
                 await self._alive()
@@ -205,7 +219,13 @@ class Listing:
         key = ItemKey(self.reader.kind, self.reader.project, None, None, str(task))
         if self.reader.kind == "task":
             return Row(task, "", refs=(AnnotationRef(key, UNREAD),))
-        response = await self.api.get(f"{TASKS}{task}/annotations/")
+        try:
+            response = await self.api.get(f"{TASKS}{task}/annotations/")
+        except NotFound as error:
+            # Deleted while it was looked for.
+            if detail_of(error.body):
+                return Row(task, "")
+            raise
         return self.reader.annotations(task, response.body)
 
     async def _alive(self) -> None:

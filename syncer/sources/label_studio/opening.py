@@ -80,7 +80,9 @@ class Opening:
 
     def _matched(self, refs: Sequence[AnnotationRef], rows: Sequence[Row]) -> list[Opened]:
         served: Mapping[ItemKey, Opened] = dict(self._outcomes(rows))
-        return [served.get(ref.key) or self._failed(ref.key, "deleted upstream", gone=True) for ref in refs]
+        return [
+            _named(served.get(ref.key) or self._failed(ref.key, "deleted upstream", gone=True), ref) for ref in refs
+        ]
 
     def _outcomes(self, rows: Sequence[Row]) -> Iterator[tuple[ItemKey, Opened]]:
         for row in rows:
@@ -141,6 +143,13 @@ def _is_ours(key: ItemKey) -> bool:
 def _task_of(ref: AnnotationRef) -> str | None:
     task = ref.group or ref.fields.get("task", "")
     return task if task.isdecimal() else None
+
+
+def _named(outcome: Opened, ref: AnnotationRef) -> Opened:
+    """Return an outcome that knows what the listing knew: a single annotation says nothing of its task's data."""
+    if isinstance(outcome, ItemFailed) or not ref.fields:
+        return outcome
+    return replace(outcome, ref=replace(outcome.ref, fields={**ref.fields, **outcome.ref.fields}))
 
 
 def _body(ref: AnnotationRef) -> Body:

@@ -81,23 +81,23 @@ class LabelStudioOptions(PlatformOptions):
     def _numbers(cls, value: list[int | str]) -> list[int | str]:
         return [int(item) if isinstance(item, str) and item.isdecimal() else item for item in value]
 
-    @property
-    def by_attribute(self) -> bool:
-        """Whether single annotations are chosen by what they say, which no filter of the server can do."""
-        return self.ground_truth != "any" or bool(self.completed_by) or bool(self.review)
-
     def shape(self) -> Mapping[str, str]:
-        """Return what decides on the bytes of a document, and on which documents there are."""
+        """Return what decides on the bytes of a document; single annotations are chosen, not shaped."""
+        shape = {"granularity": self.granularity, "volatile": ",".join(sorted(set(self.volatile)))}
+        return shape | self._choice() if self.granularity == "task" else shape
+
+    def digest(self) -> str:
+        """Return a short name of what decides which documents there are and how they look.
+
+        A cursor that was made under another one is not followed.
+        """
+        text = json.dumps({**self.shape(), **self._choice()}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def _choice(self) -> dict[str, str]:
         return {
-            "granularity": self.granularity,
             "include_cancelled": str(self.include_cancelled).lower(),
             "ground_truth": self.ground_truth,
             "completed_by": ",".join(sorted(map(str, self.completed_by))),
             "review": ",".join(sorted(self.review)),
-            "volatile": ",".join(sorted(set(self.volatile))),
         }
-
-    def digest(self) -> str:
-        """Return a short name of `shape`: a cursor that was made under another one is not followed."""
-        text = json.dumps(dict(self.shape()), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,8 +1,8 @@
 """Cursors, and passes: what a full listing saw, and what its end proves to be gone.
 
-Absence proves deletion for a leg only if the pass was recorded from its beginning, and that leg took part from its
-beginning. Every position therefore remembers the pass in which its cursor stands: one that fell behind, or went
-back to its published cursor, is never judged by what a later pass saw.
+Absence proves deletion for a leg only if the pass was recorded from its beginning, and the leg took part from its
+beginning. Every position therefore remembers the pass in which its *cursor* stands: a leg that fell behind, went back
+to its published cursor, or whose run died before its first new cursor, is never judged by what another listing saw.
 """
 
 import sqlite3
@@ -16,16 +16,13 @@ from syncer.state.sqlite.held import VISIBLE
 from syncer.state.sqlite.rows import array
 from syncer.state.sqlite.session import Session
 
-#: A cursor inside a pass of which nobody recorded the beginning.
+#: Where a cursor stands that was committed outside of any pass that we saw begin.
 UNKNOWN = -1
 
 #: Reason of items that a complete listing did not contain.
 UNLISTED = "no longer listed"
 
-_MOVE = (
-    "UPDATE positions SET cursor = coalesce(?2, cursor), moved = CASE WHEN ?2 IS NULL THEN moved ELSE ?3 END,"
-    " pass = ?4 WHERE id = ?1"
-)
+_MOVE = "UPDATE positions SET cursor = ?2, moved = ?3, pass = ?4 WHERE id = ?1"
 _PUBLISH = (
     "UPDATE positions SET published_cursor = cursor, published_moved = moved, published_pass = pass WHERE id = ?1"
 )
@@ -47,14 +44,12 @@ def _move(connection: sqlite3.Connection, session: Session, group: CommitGroup, 
     if key in group.began:
         number, tracking = number + 1, int(group.began[key])
         connection.execute("DELETE FROM seen WHERE partition = ?", (partition,))
-    stands: dict[Leg, int] = {}
-    for leg, position in legs.items():
-        (before,) = connection.execute("SELECT pass FROM positions WHERE id = ?", (position,)).fetchone()
-        stands[leg] = number if key in group.began else (before or UNKNOWN)
+        session.joined.update(dict.fromkeys(legs.values(), number))
     if tracking and group.seen.get(key):
         connection.execute("INSERT INTO seen (partition, keys) VALUES (?, ?)", (partition, _texts(group.seen[key])))
+    takes_part = {leg: _joined(connection, session, position) == number > 0 for leg, position in legs.items()}
     if tracking and key in group.subtract:
-        subtract(connection, partition, [legs[leg] for leg in legs if stands[leg] == number])
+        subtract(connection, partition, [legs[leg] for leg in legs if takes_part[leg]])
     ended = key in group.ended or key in group.subtract
     if ended:
         tracking = None
@@ -64,10 +59,19 @@ def _move(connection: sqlite3.Connection, session: Session, group: CommitGroup, 
         (number, tracking, moves + 1, partition),
     )
     for leg, position in legs.items():
-        stand = 0 if ended else stands[leg]
-        connection.execute(_MOVE, (position, group.cursors.get(key), moves + 1, stand))
-        if session.specs[leg].immediate:
-            connection.execute(_PUBLISH, (position,))
+        if key in group.cursors:
+            stands = 0 if ended else (number if takes_part[leg] else UNKNOWN)
+            connection.execute(_MOVE, (position, group.cursors[key], moves + 1, stands))
+            if session.specs[leg].immediate:
+                connection.execute(_PUBLISH, (position,))
+
+
+def _joined(connection: sqlite3.Connection, session: Session, position: int) -> int:
+    """Return the pass in which a position takes part: that of its cursor, unless one began in this session."""
+    if position in session.joined:
+        return session.joined[position]
+    (stands,) = connection.execute("SELECT pass FROM positions WHERE id = ?", (position,)).fetchone()
+    return int(stands)
 
 
 def subtract(connection: sqlite3.Connection, partition: int, positions: Collection[int]) -> None:

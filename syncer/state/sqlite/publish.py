@@ -64,6 +64,8 @@ def rollback(connection: sqlite3.Connection, session: Session, leg: Leg) -> int:
     """Drop unpublished rows and go back to the published cursors; what they had settled is owed or doomed again."""
     session.fence(connection)
     positions = session.of_leg(leg)
+    for position in session.positions[leg].values():
+        session.joined.pop(position, None)
     dropped = connection.execute(
         "DELETE FROM pending WHERE position IN (SELECT value FROM json_each(?))", (positions,)
     ).rowcount

@@ -75,6 +75,8 @@ class Session:
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
     #: Paths settled in this session and not stored yet, with their places.
     settled: dict[tuple[Leg, ItemKey], tuple[str, int]] = field(default_factory=dict)
+    #: Passes that began in this session, by position.
+    joined: dict[int, int] = field(default_factory=dict)
     closed: bool = False
 
     def load(self, connection: sqlite3.Connection) -> None:
@@ -92,7 +94,7 @@ class Session:
         berths = connection.execute("SELECT leg, id FROM leg_units WHERE unit = ?", (self.unit_id,))
         by_leg: dict[int, int] = dict(berths.fetchall())
         self.leg_units = {name: by_leg[leg] for name, leg in self.leg_ids.items() if leg in by_leg}
-        self.partitions, self.names = {}, {}
+        self.partitions, self.names, self.joined = {}, {}, {}
         self.positions = {leg: {} for leg in self.specs}
         self._load_partitions(connection)
         self.fingerprints.load(connection)

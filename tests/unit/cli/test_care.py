@@ -58,6 +58,7 @@ def test_a_manifest_of_an_export(run: Run, config: Path) -> None:
     assert len(run("manifest", "out.zip", "-o", "jsonl").out.splitlines()) == 5
     assert run("verify", "out.zip", "--deep").code == Exit.DONE
     assert run("verify", "other.zip").code != Exit.DONE
+    assert run("verify", "out.zip", "--source").code == Exit.USAGE
 
 
 def test_one_of_several_sinks_is_named(run: Run, config: Path) -> None:

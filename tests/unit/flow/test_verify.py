@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from syncer.flow.verify import Finding, verify
+from syncer.flow.verify import Finding, lost_containers, verify
 from syncer.model.errors import Exit
 from syncer.sources.memory import MemoryPlatform, MemorySource
 from tests.support.engine import Engine
@@ -20,9 +20,10 @@ async def findings(engine: Engine, sink: str) -> list[Finding]:
 async def healed(engine: Engine, sink: str, found: list[Finding]) -> Exit:
     """Owe again what was found, as `repair` does, and run."""
     keys = [finding.key for finding in found if finding.key is not None]
-    lost = sorted({finding.container for finding in found if finding.key is None and finding.container is not None})
+    lost = lost_containers(found)
     async with engine.store() as store:
         await store.invalidate(engine.name, sink, keys, "repair", lost)
+    await next(each for each in engine.opened() if each.name == sink).set_aside(lost)
     return (await engine.run()).exit_code()
 
 
@@ -69,7 +70,7 @@ async def test_a_flipped_byte_in_an_archive_costs_one_fetch(tmp_path: Path) -> N
     archive.write_bytes(data)
     os.utime(archive, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     found = await findings(engine, "zip")
-    assert [(finding.kind, finding.path) for finding in found] == [("damaged", "5.json")]
+    assert [(finding.kind, finding.path) for finding in found] == [("damaged", "5.json"), ("damaged", archive.name)]
     source.opened.clear()
     assert await healed(engine, "zip", found) is Exit.DONE
     assert sum(source.opened.values()) == 1

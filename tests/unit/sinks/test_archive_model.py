@@ -4,6 +4,7 @@ import random
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ async def test_rule_6_and_rule_7_any_history_equals_a_dictionary(
     """Puts, updates, moves, removals, crashes and deaths inside a publish never change what a publish shows."""
     folder = Path(tempfile.mkdtemp())
     play = Play(folder, mode, limit)
-    steps = {"put": play.put, "remove": play.remove, "die": play.publish}
+    steps: dict[str, Callable[[Any], Awaitable[None]]] = {"put": play.put, "remove": play.remove, "die": play.publish}
     try:
         for step, detail in [*history, ("publish", None)]:
             if step in steps:

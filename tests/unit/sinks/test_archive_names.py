@@ -34,7 +34,9 @@ def test_a_name_says_stem_generation_and_number(part: PartId, name: str) -> None
     assert PartId.parse(name) == part_id(name) == part
 
 
-@pytest.mark.parametrize("name", ["7", "7.zip.partial", ".zip", "", "7.part-00001.zip.next"])
+@pytest.mark.parametrize(
+    "name", ["7", "7.zip.partial", ".zip", "", "7.part-00001.zip.next", "../7.zip", "/7.zip", "_manifest/7.zip"]
+)
 def test_other_names_are_no_archives(name: str) -> None:
     """They are never taken for one."""
     assert PartId.parse(name) is None
@@ -80,6 +82,6 @@ def test_partitions_that_render_alike_share_a_stem() -> None:
 
 def test_a_variable_that_a_partition_does_not_fill_is_named() -> None:
     """An archive can't be named after something that only single items have."""
-    with pytest.raises(SettingsError, match="uses {batch}, which 7 does not fill") as caught:
+    with pytest.raises(SettingsError, match=r"uses \{batch\}, which 7 does not fill") as caught:
         naming("{project}-{batch}").stem_of(Partition(PartitionKey("7")))
     assert "project, batch or type" in (caught.value.hint or "")

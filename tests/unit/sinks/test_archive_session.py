@@ -227,7 +227,7 @@ async def test_what_never_was_published_and_is_removed_makes_no_archive(tmp_path
     await book.commit()
     published = await book.publish()
     assert published is not None
-    assert published.containers == published.dropped == ()
+    assert (published.containers, published.dropped) == ((), ())
     assert names(tmp_path) == []
     assert await book.publish() is None
     await book.leave()
@@ -414,6 +414,27 @@ async def test_what_a_dead_predecessor_left_is_removed(tmp_path: Path) -> None:
     await book.session()
     assert names(tmp_path) == sorted(others)
     await book.leave()
+
+
+async def test_a_unit_leaves_the_archives_of_another_alone(tmp_path: Path) -> None:
+    """A rebuilt state may know archives of other units: what these are doing just now is not swept away."""
+    seven = Book(zip_sink(tmp_path, name="{project}.zip"))
+    eight = Book(zip_sink(tmp_path, name="{project}.zip"), (partition("8"),))
+    await seven.sync({"a": b"1"})
+    eight.containers.update(seven.containers)
+    await seven.put({"b": b"2"})
+    await seven.commit()
+    await eight.write([eight.entry("c", b"3", project="8")])
+    await eight.commit()
+    assert "7.zip.partial" in names(tmp_path)
+    await seven.publish()
+    await eight.leave()
+    await eight.session()
+    await eight.publish()
+    assert names(tmp_path) == ["7.zip", "8.zip"]
+    assert documents(tmp_path / "7.zip") == {"a.json": b"1", "b.json": b"2"}
+    await seven.leave()
+    await eight.leave()
 
 
 @pytest.mark.parametrize("change", ["replaced", "missing", "touched"])

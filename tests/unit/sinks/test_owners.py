@@ -168,7 +168,7 @@ async def test_job_names_of_all_kinds_stay_inside(blobs: FolderBlobs, clock: Sti
         ("7/", "70/", False), ("7/", "7.zip", False), ("7.zip", "7.zip2", False), ("7/a/", "7/b/", False),
     ],
 )  # fmt: skip
-def test_rule_4_what_overlaps(one: str, other: str, expected: bool) -> None:  # noqa: FBT001  # a table
+def test_rule_4_what_overlaps(one: str, other: str, expected: bool) -> None:  # a table
     """Equal names and folders inside one another overlap, also where only letter case tells them apart."""
     assert overlapping(one, other) is expected
     assert overlapping(other, one) is expected

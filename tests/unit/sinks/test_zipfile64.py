@@ -11,17 +11,8 @@ from hypothesis import strategies as st
 
 from syncer.model.errors import ContainerLost
 from syncer.sinks.deflate import STORED, Packed, pack, pack_file
-from syncer.sinks.zipfile64 import (
-    END,
-    END64_MARK,
-    MAX32,
-    Appender,
-    Position,
-    Record,
-    central_record,
-    end_records,
-    local_header,
-)
+from syncer.sinks.zipfile64 import Appender, Position
+from syncer.sinks.zipformat import END, END64_MARK, MAX32, Record, central_record, end_records, local_header
 from tests.support.archives import accepted_by_all
 
 BODIES = [

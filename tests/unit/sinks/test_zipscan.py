@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from syncer.sinks.deflate import DEFLATED, Packed, pack
-from syncer.sinks.zipfile64 import Appender, Closed, Record, central_record, end_records, local_header
+from syncer.sinks.zipfile64 import Appender, Closed
+from syncer.sinks.zipformat import Record, central_record, end_records, local_header
 from syncer.sinks.zipscan import Scanned, scan_archive, scan_names
 
 BODIES = {f"{number}.json": b'{"number": %d}' % number * 20 for number in range(9)}

@@ -56,7 +56,7 @@ CREATE TABLE leg_units (
     UNIQUE (unit, leg)
 );
 
--- One leg in one partition. pass: the pass in which the cursor stands, 0 between passes, -1 in one that nobody recorded.
+-- One leg in one partition. pass: the pass in which the cursor stands, 0 between passes, -1 in none that is known.
 -- live, bytes, context: published rows. pending_*: what the unpublished ones add to them.
 CREATE TABLE positions (
     id INTEGER PRIMARY KEY,

@@ -210,6 +210,24 @@ async def test_several_unreadable_rows_in_lean_listings_are_found_too() -> None:
         assert (len(mirror.items), mirror.owed) == (199, {})
 
 
+@pytest.mark.parametrize("granularity", ["task", "annotation"])
+@pytest.mark.parametrize("tasks", [[1], [40], [1, 40], list(range(1, 41))])
+async def test_unreadable_rows_at_the_ends_do_not_stop_a_project(granularity: str, tasks: list[int]) -> None:
+    """Neither the highest id nor a count needs a row that parses; a project of nothing else goes on too."""
+    async with (
+        LabelStudioPlatform(40, mix=Mix.finished()) as platform,
+        mirrored(platform, granularity=granularity) as mirror,
+    ):
+        for task in tasks:
+            platform.faults.add("corrupt", task=task)
+        assert await mirror.sync() == "full"
+        assert len(mirror.owed) == len(tasks)
+        await mirror.sync()
+        platform.faults.clear()
+        await mirror.sync()
+        assert (len(mirror.items), mirror.owed) == (40, {})
+
+
 async def test_a_row_that_makes_the_server_fail_is_owed() -> None:
     """NaN in task data is a 500 on the real server for every page that holds the row."""
     async with LabelStudioPlatform(60, mix=Mix.finished()) as platform, mirrored(platform, page_size=20) as mirror:

@@ -78,8 +78,10 @@ async def test_annotations_come_through_their_tasks_where_these_are_known() -> N
         await opened(mirror.source, [replace(found, inline=None) for found in refs])
         await opened(mirror.source, [replace(ref(r.key.item, "annotation"), fields=r.fields) for r in refs])
         assert dict(platform.traffic.requests) == {"tasks": 2}
-        await opened(mirror.source, [ref(found.key.item, "annotation") for found in refs])
+        bare = [replace(ref(r.key.item, "annotation"), fields={"filename": "x.jpg"}) for r in refs]
+        found = await opened(mirror.source, bare)
         assert platform.traffic.requests["annotation"] == len(refs)
+        assert all(isinstance(each, Body) and each.ref.fields["filename"] == "x.jpg" for each in found.values())
 
 
 async def test_what_is_gone_or_unfinished_leaves_the_owed_ones() -> None:

@@ -46,6 +46,14 @@ def test_the_digest_follows_what_shapes_documents_and_nothing_else() -> None:
     assert len({each.digest() for each in [options(), *others]}) == 7
 
 
+def test_choosing_annotations_shapes_documents_only_where_they_hold_several() -> None:
+    """A task's document holds the chosen ones; an annotation's is the same however it was chosen."""
+    assert options().shape() != options(ground_truth="only").shape()
+    single = options(granularity="annotation")
+    assert single.shape() == options(granularity="annotation", ground_truth="only").shape()
+    assert single.digest() != options(granularity="annotation", ground_truth="only").digest()
+
+
 def test_the_token_never_shows() -> None:
     """Neither repr nor a dump holds it."""
     assert "secret-token" not in repr(options())
