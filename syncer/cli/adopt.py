@@ -35,6 +35,6 @@ async def adopt(
 
 
 async def _adopted(session: "Session", url: str, job: str, _: RunOptions) -> "Report":
-    from syncer.app.care import adopt as take_over
+    from syncer.app.handover import take_over
 
     return await take_over(session.syncer, url, job)

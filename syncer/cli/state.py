@@ -113,21 +113,17 @@ async def rename(
     yes: Yes = False,
     here: Everywhere = EVERYWHERE,
 ) -> int:
-    """Give a job another name, before it is renamed in the configuration."""
+    """Give a job another name, in the state and beside its data."""
+    from syncer.app.handover import rename_job
     from syncer.cli.confirm import confirmed
     from syncer.cli.context import opened
-    from syncer.cli.exits import UsageError
     from syncer.cli.messages import say
 
     async with opened(here) as session:
-        store = session.syncer.store
         name = await _known(session, old)
-        if new in await store.jobs():
-            raise UsageError(f"there is a job {new!r} already", hint=f"forget it first: syncer state reset {new}")
-        await confirmed(f"Job {name} is called {new} from now on.", yes=yes)
-        async with store.lease(name):
-            await store.rename(name, new)
-        say(f"{name} is now {new}; rename it in the configuration too, then: syncer sync {new} --adopt")
+        await confirmed(f"Job {name} is called {new} from now on, here and beside its data.", yes=yes)
+        await rename_job(session.syncer, name, new)
+        say(f"{name} is now {new}; call it so in the configuration too")
     return 0
 
 

@@ -12,10 +12,14 @@ if TYPE_CHECKING:
 
     from syncer.cli.context import Session
     from syncer.cli.places import Place
-    from syncer.cli.tables import Row
+    from syncer.cli.tables import Printer, Row
     from syncer.flow.verify import Finding
 
-_COLUMNS = ("job", "sink", "finding", "container", "path", "detail")
+_COLUMNS = ("finding", "job", "sink", "container", "path", "detail")
+#: Files in a table that no row names.
+_FEW = 20
+#: Findings printed at once.
+_BATCH = 500
 
 
 async def verify(
@@ -38,26 +42,49 @@ async def verify(
     from syncer.cli.context import opened
     from syncer.cli.messages import explain
     from syncer.cli.places import places
-    from syncer.cli.tables import show
-    from syncer.flow.verify import verify as findings
+    from syncer.cli.tables import Printer
     from syncer.model.report import worst
 
     codes: list[Exit] = []
-    rows: list[Row] = []
+    printer = Printer(output, () if output != "table" else _COLUMNS)
     async with opened(here, readonly=True) as session:
         asked = _configured(session, jobs) if source else []
         for place in await places(session, jobs):
             try:
-                found = [_row(place, each) async for each in findings(place.sink, place.job, deep=deep)]
+                codes.append(await _compare(place, printer, deep=deep, quiet=here.quiet, whole=output != "table"))
             except SyncerError as error:
                 explain(error)
                 codes.append(error.exit_code)
-                continue
-            rows += found
-            codes.append(_tell(place, found, quiet=here.quiet))
         codes += await _sources(session, asked)
-    show(rows, output, _COLUMNS)
+    printer.end()
     return worst(codes)
+
+
+async def _compare(place: "Place", printer: "Printer", *, deep: bool, quiet: bool, whole: bool) -> Exit:
+    """Print what is wrong with one destination, and say the verdict.
+
+    Files that no row names may be somebody else's: they are no damage, and of many only a few stand in a table.
+    """
+    from syncer.cli.messages import say
+    from syncer.flow.verify import verify as findings
+
+    bad = extra = 0
+    waiting: list[Row] = []
+    async for finding in findings(place.sink, place.job, deep=deep):
+        stray = finding.kind == "extra"
+        bad, extra = bad + (not stray), extra + stray
+        if whole or not stray or extra <= _FEW:
+            waiting.append(_row(place, finding))
+        if len(waiting) >= _BATCH:
+            printer.add(waiting)
+            waiting = []
+    printer.add(waiting)
+    more = f", {extra:,} files that no row names" if extra else ""
+    if bad or not quiet:
+        say(f"{place.job}: {place.url}: {f'{bad:,} missing or damaged' if bad else 'as recorded'}{more}")
+    if bad:
+        say(f"hint: syncer repair {place.job}")
+    return Exit.DAMAGE if bad else Exit.DONE
 
 
 def _row(place: "Place", finding: "Finding") -> "Row":
@@ -66,20 +93,6 @@ def _row(place: "Place", finding: "Finding") -> "Row":
         "path": finding.path, "key": None if finding.key is None else finding.key.canonical(),
         "detail": finding.detail,
     }  # fmt: skip
-
-
-def _tell(place: "Place", found: "Sequence[Row]", *, quiet: bool) -> Exit:
-    """Say the verdict on one destination. Files that no row names may be somebody else's: they are no damage."""
-    from syncer.cli.messages import say
-
-    bad = sum(row["finding"] != "extra" for row in found)
-    extra = len(found) - bad
-    more = f", {extra:,} files that no row names" if extra else ""
-    if bad or not quiet:
-        say(f"{place.job}: {place.url}: {f'{bad:,} missing or damaged' if bad else 'as recorded'}{more}")
-    if bad:
-        say(f"hint: syncer repair {place.job}")
-    return Exit.DAMAGE if bad else Exit.DONE
 
 
 def _configured(session: "Session", words: "Sequence[str]") -> list[str]:

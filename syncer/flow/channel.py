@@ -1,8 +1,8 @@
 """A stream between two stages that is bounded in bytes, not in items.
 
 Memory then grows with the budget and the largest single item, whatever the sizes of documents are. The
-receiver takes all that is there at once, which saves a hop an item, and gives the bytes back when it is
-done with them. Closing is the signal, as with every other stream here.
+receiver takes all that is there at once, and may wait until that is worth a hop; it gives the bytes back
+when it is done with them. Closing is the signal, as with every other stream here.
 """
 
 from typing import Generic, TypeVar
@@ -20,6 +20,10 @@ class Channel(Generic[T]):
         self._budget = budget
         self._items: list[T] = []
         self._held = 0
+        #: Items that wake the receiver, and bytes that do.
+        self._enough = 1
+        self._plenty = max(1, budget // 4)
+        self._queued = 0
         self._closed = False
         self._poked = False
         self._arrival = anyio.Event()
@@ -37,6 +41,7 @@ class Channel(Generic[T]):
             anyio.BrokenResourceError: the receiver is gone.
         """
         while self._held and self._held + size > self._budget and not self._closed:
+            self.poke()
             if self._room.is_set():
                 self._room = anyio.Event()
             await self._room.wait()
@@ -44,18 +49,22 @@ class Channel(Generic[T]):
             raise anyio.BrokenResourceError
         self._items.append(item)
         self._held += size
-        self._arrival.set()
+        self._queued += size
+        if len(self._items) >= self._enough or self._queued >= self._plenty:
+            self._arrival.set()
 
-    async def receive(self) -> list[T]:
-        """Wait and return all that is there: at least one item, or nothing after `poke`, or once `drained`."""
-        while not self._items:
-            if self._closed or self._poked:
-                self._poked = False
-                return []
+    async def receive(self, enough: int = 1) -> list[T]:
+        """Wait until `enough` items, or a good part of the budget, are there; return all that is.
+
+        It may be less, or nothing, after `poke`, once a sender waits for room, and when the stream is closed.
+        """
+        self._enough = enough
+        while len(self._items) < enough and self._queued < self._plenty and not (self._closed or self._poked):
             if self._arrival.is_set():
                 self._arrival = anyio.Event()
             await self._arrival.wait()
         items, self._items = self._items, []
+        self._queued, self._poked = 0, False
         return items
 
     def release(self, size: int) -> None:

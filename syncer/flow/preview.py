@@ -16,7 +16,6 @@ from syncer.flow.units import group, in_shard
 from syncer.model.checkpoint import Action
 from syncer.model.entries import Leg
 from syncer.model.errors import SyncerError
-from syncer.model.refs import Partition
 from syncer.ports import Ledger, Unit
 
 
@@ -90,23 +89,48 @@ async def _unit(this: Pass, unit: Unit, result: Preview) -> None:
             leg.owed += sum([(await ledger.partition(partition.key)).owed for partition in unit.partitions])
 
 
+@dataclass(slots=True)
+class _Tally:
+    """What one listing showed, each item once: a pass may show a page again. Keys by their hashes, to save memory."""
+
+    met: set[int] = field(default_factory=set)
+    gone: set[int] = field(default_factory=set)
+    withdrawn: set[int] = field(default_factory=set)
+    #: Of the met, by leg: not among its live items.
+    fresh: dict[Leg, set[int]] = field(default_factory=dict)
+
+    def note(self, planned: Planned) -> None:
+        """Take in one page."""
+        ticket = planned.ticket
+        self.met.update(hash(key) for key in ticket.seen if counted(key))
+        self.gone.update(hash(key) for key, cause, _ in ticket.doomed if cause == "gone")
+        self.withdrawn.update(hash(key) for key, cause, _ in ticket.doomed if cause == "withdrawn")
+        for item in planned.wanted:
+            for leg, verdict in item.verdicts.items():
+                if verdict.stored is None or verdict.stored.withdrawn is not None:
+                    self.fresh.setdefault(leg, set()).add(hash(item.ref.key))
+
+    def absent(self, leg: Leg, live: int) -> int:
+        """Return how many of the live items of a leg a full listing did not show at all."""
+        return max(0, live - len((self.met | self.gone) - self.fresh.get(leg, set())))
+
+
 async def _partition(planner: Planner, listing: Listing, ledger: Ledger, result: Preview) -> None:
-    met: Counter[Leg] = Counter()
-    first = True
+    tally, first, full = _Tally(), True, False
     async with listing.pages:
         async for page in listing.pages:
             if isinstance(page, SyncerError):
                 result.problems.append(f"{listing.partition.key}: {page}")
-                return
+                break
             planned = await planner.plan(listing, page, first=first)
             first = False
             _add(planner, planned, result)
-            for leg in result.legs:
-                met[leg] += sum(counted(key) for key in planned.ticket.seen)
-                result.legs[leg].withdrawn += sum(cause == "withdrawn" for _, cause, _ in planned.ticket.doomed)
-                result.legs[leg].gone += sum(cause == "gone" for _, cause, _ in planned.ticket.doomed)
-            if page.end == "full":
-                await _absent(listing.partition, ledger, result, met)
+            tally.note(planned)
+            full = full or page.end == "full"
+    state = await ledger.partition(listing.partition.key)
+    for name, leg in result.legs.items():
+        leg.withdrawn += len(tally.withdrawn)
+        leg.gone += len(tally.gone) + (tally.absent(name, state.live.get(name, 0)) if full else 0)
 
 
 def _add(planner: Planner, planned: Planned, result: Preview) -> None:
@@ -121,11 +145,3 @@ def _add(planner: Planner, planned: Planned, result: Preview) -> None:
         result.bytes += size
         result.unsized += not size
     result.requests += -(-away // planner.job.source.features.batch)
-
-
-async def _absent(partition: Partition, ledger: Ledger, result: Preview, met: Counter[Leg]) -> None:
-    """Count stored items that a full listing did not name: live ones less those that it met again."""
-    state = await ledger.partition(partition.key)
-    for leg, preview_of in result.legs.items():
-        again = met[leg] - preview_of.new
-        preview_of.gone += max(0, state.live.get(leg, 0) - again)

@@ -7,6 +7,7 @@ cut short applies nothing; the rows wait.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from syncer.flow.account import counted
 from syncer.flow.job import RunOptions
 from syncer.flow.legs import LegRun, Legs
 from syncer.model.checkpoint import Change, CommitGroup, Doomed
@@ -59,8 +60,9 @@ class Remover:
             while rows := await self.ledger.doomed(leg.sink.name, BATCH, cause):
                 if not await self._apply(leg, rows, cause, drops=drops):
                     return removed
-                removed.deleted += len(rows) * (cause == "gone" and drops)
-                removed.withdrawn += len(rows) * (cause == "withdrawn")
+                labels = sum(counted(doomed.row.key) for doomed in rows)
+                removed.deleted += labels * (cause == "gone" and drops)
+                removed.withdrawn += labels * (cause == "withdrawn")
         return removed
 
     async def _allowed(self, leg: LegRun) -> int:

@@ -21,6 +21,8 @@ from syncer.ports import Clock, Ledger, Spool
 #: Documents handed to a session in one go: a thread hop for each, and never more bytes than this.
 BATCH_ITEMS = 64
 BATCH_SIZE = 4 * 1024 * 1024
+#: Items that are waited for, until the next tick at most: a hop for each of them would cost more than its write.
+WORTHWHILE = 32
 
 #: Seconds after which a manifest follows a run that goes on.
 SEGMENT_INTERVAL = 30.0
@@ -67,7 +69,7 @@ class Writer:
     async def work(self) -> None:
         """Write until the channel is closed and drained; everything that came is committed then."""
         while not self.channel.drained:
-            messages = await self.channel.receive()
+            messages = await self.channel.receive(min(WORTHWHILE, self.policy.items))
             for batch in _batches(messages, min(BATCH_ITEMS, self.policy.items)):
                 await self._take(batch)
                 if self._due():
@@ -77,11 +79,10 @@ class Writer:
         await self.commit()
 
     async def tick(self) -> None:
-        """Make a group close on time even when nothing more arrives; runs beside `work`."""
+        """Make what waits for company, and then its group, go on time though nothing more arrives; beside `work`."""
         while True:
             await self.clock.sleep(self.policy.interval)
-            if self._since is not None:
-                self.channel.poke()
+            self.channel.poke()
 
     async def commit(self) -> None:
         """Seal every leg, then move rows, owed items and cursors in one transaction."""

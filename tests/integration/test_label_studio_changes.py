@@ -15,7 +15,7 @@ from tests.support.studio import Studio, box, seed_items
 
 pytestmark = pytest.mark.timeout(400)
 
-COUNT = 600
+COUNT = 320
 SINGLE = ("--set", "granularity=annotation")
 DROP = ("--set", "sink.on_withdraw=tombstone")
 #: Destination, and the options that are always given with it.
@@ -47,7 +47,7 @@ def annotations_of(task: Any) -> list[int]:
 
 
 async def test_exactly_what_changed_is_touched(label_studio: RealLabelStudio, tmp_path: Path) -> None:
-    """Edits, deleted annotations, a skip, deleted tasks and new ones: these are stored, withdrawn or dropped, no more."""
+    """Edits, deleted annotations, a skip, deleted tasks and new ones: these are stored, withdrawn or dropped."""
     exporter = Exporter(tmp_path, label_studio.url, label_studio.token)
     async with label_studio.client() as studio:
         project, ids = await studio.seed(COUNT)
@@ -132,8 +132,8 @@ async def _come_back(studio: Studio, exporter: Exporter, project: int, emptied: 
     await studio.annotate(emptied, [box("again")])
     await studio.patch_annotation(skipped, was_cancelled=False)
     now = await studio.all_tasks(project)
-    for to in PLACES:
-        third = exporter.export(project, to, *PLACES[to]).ok()
+    for to, options in PLACES.items():
+        third = exporter.export(project, to, *options).ok()
         assert counts(third, "stored", "withdrawn", "deleted") == {"stored": 2, "withdrawn": 0, "deleted": 0}, to
         expected = annotation_documents(now) if "single" in to else task_documents(now)
         rows = [row for row in exporter.check(to) if row["kind"] != "context"]
@@ -146,9 +146,7 @@ async def _come_back(studio: Studio, exporter: Exporter, project: int, emptied: 
         same_documents({name: found[name] for name in expected}, expected)
 
 
-@pytest.mark.parametrize(
-    ("to", "options"), [("t/", ()), ("t.zip", ()), ("a/", SINGLE), ("a.zip", SINGLE)], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("to", "options"), [("t/", ()), ("t.zip", ()), ("a/", SINGLE), ("a.zip", SINGLE)], ids=str)
 async def test_a_reused_id_is_another_document(
     label_studio: RealLabelStudio, tmp_path: Path, to: str, options: tuple[str, ...]
 ) -> None:
@@ -255,5 +253,8 @@ async def test_plan_and_verify_say_what_is_behind(label_studio: RealLabelStudio,
     }  # fmt: skip
     after = exporter.run("verify", "--source", "--deep").ok()
     assert after.err.count("in step with the platform") == 2, after.err
-    rows = [json.loads(line) for line in exporter.run("manifest", "job", "--sink", "archive", "-o", "jsonl").out.splitlines()]
+    rows = [
+        json.loads(line)
+        for line in exporter.run("manifest", "job", "--sink", "archive", "-o", "jsonl").out.splitlines()
+    ]
     assert sum(row["kind"] == "task" for row in rows) == 80 + 3 - 2

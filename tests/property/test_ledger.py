@@ -3,7 +3,6 @@
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -265,7 +264,7 @@ class LedgerMachine(Driver):
     @invariant()
     def rows_are_right(self) -> None:
         """The planner sees what the model holds."""
-        for leg, model in self.legs.items():
+        for model in self.legs.values():
             for item in "12345":
                 held = model.view.get(item)
                 verdict = self.runner.run(one(self.ledger, candidate(item, "2", "zz", model.spec), model.spec))

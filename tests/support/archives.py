@@ -208,3 +208,25 @@ def spooled(path: Path, data: bytes) -> SpooledFile:
     """Return a body in a file."""
     path.write_bytes(data)
     return SpooledFile(path, len(data), hashlib.sha256(data).hexdigest())
+
+
+def names(folder: Path) -> list[str]:
+    """Return the names of all files in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def documents(path: Path) -> dict[str, bytes]:
+    """Return what another reader finds in an archive."""
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        assert len(set(archive.namelist())) == len(archive.namelist())
+        return {info.filename: archive.read(info) for info in archive.infolist()}
+
+
+def raw_payloads(path: Path) -> dict[str, bytes]:
+    """Return every entry's compressed bytes, header included."""
+    data = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        infos = archive.infolist()
+    ends = [info.header_offset for info in infos[1:]] + [archive.start_dir]
+    return {info.filename: data[info.header_offset : end] for info, end in zip(infos, ends, strict=True)}

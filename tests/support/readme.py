@@ -1,23 +1,22 @@
-"""README.md as its tests see it: its examples, its commands, and the tables that are made from the models' own words.
+"""README.md as its tests see it: its examples, its commands, and the tables made from the words of the code.
 
 `python -m tests.support.readme` writes the tables anew.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import get_type_hints
 
+from cyclopts import Parameter
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from syncer.app.registry import built_in
 from syncer.cli.options import PassFlags
-from syncer.cli.tree import app
-from syncer.model.units import DURATION_PATTERN, show_duration
-from syncer.ports import SourcePlugin
+from syncer.model.units import seconds, show_duration, size_in_bytes
 from syncer.sinks.layout import ITEM_FIELDS
 from syncer.sinks.options import SinkOptions
+from syncer.sources.label_studio.source import LabelStudio
 from tests.support.tree import ROOT
 
 FILE = ROOT / "README.md"
@@ -25,13 +24,16 @@ BEGIN, END = "<!-- tables -->\n", "<!-- end of tables -->\n"
 
 #: Options that do nothing in this version: it has no daemon.
 LATER = frozenset({"publish_every"})
-#: What fills the variables that every platform has.
-EVERYWHERE: Mapping[str, str] = {
+
+#: Variables of every platform, in the words of this one.
+VARIABLES: Mapping[str, str] = {
     "project": "id of the project",
-    "item": "id of the task, or of the annotation",
+    "item": "id of the task or annotation",
     "kind": "`task` or `annotation`",
-    "version": "the document's version: when it was changed last, and created",
+    "version": "version of the document: when it was changed last, and when it was created",
 }
+
+Row = Sequence[str]
 
 
 def text() -> str:
@@ -45,8 +47,9 @@ def snippets(language: str) -> list[str]:
 
 
 def inline() -> list[str]:
-    """Return what stands in single backticks, line breaks undone."""
-    prose = re.sub(r"^```.*?^```$", "", text(), flags=re.MULTILINE | re.DOTALL)
+    """Return what stands in single backticks outside of blocks and tables made here, line breaks undone."""
+    own = text().replace(written_tables(), "")
+    prose = re.sub(r"^```.*?^```$", "", own, flags=re.MULTILINE | re.DOTALL)
     return [" ".join(found.split()) for found in re.findall(r"`([^`]+)`", prose)]
 
 
@@ -57,80 +60,75 @@ def written_tables() -> str:
 
 def tables() -> str:
     """Return what has to stand there."""
+    assert {"project", *ITEM_FIELDS} == set(VARIABLES)
     registry = built_in()
-    prefix, archive = registry.sinks["prefix"].options, registry.sinks["zip"].options
-    source = registry.sources["label_studio"]
-    variables = {**EVERYWHERE, **registry_variables(source)}
-    parts = [
-        "### Options of a sink\n",
-        _table(("option", "default", "meaning"), _sink_rows(prefix, archive)),
-        "### Options of a Label Studio platform\n",
-        _table(("option", "default", "meaning"), _rows(source.options, source.defaults)),
-        "### Variables of `path` and `name`\n",
-        "An archive's `name` takes those of the project only.\n",
-        _table(("Label Studio", "what fills it"), [(f"`{{{name}}}`", word) for name, word in variables.items()]),
-        "### Options of one pass (`sync`, `export`)\n",
-        _table(("option", "meaning"), _pass_rows()),
-    ]
-    return "\n".join(parts)
+    studio = registry.sources["label_studio"]
+    variables = {**VARIABLES, **LabelStudio.variables}
+    option = ("option", "default", "meaning")
+    return "\n".join(
+        [
+            "### Options of a sink\n",
+            _table(option, _sink_rows(registry.sinks["zip"].options)),
+            "### Options of a Label Studio platform\n",
+            _table(option, _rows(studio.options, studio.defaults)),
+            "### Variables of `path`\n",
+            _table(("variable", "Label Studio"), [(f"`{{{name}}}`", words) for name, words in variables.items()]),
+            "### Options of one pass\n",
+            _table(("`sync`, `export`", "meaning"), _pass_rows()),
+        ]
+    )
 
 
-def registry_variables(plugin: SourcePlugin) -> Mapping[str, str]:
-    """Return the path variables of a platform's own."""
-    found: Mapping[str, str] = plugin.create.__annotations__["return"].variables
-    return found
-
-
-def _sink_rows(prefix: type[BaseModel], archive: type[BaseModel]) -> Iterator[Sequence[str]]:
+def _sink_rows(archive: type[BaseModel]) -> Iterator[Row]:
     for name, info in archive.model_fields.items():
-        if name in LATER:
-            continue
-        shared = SinkOptions.model_fields.get(name)
-        assert (name in prefix.model_fields) == (shared is not None), name
-        only = "" if shared else " (zip)"
-        yield f"`{name}`{only}", _default(shared or info), (shared or info).description or ""
+        # Where a sink says it in words of its own, the common ones cover both.
+        common = SinkOptions.model_fields.get(name)
+        if name not in LATER:
+            yield f"`{name}`" + ("" if common else " (zip)"), _default(common or info), _words(common or info)
 
 
-def _rows(
-    model: type[BaseModel], references: Mapping[str, Sequence[str]], before: str = ""
-) -> Iterator[Sequence[str]]:
+def _rows(model: type[BaseModel], references: Mapping[str, Sequence[str]], above: str = "") -> Iterator[Row]:
     for name, info in model.model_fields.items():
-        inner = info.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from _rows(inner, {}, f"{before}{name}.")
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            yield from _rows(info.annotation, {}, f"{above}{name}.")
             continue
-        found = [f"`{each}`" for each in references.get(name, ())]
-        fallback = _default(info)
-        yield f"`{before}{name}`", ", else ".join([*found, *([fallback] if info.is_required() < bool(found) or not found else [])]), info.description or ""  # noqa: E501
+        found = [f"`{reference}`" for reference in references.get(name, ())]
+        if not (found and info.is_required()):
+            found.append(_default(info))
+        yield f"`{above}{name}`", ", else ".join(found), _words(info)
+
+
+def _pass_rows() -> Iterator[Row]:
+    for field, hint in get_type_hints(PassFlags, include_extras=True).items():
+        told = next(each for each in hint.__metadata__ if isinstance(each, Parameter))
+        names = " ".join(f"`{name}`" for name in told.name or (f"--{field.replace('_', '-')}",))
+        yield f"{names} {told.metavar or ''}".rstrip(), told.help or ""
+
+
+def _words(info: FieldInfo) -> str:
+    assert info.description, info
+    return info.description
 
 
 def _default(info: FieldInfo) -> str:
     if info.is_required():
         return "required"
     value = info.get_default(call_default_factory=True, validated_data={})
-    if value is None or value == [] or value is PydanticUndefined:
+    readers = {getattr(each, "func", None) for each in info.metadata}
+    if value is None or value == []:
         return ""
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
     if isinstance(value, list):
         return " ".join(f"`{each}`" for each in value)
-    if isinstance(value, float) and DURATION_PATTERN in repr(info.metadata):
-        return f"`{show_duration(value).replace(' ', '')}`"
-    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+    if seconds in readers:
+        return f"`{show_duration(value)}`"
+    if size_in_bytes in readers:
+        return f"`{value // 2**20}MiB`" if value % 2**30 else f"`{value // 2**30}GiB`"
+    # As YAML has it: `false`, `0.5`, `60`.
+    return f"`{value:g}`" if isinstance(value, float) else f"`{str(value).lower() if value is False else value}`"
 
 
-def _pass_rows() -> Iterator[Sequence[str]]:
-    arguments: Any = app["sync"].assemble_argument_collection(parse_docstring=False)
-    names = set(PassFlags.__dataclass_fields__)
-    for argument in arguments:
-        if argument.keys and argument.keys[-1] in names:
-            shown = argument.parameter.metavar
-            yield ", ".join(f"`{each}`" for each in argument.names) + (f" {shown}" if shown else ""), argument.parameter.help
-
-
-def _table(heads: Sequence[str], rows: Iterator[Sequence[str]] | list[tuple[str, str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |\n" for line in lines)
+def _table(heads: Row, rows: Iterable[Row]) -> str:
+    return "".join(f"| {' | '.join(row)} |\n" for row in (heads, ["---"] * len(heads), *rows))
 
 
 def main() -> None:
@@ -140,7 +138,6 @@ def main() -> None:
     assert begin, "the mark where tables begin is gone"
     assert end, "the mark where tables end is gone"
     FILE.write_text(f"{head}{BEGIN}{tables()}{END}{tail}", "utf-8")
-    assert set(ITEM_FIELDS) | {"project"} == set(EVERYWHERE)
 
 
 if __name__ == "__main__":

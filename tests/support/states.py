@@ -8,7 +8,7 @@ from pathlib import Path
 
 from syncer.model.checkpoint import Candidate, Change, CommitGroup, LegSpec, OwedItem, Verdict
 from syncer.model.entries import Container, Leg, Published, StoredRow
-from syncer.model.refs import AnnotationRef, Cursor, ItemKey, PartitionKey
+from syncer.model.refs import AnnotationRef, Cursor, GroupKey, ItemKey, PartitionKey
 from syncer.model.rows import ManifestRow, decode_row
 from syncer.ports import Ledger, StateStore, Unit
 from syncer.state import open_state
@@ -65,10 +65,10 @@ def row(
 ) -> StoredRow:  # fmt: skip
     """Return a stored row, at `<item>.json` unless told otherwise."""
     of = key(item) if isinstance(item, str) else item
-    return StoredRow(
-        of, version, path or f"{of.item}.json", container, size, sha256(f"{of.item} {version}".encode()),
-        fields or {}, group, leg.fingerprint,
-    )  # type: ignore[arg-type]  # fmt: skip  # a group is a string
+    digest = sha256(f"{of.item} {version}".encode())
+    member = None if group is None else GroupKey(group)
+    where = path or f"{of.item}.json"
+    return StoredRow(of, version, where, container, size, digest, fields or {}, member, leg.fingerprint)
 
 
 def put(*items: str | StoredRow, leg: LegSpec = LAKE) -> list[Change]:

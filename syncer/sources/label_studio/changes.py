@@ -9,7 +9,7 @@ count can be overtaken by an annotator, hence a second look before a sweep.
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -144,11 +144,12 @@ class Changes:
         listing = self.server.lean(self.reader)
         ceiling, newest = await listing.newest()
         self._begin(listing)
-        base = self.tally.base(newest.total)
+        base, created = self.tally.base(newest.total), _newest(newest.rows)
         can_narrow = not self.reader.choice.include_cancelled
         if self.at.stage == "delta":
             # What is not finished any more was on the delta, and withdrawn there.
-            self.at = replace(self.at.sweeping(ceiling, base), narrowed=can_narrow)
+            sweep = self.at.sweeping()
+            self.at = replace(sweep, ceiling=ceiling, base=base, created=created, narrowed=can_narrow)
             return
         start = self.at.start
         if start is None and newest.rows:
@@ -160,6 +161,7 @@ class Changes:
             start=start,
             ceiling=ceiling,
             base=base,
+            created=created,
             inline=fresh or self.known.refetch,
             # Known items that are not finished any more have to be listed to be withdrawn.
             narrowed=fresh and can_narrow,
@@ -180,14 +182,11 @@ class Changes:
         else:
             asked = [item.key for row in rows for item in row.others]
         known = await self.known.has(asked) if asked and self.known.live else frozenset[ItemKey]()
-        moved = self.tally.changed(rows, known, self.at.ceiling) if delta else self.tally.listed(rows)
-        newest = rows[-1].id
-        self.at = replace(
-            self.at,
-            after=newest if delta else through,
-            top=max(self.at.top, newest) if delta else 0,
-            moved=self.at.moved + moved,
-        )
+        moved = self.tally.changed(rows, known, self.at.created) if delta else self.tally.listed(rows)
+        if delta:
+            newest = max((moment for moment in (self.at.newest, _newest(rows)) if moment), default=None)
+            self.at = replace(self.at, newest=newest)
+        self.at = replace(self.at, after=rows[-1].id if delta else through, moved=self.at.moved + moved)
         return page_of(rows, known, self.at.cursor(), total, closes=not self._windowed)
 
     # ------------------------------------------------------------------------------------------ the job
@@ -209,3 +208,8 @@ class Changes:
     def _window(self) -> tuple[Filter, ...]:
         since = (changed_since(self.select.since),) if self.select.since is not None else ()
         return (*since, *self._until)
+
+
+def _newest(rows: Sequence[Row]) -> datetime | None:
+    """Return when the newest of some tasks was created."""
+    return max((moment_of(row.created_at) for row in rows if row.created_at), default=None)

@@ -36,12 +36,13 @@ class Position(
     start: datetime | None = None
     #: Tasks up to this id are covered by the running stage.
     after: int = 0
-    #: Highest id that there was when the last listing of everything began, or at the end of the last pass.
+    #: Highest id that there was when the running listing of everything began.
     ceiling: int = 0
     #: How often the running delta has looked at everything that changed.
     looks: int = 0
-    #: Highest id that the running delta showed.
-    top: int = 0
+    #: Creation of the newest task that `base` counts, and of the newest that the running delta showed.
+    created: datetime | None = None
+    newest: datetime | None = None
     #: The running full pass carries documents; the server leaves out what is not finished.
     inline: bool = False
     narrowed: bool = False
@@ -66,14 +67,14 @@ class Position(
             stage="rest",
             under=self.under,
             watermark=watermark,
-            ceiling=max(self.ceiling, self.top),
+            created=max((moment for moment in (self.created, self.newest) if moment), default=None),
             base=self.base + self.moved,
             full_at=watermark if complete else self.full_at,
         )
 
-    def sweeping(self, ceiling: int, base: int) -> "Position":
+    def sweeping(self) -> "Position":
         """Return the position at the beginning of a sweep, which goes on with the pass of a delta."""
-        return replace(self, stage="sweep", after=0, looks=0, ceiling=ceiling, top=0, base=base, moved=0)
+        return replace(self, stage="sweep", after=0, looks=0, newest=None, moved=0)
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -130,7 +130,8 @@ class Reader:
             raise _without_annotations(task)
         if self.kind == "annotation":
             parts = _LIST.decode(_SLICES.decode(raw)["annotations"])
-            return self._annotations(task.id, task.updated_at, fields_of(task), heads, parts)
+            row = self._annotations(task.id, task.updated_at, fields_of(task), heads, parts)
+            return replace(row, created_at=task.created_at)
         kept = [head for head in heads if self.choice.reason_against(head) is None]
         return self._task(task, heads, kept, raw)
 
@@ -140,14 +141,15 @@ class Reader:
             # Taken for "none", it would close the task's group on nothing.
             raise _without_annotations(task)
         if self.kind == "annotation":
-            return self._annotations(task.id, task.updated_at, fields_of(task), heads or [], None)
+            row = self._annotations(task.id, task.updated_at, fields_of(task), heads or [], None)
+            return replace(row, created_at=task.created_at)
         return self._task(task, heads or [], [], None)
 
     def _task(self, task: Task, heads: list[Head], kept: list[Head], raw: Raw | None) -> Row:
         key = ItemKey("task", self.project, None, None, str(task.id))
         reason = self.choice.reason_against_task(task, heads)
         if reason is not None:
-            return Row(task.id, task.updated_at, others=(Withdrawal(key, reason),))
+            return Row(task.id, task.updated_at, others=(Withdrawal(key, reason),), created_at=task.created_at)
         document = None if raw is None else self._document(raw, heads, kept)
         fields = {**fields_of(task), "created_at": task.created_at, "updated_at": task.updated_at}
         ref = AnnotationRef(
@@ -158,7 +160,7 @@ class Reader:
             fields=details_of(kept, fields) if kept else fields,
             inline=document,
         )
-        return Row(task.id, task.updated_at, refs=(ref,))
+        return Row(task.id, task.updated_at, refs=(ref,), created_at=task.created_at)
 
     def _document(self, raw: Raw, heads: list[Head], kept: list[Head]) -> bytes:
         slices = _SLICES.decode(raw)

@@ -76,6 +76,8 @@ class Row:
     group: GroupKey | None = None
     #: Why the documents of the task can't be read, if they can't.
     broken: str | None = None
+    #: As served; empty where the task itself was not.
+    created_at: str = ""
 
     @property
     def keys(self) -> tuple[ItemKey, ...]:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from syncer.model.refs import ItemKey
 from syncer.sources.label_studio.documents import Reader
 from syncer.sources.label_studio.queries import Filter, annotated, skipped, time_text
-from syncer.sources.label_studio.rows import Row
+from syncer.sources.label_studio.rows import Row, moment_of
 
 #: Most tasks of a delta that are remembered until the sweep meets them.
 REMEMBERED = 20_000
@@ -62,11 +62,11 @@ class Tally:
             self._shown.difference_update([row.id for row in rows])
         return sum(bool(row.refs) for row in rows) if self.of_finished else 0
 
-    def changed(self, rows: Sequence[Row], known: Collection[ItemKey], ceiling: int) -> int:
+    def changed(self, rows: Sequence[Row], known: Collection[ItemKey], created: datetime | None) -> int:
         """Return what rows of a delta add or take away.
 
         A finished task is new unless its item is known; one that is not finished leaves if it was known. Of all
-        tasks, those above the `ceiling` of the last pass are new.
+        tasks, those created after the newest of the last count are new: ids would not tell, they are given twice.
         """
         moved = 0
         for row in rows:
@@ -74,7 +74,7 @@ class Tally:
                 now = bool(row.refs)
                 before = any(key in known for key in row.keys)
             else:
-                now, before = True, row.id <= ceiling
+                now, before = True, not _is_after(row, created)
             moved += now - self._fresh.get(row.id, before)
             if row.updated_at >= self._mark:
                 self._fresh[row.id] = now
@@ -88,3 +88,8 @@ class Tally:
     def unmet(self) -> bool:
         """Whether a sweep may have missed what the delta had shown: deleted in between, and seen by this pass."""
         return self._shown is None or bool(self._shown)
+
+
+def _is_after(row: Row, created: datetime | None) -> bool:
+    """Tell whether a task was created after a moment; one that can't be read counts as old."""
+    return bool(row.created_at) and (created is None or moment_of(row.created_at) > created)

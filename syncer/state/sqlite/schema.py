@@ -50,6 +50,9 @@ def connect(path: Path | None, *, busy_seconds: float) -> sqlite3.Connection:
 
 def connect_readonly(path: Path, *, busy_seconds: float) -> sqlite3.Connection:
     """Open a database for reading only. One that does not exist yet (or has no bytes) reads as an empty one."""
+    if path.exists() and not path.is_file():
+        message = f"the state sqlite:{path} is not a file"
+        raise SettingsError(message, hint="name a file in the setting `state`")
     if not path.exists() or path.stat().st_size == 0:
         connection = connect(None, busy_seconds=busy_seconds)
         _set(connection, "query_only = ON")

@@ -7,6 +7,8 @@ import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
+
 from syncer.cli.merged import merged
 from syncer.model.errors import Exit
 from syncer.model.refs import ItemKey
@@ -137,6 +139,39 @@ def test_rule_4_a_destination_of_another_job_is_refused(run: Run, config: Path) 
     ended = run("adopt", "file:///elsewhere", "--job", "files")
     assert (ended.code, "lake" in ended.words()) == (Exit.SETTINGS, True)
     assert run("adopt", "file:///elsewhere", "--job", "flies").code == Exit.USAGE
+
+
+@pytest.mark.parametrize(("job", "to"), [("files", "lake/"), ("archive", "box/7.zip")])
+def test_rule_4_an_export_is_adopted(run: Run, config: Path, job: str, to: str) -> None:
+    """A job takes over what an export wrote, fetches nothing of it again, and goes on from there."""
+    (config.parent / "box").mkdir()
+    export = run("export", "mem", "--project", "7", "--to", to, "-o", "json").json()[0]["job"]
+    adopted = run("adopt", to.removesuffix("7.zip"), "--job", job, "-o", "json")
+    assert (adopted.code, adopted.json()[0]["counts"]["stored"]) == (Exit.DONE, 0)
+    again = run("sync", job, "-o", "json")
+    assert (again.code, again.json()[0]["counts"]["stored"]) == (Exit.DONE, 0)
+    assert len(run("manifest", job, "-o", "jsonl").out.splitlines()) == 5
+    assert run("verify", job, "--deep", "-o", "json").json() == []
+    assert export not in [row["job"] for row in run("status", "-o", "json").json()]
+
+
+def test_rule_4_a_destination_of_a_lost_state_is_adopted(run: Run, config: Path) -> None:
+    """A job of a new state takes over what the same job of a lost one wrote."""
+    run("sync", "files")
+    config.write_text(config.read_text().replace("state.db", "other.db"))
+    adopted = run("adopt", config.parent / "lake", "--job", "files", "-o", "json")
+    assert (adopted.code, adopted.json()[0]["counts"]["stored"]) == (Exit.DONE, 0)
+    assert run("verify", "files", "--deep", "-o", "json").json() == []
+
+
+def test_adopt_does_not_guess_among_several_owners(run: Run, config: Path) -> None:
+    """Where two jobs have a manifest, neither of them is taken."""
+    for name in ("one", "two"):
+        folder = config.parent / "lake" / "_manifest" / name
+        folder.mkdir(parents=True)
+        (folder / "owner.json").write_text(json.dumps({"job": name}))
+    ended = run("adopt", "lake/", "--job", "files")
+    assert (ended.code, "one, two" in ended.words()) == (Exit.SETTINGS, True)
 
 
 def test_compact(run: Run, config: Path, platform: MemoryPlatform) -> None:

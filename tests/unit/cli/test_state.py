@@ -107,12 +107,23 @@ def test_what_is_no_copy_is_not_taken(run: Run, config: Path) -> None:
 
 
 def test_a_job_is_renamed(run: Run, config: Path) -> None:
-    """The state follows a new name; one that is taken is refused."""
-    del config
+    """State and manifest follow a new name, nothing is fetched again, and a name that is taken is refused."""
     run("sync")
-    assert run("state", "rename", "files", "archive", "--yes").code == Exit.USAGE
+    assert run("state", "rename", "files", "archive", "--yes").code == Exit.SETTINGS
     assert run("state", "rename", "files", "records", "--yes").code == Exit.DONE
-    assert ("records", 5) in [(row["job"], row["items"]) for row in run("status", "-o", "json").json()]
+    config.write_text(config.read_text().replace("files:", "records:"))
+    again = run("sync", "records", "-o", "json")
+    assert (again.code, again.json()[0]["counts"]["stored"]) == (Exit.DONE, 0)
+    assert len(run("manifest", "records", "-o", "jsonl").out.splitlines()) == 5
+    assert run("verify", "--deep", "-o", "json").json() == []
+    assert [row["job"] for row in run("status", "-o", "json").json()] == ["records", "archive"]
+
+
+def test_a_job_that_no_configuration_knows_keeps_its_name(run: Run, config: Path) -> None:
+    """Where its destinations are is not known, so its manifest could not follow."""
+    run("sync", "files")
+    config.write_text(config.read_text().replace("files:", "others:"))
+    assert run("state", "rename", "files", "records", "--yes").code == Exit.SETTINGS
 
 
 def test_a_state_in_memory_is_not_copied(run: Run, config: Path) -> None:

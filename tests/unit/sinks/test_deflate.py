@@ -84,7 +84,7 @@ def test_any_body_comes_back(body: bytes, cut: int) -> None:
 
 @given(data=st.data())
 def test_a_changed_payload_is_found_out(data: st.DataObject) -> None:
-    """A flipped bit, a lost tail or a wrong size is damage, unless the bit has no meaning and the document is the same."""
+    """A flipped bit, a lost tail or a wrong size is damage, unless the document is the same all the same."""
     packed = pack(TEXT)
     payload = bytearray(content(packed))
     kind = data.draw(st.sampled_from(["flip", "cut", "size"]))

@@ -84,10 +84,7 @@ def test_a_flipped_byte_costs_no_more_than_its_entry(
     finish: bool,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """In a header or in a payload, the walk finds its way to the next entry; nothing protects a name.
-
-    A flipped name can be that of another entry, which it then replaces.
-    """
+    """In a header or in a payload, the walk finds its way to the next entry; a flipped name may be another's."""
     folder = tmp_path_factory.getbasetemp()
     data = partial(folder / "flip", finish=finish)
     content = bytearray(data.read_bytes())

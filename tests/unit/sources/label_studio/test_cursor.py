@@ -43,18 +43,11 @@ def test_a_cursor_of_other_conditions_or_formats_does_not_apply() -> None:
 def test_the_watermark_moves_only_at_the_end_of_a_pass() -> None:
     """While a pass runs, a crash goes back to where the last one stood."""
     later = START + timedelta(hours=1)
-    at = Position(stage="delta", under="x", watermark=START, start=later, after=9, ceiling=5, top=9, base=10, moved=-2)
+    at = Position(stage="delta", under="x", watermark=START, start=later, after=9, base=10, moved=-2, newest=later)
     assert read_cursor(at.cursor(), "x") == at
     rest = at.ended(complete=False)
     assert (rest.stage, rest.watermark, rest.start, rest.after) == ("rest", later, None, 0)
-    assert (rest.base, rest.moved, rest.ceiling, rest.full_at) == (8, 0, 9, None)
+    assert (rest.base, rest.moved, rest.created, rest.full_at) == (8, 0, later, None)
     assert at.ended(complete=True).full_at == later
-    swept = at.sweeping(20, 0)
-    assert (swept.stage, swept.start, swept.after, swept.ceiling, swept.base, swept.moved) == (
-        "sweep",
-        later,
-        0,
-        20,
-        0,
-        0,
-    )
+    swept = at.sweeping()
+    assert (swept.stage, swept.start, swept.after, swept.moved, swept.newest) == ("sweep", later, 0, 0, None)

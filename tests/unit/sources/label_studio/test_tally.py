@@ -1,5 +1,6 @@
 """The tally: what a delta adds to the server's count, however often a task shows up in it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from syncer.model.refs import AnnotationRef, ItemKey, Withdrawal
 from syncer.sources.label_studio.choice import Choice
 from syncer.sources.label_studio.documents import Reader
-from syncer.sources.label_studio.rows import Row
+from syncer.sources.label_studio.rows import Row, moment_of
 from syncer.sources.label_studio.tally import REMEMBERED, Tally
 
 BEGIN = datetime(2026, 11, 22, 12, 0, 10, tzinfo=UTC)
@@ -39,16 +40,16 @@ def tally(kind: str = "task", **choice: str) -> Tally:
 def test_a_task_moves_the_count_by_what_became_of_it(finished: bool, known: bool, moved: int) -> None:
     """New ones add, known ones that left take away, all others change nothing."""
     rows = [row(1, finished=finished)]
-    assert tally().changed(rows, {key(1)} if known else set(), 0) == moved
+    assert tally().changed(rows, {key(1)} if known else set(), None) == moved
 
 
 def test_a_task_that_shows_up_twice_counts_once() -> None:
     """A second look lists what changed since the pass began, and what it counted before."""
     made = tally()
-    assert made.changed([row(1, finished=True, at=FRESH)], set(), 0) == 1
-    assert made.changed([row(1, finished=True, at=FRESH)], set(), 0) == 0
-    assert made.changed([row(1, finished=False, at=FRESH)], set(), 0) == -1
-    assert made.changed([row(1, finished=False, at=FRESH)], {key(1)}, 0) == 0
+    assert made.changed([row(1, finished=True, at=FRESH)], set(), None) == 1
+    assert made.changed([row(1, finished=True, at=FRESH)], set(), None) == 0
+    assert made.changed([row(1, finished=False, at=FRESH)], set(), None) == -1
+    assert made.changed([row(1, finished=False, at=FRESH)], {key(1)}, None) == 0
 
 
 @pytest.mark.parametrize("kind", ["task", "annotation"])
@@ -56,7 +57,7 @@ def test_what_a_sweep_does_not_meet_is_noticed(kind: str) -> None:
     """A task that the delta showed and the sweep did not was deleted in between; unfinished ones do not matter."""
     made = tally(kind)
     assert not made.unmet
-    made.changed([row(1, finished=True), row(2, finished=True), row(3, finished=False)], set(), 0)
+    made.changed([row(1, finished=True), row(2, finished=True), row(3, finished=False)], set(), None)
     made.listed([row(1, finished=True), row(4, finished=True)])
     assert made.unmet
     made.listed([row(2, finished=True)])
@@ -67,18 +68,19 @@ def test_a_delta_too_large_to_remember_counts_as_unmet() -> None:
     """Memory does not grow with the delta: the price is one more sweep."""
     made = tally()
     for first in range(0, REMEMBERED + 1000, 1000):
-        made.changed([row(first + n, finished=True) for n in range(1000)], set(), 0)
+        made.changed([row(first + n, finished=True) for n in range(1000)], set(), None)
     made.listed([row(n, finished=True) for n in range(REMEMBERED + 1000)])
     assert made.unmet
 
 
 def test_where_annotations_are_chosen_all_tasks_are_counted() -> None:
-    """No filter of the server counts the chosen ones; tasks above the last pass's highest id are the new ones."""
+    """No filter of the server counts the chosen ones; tasks created after the last count are the new ones."""
     for made in (tally("annotation"), tally(ground_truth="only")):
         assert made.filters == ((), True)
         assert made.base(300) == 300
-        rows = [row(9, finished=False), row(10, finished=True), row(11, finished=False), row(12, finished=True)]
-        assert made.changed(rows, set(), 10) == 2
+        created = ["2026-11-22T10:00:00Z", "2026-11-22T10:00:00.5Z", "2026-11-22T10:00:01Z", "2026-11-22T11:00:00Z"]
+        rows = [replace(row(n, finished=n % 2 == 0), created_at=at) for n, at in enumerate(created)]
+        assert made.changed(rows, set(), moment_of(created[1])) == 2
         assert made.listed(rows) == 0
 
 
