@@ -1,11 +1,11 @@
-"""Care for what is stored: verify, repair, compact, rebuild, adopt. The commands of the same names call these."""
+"""Care for what is stored: verify, repair, compact, rebuild. The commands of the same names call these."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from syncer.app.library import Syncer
 from syncer.flow.compact import compact_unit
-from syncer.flow.job import Job, RunOptions
+from syncer.flow.job import Job
 from syncer.flow.rebuild import rebuild as rebuild_leg
 from syncer.flow.rebuild import units_of
 from syncer.flow.run import run_id
@@ -97,20 +97,6 @@ async def compact_job(syncer: Syncer, name: str) -> int:
         for unit in await _units(job):
             freed += await compact_unit(job, syncer.store, unit, run=run, clock=syncer.clock, emit=syncer.hub.emit)
     return freed
-
-
-async def adopt(syncer: Syncer, url: str, name: str) -> Report:
-    """Hand a destination over to a job of this configuration, and run it.
-
-    Raises:
-        SettingsError: no sink of the job writes to that place.
-    """
-    job = await syncer.job(name)
-    wanted = url.rstrip("/")
-    if not any(wanted in {sink.url, sink.url.removeprefix("file://")} for sink in job.sinks):
-        places = ", ".join(sink.url for sink in job.sinks)
-        raise SettingsError(f"job {name} does not write to {url}", hint=f"it writes to {places}")
-    return await syncer.sync(name, RunOptions(adopt=True))
 
 
 async def _units(job: Job) -> list[Unit]:

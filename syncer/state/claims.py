@@ -1,4 +1,4 @@
-"""When two claims on a destination meet. Pure."""
+"""Where two claims on a destination can meet. Pure."""
 
 
 def absolute(root: str, path: str) -> str:
@@ -6,11 +6,13 @@ def absolute(root: str, path: str) -> str:
     return f"{root.rstrip('/')}/{path}"
 
 
-def overlap(one: str, other: str) -> bool:
-    """Tell whether one of two claims equals or contains the other.
+def around(place: str) -> list[str]:
+    """Return the claims that would contain a place: itself, and every directory prefix above it."""
+    slashes = [number for number, character in enumerate(place) if character == "/"]
+    return list(dict.fromkeys([*(place[: number + 1] for number in slashes), place]))
 
-    A directory prefix contains everything below it, archives included; an archive contains nothing but itself.
-    """
-    if one == other:
-        return True
-    return (one.endswith("/") and other.startswith(one)) or (other.endswith("/") and one.startswith(other))
+
+def below(place: str) -> tuple[str, str]:
+    """Return the bounds (first, end) of the claims that a place would contain; an archive contains nothing but itself."""
+    # "0" follows "/": everything that begins with the prefix sorts between the two.
+    return (place, f"{place[:-1]}0") if place.endswith("/") else (place, place)

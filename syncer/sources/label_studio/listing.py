@@ -59,7 +59,7 @@ class Listing:
             PartitionGone: the project does not exist any more.
             HttpError: the server is away, or serves nothing that can be read.
         """
-        suspect, patient = span.suspect, False
+        suspect, patient, too_much = span.suspect, False, 0
         limit = max(1, suspect // 2) if suspect else self.pace.rows
         while True:
             try:
@@ -74,10 +74,13 @@ class Listing:
                     continue
                 if limit == 1:
                     return await self._broken(span, error)
-                if not isinstance(error, Unreadable):
-                    self.pace.failed(limit)
+                if not isinstance(error, Unreadable) and not span.suspect:
+                    # A row that makes every page fail is no reason for small ones: only the first size counts.
+                    too_much = too_much or limit
                 suspect, limit = limit, limit // 2
                 continue
+            if too_much:
+                self.pace.failed(too_much)
             if chunk.rest is not None and suspect > len(chunk.rows):
                 return replace(chunk, rest=replace(chunk.rest, suspect=suspect - len(chunk.rows)))
             return chunk

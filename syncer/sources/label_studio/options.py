@@ -69,7 +69,10 @@ class LabelStudioOptions(PlatformOptions):
         default=600.0, description="How far a listing of changes looks back: rows show up later than their time says."
     )
     page_size: int = Field(
-        default=250, ge=1, le=1000, description="Tasks of the first page; later ones follow the server's pace."
+        default=20,
+        ge=1,
+        le=1000,
+        description="Tasks of the first page; later ones follow the server's pace and the size of documents.",
     )
     read_ahead: int = Field(default=4, ge=1, le=16, description="Pages of a project that are read side by side.")
     volatile: list[str] = Field(

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-#: A page that came in less than this many seconds, and is smaller than `SMALL`, may grow.
+#: A page that came in less than this many seconds may grow.
 QUICK = 2.0
 #: A page that took longer is halved next time.
 SLOW = 15.0
-SMALL = 2 * 1024 * 1024
-LARGE = 8 * 1024 * 1024
-GROWTH = 1.5
+#: Bytes of a page to aim at: memory holds a few pages at once, whatever the size of a document.
+AIM = 2 * 1024 * 1024
+#: Growth from one page to the next: at first, and after a page was too much for the server.
+STEEP, GENTLE = 4.0, 1.5
 
 
 @dataclass(slots=True)
@@ -17,19 +18,31 @@ class Pace:
 
     rows: int
     most: int
+    growth: float = STEEP
 
     def note(self, rows: int, seconds: float, size: int) -> None:
         """Learn from a page that came: its rows, how long it took, its bytes."""
-        if seconds > SLOW or size > LARGE:
-            self.rows = max(1, min(self.rows, rows) // 2)
-        elif rows >= self.rows and seconds < QUICK and size < SMALL:
-            self.rows = min(self.most, int(self.rows * GROWTH) + 1)
+        fits = max(1, AIM * rows // size) if rows and size else self.most
+        if seconds > SLOW:
+            self.failed(rows)
+        elif fits < self.rows:
+            self.rows = fits
+        elif rows >= self.rows and seconds < QUICK:
+            self.rows = min(self.most, fits, int(self.rows * self.growth) + 1)
 
     def failed(self, rows: int) -> None:
-        """Learn that a page of so many rows did not come at all."""
-        self.rows = max(1, min(self.rows, rows // 2))
+        """Learn that a page of so many rows did not come, and a smaller one did."""
+        self.threshold = max(1, rows // 2)
+        self.rows = min(self.rows, self.threshold)
+        self.growth = GENTLE
 
     def cap(self, rows: int) -> None:
         """Learn that the server never serves more rows than this."""
         self.most = rows
         self.rows = min(self.rows, rows)
+
+    def _grown(self) -> int:
+        careful = int(self.rows * CAREFUL) + 1
+        if not self.threshold:
+            return self.rows * GROWTH
+        return max(careful, min(self.rows * GROWTH, self.threshold))

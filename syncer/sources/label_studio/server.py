@@ -15,7 +15,7 @@ from syncer.sources.label_studio.options import LabelStudioOptions
 from syncer.sources.label_studio.pace import Pace
 from syncer.sources.label_studio.queries import LEAN, LEAN_HEADS, WHOLE_ANNOTATIONS, WHOLE_TASKS, Filter, Shape
 
-#: Rows of a page by what they carry: where it begins, and where its growth ends.
+#: Most rows of a page by what they carry: side by side in complete listings, and alone in listings of changes.
 MOST_WHOLE = 1000
 LEAN_ROWS, MOST_LEAN = 5_000, 10_000
 HEAD_ROWS, MOST_HEADS = 1_000, 2_000
@@ -51,10 +51,12 @@ class Server:
         return self._listing(reader, shape, Pace(self.options.page_size, MOST_WHOLE), filters)
 
     def lean(self, reader: Reader, filters: tuple[Filter, ...] = (), *, wide: bool = False) -> Listing:
-        """Return a listing of identities, times and names; `wide`: begin with the largest pages."""
+        """Return a listing of identities, times and names; `wide`: in the largest pages."""
         if reader.needs_heads:
-            return self._listing(reader, LEAN_HEADS, Pace(MOST_HEADS if wide else HEAD_ROWS, MOST_HEADS), filters)
-        return self._listing(reader, LEAN, Pace(MOST_LEAN if wide else LEAN_ROWS, MOST_LEAN), filters)
+            rows = MOST_HEADS if wide else HEAD_ROWS
+            return self._listing(reader, LEAN_HEADS, Pace(rows, rows), filters)
+        rows = MOST_LEAN if wide else LEAN_ROWS
+        return self._listing(reader, LEAN, Pace(rows, rows), filters)
 
     def _listing(self, reader: Reader, shape: Shape, pace: Pace, filters: tuple[Filter, ...]) -> Listing:
         return Listing(self.api, reader, shape, pace, self.clock, self.emit, filters)

@@ -10,7 +10,7 @@ from syncer.model.entries import Leg
 from syncer.model.errors import SettingsError
 from syncer.model.refs import ItemKey, PartitionKey
 from syncer.ports import JobStatus
-from syncer.state.claims import absolute, overlap
+from syncer.state.claims import absolute, around, below
 from syncer.state.names import short
 from syncer.state.sqlite.debts import OWED, owed_item
 from syncer.state.sqlite.opening import job_id
@@ -45,23 +45,22 @@ def claim(connection: sqlite3.Connection, job: str, root: str, paths: Sequence[s
     Raises:
         SettingsError: another job has one of them, or lies inside or around it.
     """
-    others = connection.execute(
-        "SELECT j.name, c.root, c.path FROM claims AS c JOIN jobs AS j ON j.id = c.job WHERE j.name <> ?", (job,)
-    ).fetchall()
-    for path in paths:
-        for other, their_root, their_path in others:
-            mine, theirs = absolute(root, path), absolute(their_root, their_path)
-            if overlap(mine, theirs):
-                where = mine if mine == theirs else f"{mine} (which meets {theirs})"
-                message = f"job {job} can't write to {where}: it belongs to job {other}"
-                raise SettingsError(
-                    message,
-                    hint=f"give one of the jobs another sink path, or forget the other: `syncer state reset {other}`",
-                )
+    places = [absolute(root, path) for path in paths]
+    for place in places:
+        taken = connection.execute(
+            "SELECT j.name, c.place FROM claims AS c JOIN jobs AS j ON j.id = c.job WHERE j.name <> ?1"
+            " AND (c.place IN (SELECT value FROM json_each(?2)) OR (c.place >= ?3 AND c.place < ?4)) ORDER BY c.place",
+            (job, json.dumps(around(place)), *below(place)),
+        ).fetchone()
+        if taken is not None:
+            other, theirs = taken
+            where = place if place == theirs else f"{place} (which meets {theirs})"
+            message = f"job {job} can't write to {where}: it belongs to job {other}"
+            hint = f"give one of the jobs another sink path, or forget the other: `syncer state reset {other}`"
+            raise SettingsError(message, hint=hint)
     number = _known(connection, job)
     connection.executemany(
-        "INSERT INTO claims (job, root, path) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        [(number, root, path) for path in paths],
+        "INSERT INTO claims (place, job) VALUES (?, ?) ON CONFLICT DO NOTHING", [(place, number) for place in places]
     )
 
 

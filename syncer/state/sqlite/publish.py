@@ -11,11 +11,6 @@ from syncer.state.sqlite import outbox
 from syncer.state.sqlite.rows import COLUMNS, PUBLISH_ITEMS, manifest_row, shown, stored
 from syncer.state.sqlite.session import Session
 
-_FORGET_PENDING = (
-    "UPDATE positions SET pending = 0, pending_live = 0, pending_bytes = 0, pending_context = 0"
-    " WHERE id IN (SELECT value FROM json_each(?))"
-)
-
 
 def stage(connection: sqlite3.Connection, session: Session, leg: Leg, swaps: bytes) -> None:
     """Record a swap list."""
@@ -37,8 +32,7 @@ def publish(
         " WHERE p.op = 'delete' AND p.position IN (SELECT value FROM json_each(?)))",
         (positions,),
     )
-    connection.execute("DELETE FROM pending WHERE position IN (SELECT value FROM json_each(?))", (positions,))
-    connection.execute(_FORGET_PENDING, (positions,))
+    _drop_pending(connection, positions)
     connection.execute(
         "UPDATE positions SET published_cursor = cursor, published_moved = moved, published_pass = pass"
         " WHERE id IN (SELECT value FROM json_each(?))",
@@ -66,10 +60,7 @@ def rollback(connection: sqlite3.Connection, session: Session, leg: Leg) -> int:
     positions = session.of_leg(leg)
     for position in session.positions[leg].values():
         session.joined.pop(position, None)
-    dropped = connection.execute(
-        "DELETE FROM pending WHERE position IN (SELECT value FROM json_each(?))", (positions,)
-    ).rowcount
-    connection.execute(_FORGET_PENDING, (positions,))
+    dropped = _drop_pending(connection, positions)
     connection.execute(
         "UPDATE positions SET cursor = published_cursor, moved = published_moved, pass = published_pass"
         " WHERE id IN (SELECT value FROM json_each(?))",
@@ -99,6 +90,26 @@ def put_containers(connection: sqlite3.Connection, leg_unit: int, containers: It
         " sha256 = excluded.sha256, live = excluded.live, dead = excluded.dead",
         [(leg_unit, c.name, c.tag, c.size, c.sha256, c.live, c.dead) for c in containers],
     )
+
+
+def _drop_pending(connection: sqlite3.Connection, positions: str) -> int:
+    """Remove the unpublished rows of these positions; return how many there were."""
+    mine, all_ = connection.execute(
+        "SELECT coalesce(sum(pending) FILTER (WHERE id IN (SELECT value FROM json_each(?))), 0), coalesce(sum(pending), 0)"
+        " FROM positions",
+        (positions,),
+    ).fetchone()
+    if mine == all_:
+        # Without a condition SQLite drops whole pages instead of row after row.
+        connection.execute("DELETE FROM pending")
+    else:
+        connection.execute("DELETE FROM pending WHERE position IN (SELECT value FROM json_each(?))", (positions,))
+    connection.execute(
+        "UPDATE positions SET pending = 0, pending_live = 0, pending_bytes = 0, pending_context = 0"
+        " WHERE id IN (SELECT value FROM json_each(?))",
+        (positions,),
+    )
+    return int(mine)
 
 
 def _tell(connection: sqlite3.Connection, session: Session, leg: Leg, run: str, at: str) -> int:

@@ -38,7 +38,7 @@ UPSERT_PENDING = (
 
 PUBLISH_ITEMS = (
     f"INSERT INTO items ({COLUMNS}) SELECT {COLUMNS} FROM pending"  # noqa: S608  # names of this module
-    " WHERE op <> 'delete' AND position IN (SELECT value FROM json_each(?)) ORDER BY id"
+    " WHERE op <> 'delete' AND position IN (SELECT value FROM json_each(?)) ORDER BY position, key"
     f" ON CONFLICT (position, key) DO UPDATE SET {_OVERWRITE}"
 )
 

@@ -188,11 +188,11 @@ CREATE TABLE outbox (
     PRIMARY KEY (leg_unit, first)
 );
 
+-- Absolute places: directory prefixes end with a slash, names of archives do not.
 CREATE TABLE claims (
+    place TEXT NOT NULL,
     job INTEGER NOT NULL,
-    root TEXT NOT NULL,
-    path TEXT NOT NULL,
-    PRIMARY KEY (job, root, path)
+    PRIMARY KEY (place, job)
 ) WITHOUT ROWID;
 
 CREATE TABLE runs (

@@ -111,7 +111,7 @@ async def test_every_task_is_listed_once_however_ids_are_spread(ids: list[int], 
 
 async def test_a_small_project_takes_two_requests() -> None:
     """One for the highest id and the server's clock, one for everything."""
-    table = Table(*range(1, 101))
+    table = Table(*range(1, 21))
     mirror = await table.mirror()
     await mirror.sync()
     assert len(table.http.requests) == 2

@@ -1,6 +1,6 @@
 """Pace: page sizes follow the server."""
 
-from syncer.sources.label_studio.pace import LARGE, SLOW, SMALL, Pace
+from syncer.sources.label_studio.pace import AIM, SLOW, Pace
 
 
 def test_quick_full_pages_grow_up_to_the_most() -> None:
@@ -27,14 +27,36 @@ def test_slow_or_heavy_pages_shrink_and_mediocre_ones_stay() -> None:
     pace = Pace(100, 300)
     pace.note(100, SLOW + 1, 1000)
     assert pace.rows == 50
-    pace.note(50, 0.1, LARGE + 1)
-    assert pace.rows == 25
-    pace.note(25, 0.1, SMALL + 1)
-    assert pace.rows == 25
+    pace.note(50, 0.1, 10 * AIM)
+    assert pace.rows == 5
+    pace.note(5, SLOW - 1, AIM // 2)
+    assert pace.rows == 5
 
 
-def test_failures_halve_down_to_one_row_and_a_servers_maximum_binds() -> None:
-    """There is always a page that can be asked for."""
+def test_pages_never_grow_beyond_the_bytes_to_aim_at() -> None:
+    """Documents of 256 kB come eight to a page, those of 2 kB in thousands."""
+    for size, expected in ((256 * 1024, 8), (2 * 1024, 1000)):
+        pace = Pace(20, 1000)
+        for _ in range(6):
+            pace.note(pace.rows, 0.1, pace.rows * size)
+        assert pace.rows == expected
+
+
+def test_after_a_failure_growth_is_careful() -> None:
+    """What failed once is not tried again at once: quickly up to half of it, then step by step."""
+    pace = Pace(200, 1000)
+    pace.failed(200)
+    assert pace.rows == 100
+    pace.rows = 20
+    sizes = []
+    for _ in range(4):
+        pace.note(pace.rows, 0.1, 1000)
+        sizes.append(pace.rows)
+    assert sizes == [80, 100, 121, 146]
+
+
+def test_a_page_can_always_be_asked_for_and_a_servers_maximum_binds() -> None:
+    """Failures end at one row; a maximum is never exceeded."""
     pace = Pace(100, 300)
     for _ in range(10):
         pace.failed(pace.rows)
