@@ -103,6 +103,20 @@ async def test_a_leg_without_a_cursor_is_the_weakest_rule_3(state: State) -> Non
     assert (found.weakest, found.cursors) == (None, {"lake": "c1", "nightly": None})
 
 
+async def test_a_commit_that_fails_writes_nothing(state: State) -> None:
+    """Not even the partition that it would have made; the next one goes through."""
+    stray = row(key("1", "8"))
+    broken = row("2", fields={"a": object()})  # type: ignore[dict-item]  # what no source may yield
+    async with state.open() as store, store.unit("job", unit(), [LAKE]) as ledger:
+        with pytest.raises(TypeError):
+            await ledger.commit(group(changes={"lake": put(stray, "3", broken)}, cursors=at("c1")))
+        assert await cursor(ledger) is None
+        assert await told(ledger) == []
+        await ledger.commit(group(changes={"lake": put(stray, "3")}))
+        assert (await ledger.legs())["lake"].live == 2
+        assert await store.partitions("job") == {SEVEN: 1, partition("8").key: 1}
+
+
 async def test_everything_survives_closing(state: State) -> None:
     """A new session of the same store finds what the last one committed, under a later epoch."""
     async with state.open() as store:

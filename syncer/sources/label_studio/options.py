@@ -69,7 +69,7 @@ class LabelStudioOptions(PlatformOptions):
         default=600.0, description="How far a listing of changes looks back: rows show up later than their time says."
     )
     page_size: int = Field(
-        default=20,
+        default=32,
         ge=1,
         le=1000,
         description="Tasks of the first page; later ones follow the server's pace and the size of documents.",
