@@ -13,6 +13,6 @@ def around(place: str) -> list[str]:
 
 
 def below(place: str) -> tuple[str, str]:
-    """Return the bounds (first, end) of the claims that a place would contain; an archive contains nothing but itself."""
+    """Return the bounds (first, end) of the claims that a place would contain; an archive contains nothing."""
     # "0" follows "/": everything that begins with the prefix sorts between the two.
     return (place, f"{place[:-1]}0") if place.endswith("/") else (place, place)

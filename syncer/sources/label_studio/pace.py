@@ -8,8 +8,8 @@ QUICK = 2.0
 SLOW = 15.0
 #: Bytes of a page to aim at: memory holds a few pages at once, whatever the size of a document.
 AIM = 2 * 1024 * 1024
-#: Growth from one page to the next: at first, and after a page was too much for the server.
-STEEP, GENTLE = 4.0, 1.5
+#: Growth from one page to the next, and once a page was too much for the server.
+GROWTH, CAREFUL = 4, 1.5
 
 
 @dataclass(slots=True)
@@ -18,7 +18,8 @@ class Pace:
 
     rows: int
     most: int
-    growth: float = STEEP
+    #: Half of what was too much once: up to there growth is quick, beyond it careful. 0: nothing was too much yet.
+    threshold: int = 0
 
     def note(self, rows: int, seconds: float, size: int) -> None:
         """Learn from a page that came: its rows, how long it took, its bytes."""
@@ -28,13 +29,12 @@ class Pace:
         elif fits < self.rows:
             self.rows = fits
         elif rows >= self.rows and seconds < QUICK:
-            self.rows = min(self.most, fits, int(self.rows * self.growth) + 1)
+            self.rows = min(self.most, fits, self._grown())
 
     def failed(self, rows: int) -> None:
-        """Learn that a page of so many rows did not come, and a smaller one did."""
+        """Learn that a page of so many rows did not come, or took too long."""
         self.threshold = max(1, rows // 2)
         self.rows = min(self.rows, self.threshold)
-        self.growth = GENTLE
 
     def cap(self, rows: int) -> None:
         """Learn that the server never serves more rows than this."""
@@ -42,7 +42,5 @@ class Pace:
         self.rows = min(self.rows, rows)
 
     def _grown(self) -> int:
-        careful = int(self.rows * CAREFUL) + 1
-        if not self.threshold:
-            return self.rows * GROWTH
-        return max(careful, min(self.rows * GROWTH, self.threshold))
+        quick, careful = self.rows * GROWTH, int(self.rows * CAREFUL) + 1
+        return quick if not self.threshold else max(careful, min(quick, self.threshold))

@@ -95,8 +95,8 @@ def put_containers(connection: sqlite3.Connection, leg_unit: int, containers: It
 def _drop_pending(connection: sqlite3.Connection, positions: str) -> int:
     """Remove the unpublished rows of these positions; return how many there were."""
     mine, all_ = connection.execute(
-        "SELECT coalesce(sum(pending) FILTER (WHERE id IN (SELECT value FROM json_each(?))), 0), coalesce(sum(pending), 0)"
-        " FROM positions",
+        "SELECT coalesce(sum(pending) FILTER (WHERE id IN (SELECT value FROM json_each(?))), 0),"
+        " coalesce(sum(pending), 0) FROM positions",
         (positions,),
     ).fetchone()
     if mine == all_:

@@ -42,17 +42,17 @@ def test_pages_never_grow_beyond_the_bytes_to_aim_at() -> None:
         assert pace.rows == expected
 
 
-def test_after_a_failure_growth_is_careful() -> None:
-    """What failed once is not tried again at once: quickly up to half of it, then step by step."""
+def test_after_a_failure_growth_is_gentle() -> None:
+    """A server that could not make a page is not asked for four times as much right after."""
     pace = Pace(200, 1000)
-    pace.failed(200)
-    assert pace.rows == 100
-    pace.rows = 20
+    pace.note(200, 0.1, 1000)
+    assert pace.rows == 800
+    pace.failed(800)
     sizes = []
-    for _ in range(4):
-        pace.note(pace.rows, 0.1, 1000)
+    for _ in range(3):
         sizes.append(pace.rows)
-    assert sizes == [80, 100, 121, 146]
+        pace.note(pace.rows, 0.1, 1000)
+    assert sizes == [400, 601, 902]
 
 
 def test_a_page_can_always_be_asked_for_and_a_servers_maximum_binds() -> None:
