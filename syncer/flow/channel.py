@@ -1,8 +1,9 @@
-"""A stream between two stages that is bounded in bytes, not in items.
+"""A stream between two stages that is bounded in bytes first, and in items.
 
-Memory then grows with the budget and the largest single item, whatever the sizes of documents are. The
-receiver takes all that is there at once, and may wait until that is worth a hop; it gives the bytes back
-when it is done with them. Closing is the signal, as with every other stream here.
+Memory then grows with the budget and the largest single item, whatever the sizes of documents are; the bound in
+items is for what has to be fetched again if the process dies while the receiver is slow. The receiver takes all
+that is there at once, and may wait until that is worth a hop; it gives the bytes back when it is done with them.
+Closing is the signal, as with every other stream here.
 """
 
 from typing import Generic, TypeVar
@@ -15,9 +16,13 @@ T = TypeVar("T")
 class Channel(Generic[T]):
     """Many senders, one receiver, one event loop."""
 
-    def __init__(self, budget: int) -> None:
-        """Allow `budget` bytes between `send` and `release`; a larger single item passes alone."""
+    def __init__(self, budget: int, most: int = 512) -> None:
+        """Allow `budget` bytes between `send` and `release`, and `most` items that wait to be received.
+
+        A single item larger than the budget passes alone.
+        """
         self._budget = budget
+        self._most = most
         self._items: list[T] = []
         self._held = 0
         #: Items that wake the receiver, and bytes that do.
@@ -35,13 +40,14 @@ class Channel(Generic[T]):
         return self._held
 
     async def send(self, item: T, size: int) -> None:
-        """Hand over an item; waits while the budget is used up.
+        """Hand over an item; waits while there is no room.
 
         Raises:
             anyio.BrokenResourceError: the receiver is gone.
         """
-        while self._held and self._held + size > self._budget and not self._closed:
-            self.poke()
+        while not (self._closed or self._fits(size)):
+            if self._items:
+                self.poke()
             if self._room.is_set():
                 self._room = anyio.Event()
             await self._room.wait()
@@ -65,6 +71,8 @@ class Channel(Generic[T]):
             await self._arrival.wait()
         items, self._items = self._items, []
         self._queued, self._poked = 0, False
+        if items:
+            self._room.set()
         return items
 
     def release(self, size: int) -> None:
@@ -87,3 +95,6 @@ class Channel(Generic[T]):
         self._closed = True
         self._arrival.set()
         self._room.set()
+
+    def _fits(self, size: int) -> bool:
+        return len(self._items) < self._most and (not self._held or self._held + size <= self._budget)

@@ -127,7 +127,7 @@ async def _partition(planner: Planner, listing: Listing, ledger: Ledger, result:
             _add(planner, planned, result)
             tally.note(planned)
             full = full or page.end == "full"
-    state = await ledger.partition(listing.partition.key)
+    state = await ledger.partition(listing.partition.key, frozenset(result.legs))
     for name, leg in result.legs.items():
         leg.withdrawn += len(tally.withdrawn)
         leg.gone += len(tally.gone) + (tally.absent(name, state.live.get(name, 0)) if full else 0)

@@ -58,20 +58,32 @@ class Publisher:
         return published
 
     async def flush(self, leg: LegRun, containers: Sequence[Container] = (), dropped: Sequence[str] = ()) -> int | None:
-        """Write waiting manifest rows as segments, then move HEAD; unsent rows of a dead run go the same way."""
+        """Write waiting manifest rows as segments, then move HEAD once; unsent rows of a dead run go the same way.
+
+        Readers never see half of a publish: HEAD names all its segments and containers in one step, and only then the
+        checkpoint beside it names a cursor that has passed their items.
+        """
         name = leg.sink.name
-        generation: int | None = None
-        while rows := await self.ledger.outbox(name, SEGMENT_ROWS):
+        deletes = leg.sink.on_delete == "delete" and leg.sink.immediate
+        segments: list[SegmentRef] = []
+        deleted: dict[str, StoredRow] = {}
+        last = 0
+        while rows := await self.ledger.outbox(name, SEGMENT_ROWS, last):
             rows = [row for row in rows if row.epoch == rows[0].epoch]
-            segment = await leg.manifest.put_segment(self.unit, rows[0].epoch, rows[0].seq, [r.line for r in rows])
+            lines = [row.line for row in rows]
+            segments.append(await leg.manifest.put_segment(self.unit, rows[0].epoch, rows[0].seq, lines))
             self.emit(SegmentSent(name, len(rows)))
-            generation = await self._move(leg, [segment], containers, dropped)
-            # Bytes go after the row that says so, and before the row is forgotten: a crash repeats it, harmlessly.
-            if leg.sink.on_delete == "delete" and leg.sink.immediate:
-                await leg.session.remove(_deleted(rows))
-            await self.ledger.sent(name, rows[-1].seq)
-        if generation is None and (containers or dropped):
-            generation = await self._move(leg, [], containers, dropped)
+            if deletes:
+                _note_deleted(rows, deleted)
+            last = rows[-1].seq
+        if not segments and not containers and not dropped:
+            return None
+        generation = await self._move(leg, segments, containers, dropped)
+        # Bytes go after the row that says so, and before the row is forgotten: a crash repeats it, harmlessly.
+        if deleted:
+            await leg.session.remove(list(deleted.values()))
+        if segments:
+            await self.ledger.sent(name, last)
         return generation
 
     async def _move(
@@ -87,8 +99,8 @@ class Publisher:
         return generation
 
 
-def _deleted(rows: Sequence[OutboxRow]) -> list[StoredRow]:
-    deleted: dict[str, StoredRow] = {}
+def _note_deleted(rows: Sequence[OutboxRow], deleted: dict[str, StoredRow]) -> None:
+    """Note what the rows delete, by path; a later row may have put something there again."""
     for row in rows:
         line = json.loads(row.line)
         if line["op"] == "put":
@@ -99,4 +111,3 @@ def _deleted(rows: Sequence[OutboxRow]) -> list[StoredRow]:
             deleted[line["path"]] = StoredRow(
                 item, line["version"], line["path"], line["container"], line["size"], line["sha256"]
             )
-    return list(deleted.values())

@@ -10,8 +10,8 @@ from syncer.flow.job import Job
 from syncer.model.checkpoint import LegSpec
 from syncer.model.errors import DestinationChanged, LegFailed, RunFailed
 from syncer.model.events import Emit, Warned
-from syncer.model.refs import Cursor, PartitionKey
 from syncer.model.rows import ManifestRow
+from syncer.model.snapshot import cursors_of, owed_of
 from syncer.ports import Manifest, StateStore, Unit
 
 #: Rows handed to the state at once.
@@ -61,10 +61,10 @@ async def rebuild(
         message = f"{spec.name}: a checkpoint without HEAD"
         raise DestinationChanged(message, hint="run: syncer verify")
     wanted = frozenset(partition.key for partition in unit.partitions)
-    cursors: dict[PartitionKey, Cursor | None] = {
-        _key(each["key"]): (Cursor(each["cursor"]) if each["cursor"] is not None else None)
-        for each in written["partitions"]
-    }
+    try:
+        cursors, owed = cursors_of(written), owed_of(written, spec.name)
+    except ValueError as error:
+        raise DestinationChanged(f"{spec.name}: {error}", hint="run: syncer verify") from error
     count = 0
 
     async def batches() -> AsyncIterator[Sequence[ManifestRow]]:
@@ -81,12 +81,9 @@ async def rebuild(
             yield batch
 
     containers = list(head.containers.values())
-    await store.rebuild(job.name, unit, spec, batches(), containers, cursors, int(written["epoch"]))
+    epoch = int(written["epoch"])
+    await store.rebuild(job.name, unit, spec, batches(), containers, cursors, epoch, owed=owed)
     return count
-
-
-def _key(value: object) -> PartitionKey:
-    return PartitionKey(**value) if isinstance(value, dict) else PartitionKey.parse(str(value))
 
 
 def units_of(checkpoint: Mapping[str, object] | None) -> Mapping[str, Any]:

@@ -101,7 +101,7 @@ class Pass:
     async def _items(self, unit: Unit, ledger: Ledger, legs: Legs, publisher: Publisher) -> bool:
         """Move items until intake ends; tell whether every partition was listed to its end."""
         frontier = Frontier()
-        channel: Channel[Message] = Channel(self.job.budget)
+        channel: Channel[Message] = Channel(self.job.budget, max(64, self.job.commit.items))
         sinks = {name: leg.sink for name, leg in legs.live.items()}
         planner = Planner(self.job, sinks, ledger, frontier, self.account, self.options, self.emit)
         planner.reviving = any([sum(await ledger.doomed_count(leg)) for leg in sinks])

@@ -57,6 +57,7 @@ class Writer:
     emit: Emit
     spool: Spool
     publisher: Publisher
+    _gone: set[ItemKey] = field(default_factory=set)
     _unsent: int = 0
     _flushed: float | None = None
     _written: dict[Leg, list[tuple[Mapping[str, str], GroupKey | None]]] = field(default_factory=dict)
@@ -94,6 +95,8 @@ class Writer:
             self.frontier.settle(done.wanted)
         for failed in self._failed:
             self.frontier.settle(failed.wanted)
+        # Listed, then gone when it was fetched: the later word counts.
+        self._gone.update(failed.wanted.ref.key for failed in self._failed if failed.gone)
         passed = self.frontier.passed()
         if passed or owed or self._failed or any(receipts.values()):
             group = CommitGroup(
@@ -110,7 +113,7 @@ class Writer:
                 subtract=frozenset(t.partition.key for t in passed if t.end == "full"),
                 doomed=[row for t in passed for row in t.doomed]
                 + [(f.wanted.ref.key, "gone", "deleted upstream") for f in self._failed if f.gone],
-                revived=[key for t in passed for key in t.listed],
+                revived=[key for t in passed for key in t.listed if key not in self._gone],
                 live=live,
             )
             await self.ledger.commit(group)

@@ -77,8 +77,8 @@ class Ledger(Protocol):
     async def rollback(self, leg: Leg) -> int:
         """Drop unpublished rows and go back to the published cursors; return how many were dropped."""
 
-    async def outbox(self, leg: Leg, limit: int) -> Sequence[OutboxRow]:
-        """Return manifest rows that no segment holds yet, oldest first."""
+    async def outbox(self, leg: Leg, limit: int, after: int = 0) -> Sequence[OutboxRow]:
+        """Return manifest rows that were not `sent`, oldest first, from behind a sequence number on."""
 
     async def sent(self, leg: Leg, last: int) -> None:
         """Forget manifest rows up to a sequence number: their segment is durable and HEAD names it."""

@@ -28,7 +28,7 @@ def fetch_all(folder: Path, items: int, *options: str) -> None:
 
 
 def test_rule_22_hardly_a_request_is_refused(tmp_path: Path) -> None:
-    """All items arrive though the platform answers 429 above 60 requests a second; 5 % of the requests are wasted at most."""
+    """All items arrive through a limit of 60 requests a second; at most one request in twenty is refused."""
     fetch_all(tmp_path, 300)
 
 

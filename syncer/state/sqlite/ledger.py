@@ -93,9 +93,9 @@ class SqliteLedger:
         """Drop unpublished rows and go back to the published cursors; return how many were dropped."""
         return await self._write(lambda c, s: publish.rollback(c, s, leg))
 
-    async def outbox(self, leg: Leg, limit: int) -> Sequence[OutboxRow]:
+    async def outbox(self, leg: Leg, limit: int, after: int = 0) -> Sequence[OutboxRow]:
         """Return manifest rows that no segment holds yet, oldest first."""
-        return await self._read(lambda c, s: outbox.waiting(c, s.leg_units.get(leg), limit))
+        return await self._read(lambda c, s: outbox.waiting(c, s.leg_units.get(leg), limit, after))
 
     async def sent(self, leg: Leg, last: int) -> None:
         """Forget manifest rows up to a sequence number."""

@@ -22,12 +22,16 @@ def append(connection: sqlite3.Connection, leg_unit: int, epoch: int, lines: Seq
         _insert(connection, leg_unit, last - len(chunk) + 1, epoch, chunk)
 
 
-def waiting(connection: sqlite3.Connection, leg_unit: int | None, limit: int) -> list[OutboxRow]:
-    """Return the oldest lines."""
+def waiting(connection: sqlite3.Connection, leg_unit: int | None, limit: int, after: int = 0) -> list[OutboxRow]:
+    """Return the oldest lines behind a number."""
     rows: list[OutboxRow] = []
-    chunks = connection.execute("SELECT first, epoch, lines FROM outbox WHERE leg_unit = ? ORDER BY first", (leg_unit,))
+    chunks = connection.execute(
+        "SELECT first, epoch, lines FROM outbox WHERE leg_unit = ? AND first + count - 1 > ? ORDER BY first",
+        (leg_unit, after),
+    )
     for first, epoch, lines in chunks:
-        rows += [OutboxRow(first + i, epoch, line) for i, line in enumerate(bytes(lines).split(b"\n"))]
+        numbered = enumerate(bytes(lines).split(b"\n"), first)
+        rows += [OutboxRow(number, epoch, line) for number, line in numbered if number > after]
         if len(rows) >= limit:
             break
     chunks.close()

@@ -62,3 +62,46 @@ async def test_a_poke_wakes_the_receiver_with_nothing() -> None:
         channel.poke()
     assert got == [[]]
     assert not channel.drained
+
+
+async def test_the_receiver_waits_until_there_is_enough() -> None:
+    """A receiver that asks for several items gets them together, fewer once a sender waits for room or at the end."""
+    channel: Channel[str] = Channel(100)
+    got: list[list[str]] = []
+
+    async def receive() -> None:
+        while not channel.drained:
+            got.append(await channel.receive(3))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(receive)
+        for item in "abc":
+            await anyio.wait_all_tasks_blocked()
+            assert got == []
+            await channel.send(item, 1)
+        await anyio.wait_all_tasks_blocked()
+        assert got == [["a", "b", "c"]]
+        await channel.send("large", 90)
+        await anyio.wait_all_tasks_blocked()
+        assert got[1:] == [["large"]], "a good part of the budget is worth a hop"
+        group.start_soon(channel.send, "more", 90)
+        await anyio.wait_all_tasks_blocked()
+        channel.release(93)
+        await anyio.wait_all_tasks_blocked()
+        await channel.send("last", 1)
+        channel.close()
+    assert [each for each in got[2:] if each] == [["more"], ["last"]]
+
+
+async def test_a_sender_waits_behind_many_items() -> None:
+    """However small items are, only so many wait; taking them makes room."""
+    channel: Channel[int] = Channel(100, 2)
+    async with anyio.create_task_group() as group:
+        for number in range(5):
+            group.start_soon(channel.send, number, 0)
+        await anyio.wait_all_tasks_blocked()
+        got = await channel.receive(5)
+        assert len(got) == 2
+        while len(got) < 5:
+            got += await channel.receive()
+    assert sorted(got) == [0, 1, 2, 3, 4]
