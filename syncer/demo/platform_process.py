@@ -74,4 +74,5 @@ async def platform_process(*options: str) -> AsyncIterator[Remote]:
                 raise RuntimeError(message)
             yield Remote(**json.loads(text))
         finally:
-            process.terminate()
+            if process.returncode is None:
+                process.terminate()

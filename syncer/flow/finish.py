@@ -81,7 +81,8 @@ async def _mark(this: Pass, report: Report) -> None:
     for sink in this.job.sinks:
         if sink.name not in this.touched:
             continue
-        complete = report.complete and not report.owed.get(sink.name) and not report.frozen
+        owing = report.owed.get(sink.name) or report.counts.held or report.frozen
+        complete = report.complete and not owing
         try:
             await sink.manifest(this.job.name).move_head(status=status(report), complete=complete)
         except SyncerError as error:

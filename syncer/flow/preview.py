@@ -135,7 +135,8 @@ async def _partition(planner: Planner, listing: Listing, ledger: Ledger, result:
 
 def _add(planner: Planner, planned: Planned, result: Preview) -> None:
     away = 0
-    for item in planned.wanted:
+    # Context documents come with their listing, and are no labels: like a run, a preview does not count them.
+    for item in (each for each in planned.wanted if counted(each.ref.key)):
         for leg, verdict in item.verdicts.items():
             result.legs[leg].new += verdict.action is Action.NEW
             result.legs[leg].changed += verdict.action is Action.CHANGED

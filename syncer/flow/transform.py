@@ -10,6 +10,7 @@ import anyio.to_thread
 from syncer.flow.frontier import Wanted
 from syncer.model.entries import Body, Entry, Leg, SpooledFile
 from syncer.model.errors import ItemFailed
+from syncer.model.refs import CONTEXT
 from syncer.ports import Sink, Transform
 
 #: Bytes above which hashing leaves the event loop: below, the hop costs more than the work.
@@ -38,7 +39,8 @@ class Shaper:
         return self._shape(wanted, body)
 
     def _shape(self, wanted: Wanted, body: Body) -> dict[Leg, Entry]:
-        data = body.data if self.transform is None else self._transformed(self.transform, body)
+        transform = self.transform if body.ref.key.kind != CONTEXT else None
+        data = body.data if transform is None else self._transformed(transform, body)
         version = body.version or body.ref.version
         plain: tuple[bytes | SpooledFile, str] | None = None
         result: dict[Leg, Entry] = {}
@@ -72,6 +74,9 @@ class Shaper:
             return transform(_bytes(body.data), body.ref)
         except ValueError as error:
             raise ItemFailed(body.ref.key, f"the transform refused it: {error}") from error
+        except Exception as error:  # a user's function may raise anything: its item is owed, the run goes on
+            reason = f"the transform failed: {type(error).__name__}: {error}"
+            raise ItemFailed(body.ref.key, reason) from error
 
 
 def _bytes(data: bytes | SpooledFile) -> bytes:

@@ -33,5 +33,7 @@ async def _listen(received: AsyncIterator[signal.Signals], on_first: OnSignal) -
         if not first:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
+            # The first process of a container is not killed by a signal's default action.
+            os._exit(128 + number)
         first = False
         on_first(number.name)

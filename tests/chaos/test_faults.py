@@ -256,6 +256,7 @@ STOPPING: Mapping[str, tuple[Sequence[Fault], int]] = {
     "500 for everything": ([status(500, times=None, after=6, html=True)], 75),
     "resets for ever": ([{"kind": "reset", "times": None, "after": 6}], 75),
     "a sign-in page for ever": ([{"kind": "login", "times": None, "after": 6}], 75),
+    "garbage for ever": ([{"kind": "garbage", "times": None, "after": 6}], 75),
     "401 for ever": ([status(401, times=None, after=6)], 77),
     "403 for ever": ([status(403, times=None, after=6)], 77),
     "404 from a proxy": ([status(404, times=None, after=6, html=True)], 75),

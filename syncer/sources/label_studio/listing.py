@@ -118,17 +118,27 @@ class Listing:
             return (await self._send(replace(query, newest_first=True), total_only=True)).total
 
     async def newest(self) -> tuple[int, Answer]:
-        """Return the highest id there is (0: none), and the answer, whose total counts all tasks."""
+        """Return the highest id there is (0: none), and the answer, whose total counts all tasks.
+
+        Raises:
+            Unreadable: nothing that the server says can be read.
+        """
+        query = Query(self.reader.project, self._bare, 1, newest_first=True)
         try:
-            answer = await self._send(Query(self.reader.project, self._bare, 1, newest_first=True))
+            answer = await self._send(query)
         except Unreadable:
-            return await self._highest(), Answer(0, (), 0, 0.0)
+            # Garbage of the moment is cheaper asked for again than searched for.
+            try:
+                answer = await self._send(query)
+            except Unreadable:
+                return await self._highest(), Answer(0, (), 0, 0.0)
         return max((row.id for row in answer.rows), default=0), answer
 
     async def _highest(self) -> int:
         """Return the highest id where not even the newest row can be read: the last one that something lies above."""
+        await self._alive()
         low, high = 0, 1
-        while not await self._empty(Span(high + 1, OPEN)):
+        while high < OPEN and not await self._empty(Span(high + 1, OPEN)):
             low, high = high, high * 2
         while low + 1 < high:
             middle = (low + high) // 2
@@ -178,6 +188,8 @@ class Listing:
 
     async def _broken(self, span: Span, error: Exception) -> Chunk:
         """Return the chunk of the one row that makes every page fail which it begins."""
+        # A server that says nothing readable at all has no broken row: every id would count as one.
+        await self._alive()
         first, last = span.first, span.last
         try:
             found = await self._send(self._query((*self.filters, within(span)), self._bare, 1))
