@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
 import anyio
@@ -99,14 +99,23 @@ class Fetcher:
     async def work(self, queue: MemoryObjectReceiveStream[Wanted], batch: int) -> None:
         """Fetch from a queue until it ends; one of many."""
         async with queue:
-            async for first in queue:
-                items = [first]
-                while len(items) < batch:
-                    try:
-                        items.append(queue.receive_nowait())
-                    except (anyio.WouldBlock, anyio.EndOfStream):
-                        break
+            while items := await self._next(queue, batch):
                 await self._fetch(items)
+
+    @staticmethod
+    async def _next(queue: MemoryObjectReceiveStream[Wanted], batch: int) -> list[Wanted]:
+        """Return up to `batch` items, waiting only where there is none; an empty list at the end of the queue."""
+        items: list[Wanted] = []
+        try:
+            while len(items) < batch:
+                items.append(queue.receive_nowait())
+        except anyio.EndOfStream:
+            return items
+        except anyio.WouldBlock:
+            if not items:
+                with suppress(anyio.EndOfStream):
+                    items.append(await queue.receive())
+        return items
 
     async def _fetch(self, items: Sequence[Wanted]) -> None:
         waiting = {item.ref.key: item for item in items if not item.superseded}

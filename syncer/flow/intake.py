@@ -27,6 +27,9 @@ from syncer.ports import Clock, Ledger
 #: Owed items read from the ledger at once.
 OWED_BATCH = 500
 
+#: Planned items that may wait for each fetcher, so that none is idle while the next page is compared.
+AHEAD = 4
+
 
 @dataclass(slots=True)
 class Intake:
@@ -64,7 +67,7 @@ class Intake:
         scope.cancel()
 
     async def _through(self) -> None:
-        send, receive = anyio.create_memory_object_stream[Wanted](self.job.fetchers)
+        send, receive = anyio.create_memory_object_stream[Wanted](AHEAD * self.job.fetchers)
         async with anyio.create_task_group() as fetchers:
             batch = self.job.source.features.batch
             for _ in range(self.job.fetchers):
@@ -137,7 +140,10 @@ class Intake:
         for item in rest:
             if not self._admitted([item]):
                 break
-            await send.send(item)
+            try:
+                send.send_nowait(item)
+            except anyio.WouldBlock:
+                await send.send(item)
         await self.channel.send(Passed(planned.ticket), 0)
 
     def _admitted(self, items: Sequence[Wanted]) -> list[Wanted]:

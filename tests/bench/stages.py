@@ -27,7 +27,7 @@ from tests.support.link_run import prepare
 STAGES: Sequence[tuple[str, str]] = (
     ("start-up", r"importlib|cli/tree\.py|syncer/settings/|syncer/app/|net/transport\.py"),
     ("events", r"syncer/observe/"),
-    ("net: limits, policy, retry", r"syncer/net/(limits|pace|policy|retry|call|routes|guard|redact|classify|addresses)"),
+    ("net: limits, retry", r"syncer/net/(limits|pace|policy|retry|call|routes|guard|redact|classify|addresses)"),
     ("net: body", r"syncer/net/"),
     ("source", r"link_source\.py|syncer/sources/"),
     ("flow: discover, plan", r"syncer/flow/(discover|plan|intake|frontier)"),
@@ -60,14 +60,15 @@ def profile(platform: RemoteLink, items: int, job: str, folder: Path) -> Profile
     """Run a job on a platform and sample it."""
     env = environment(folder, prepare(folder, platform, limits={"concurrency": 64}))
     raw = folder / "samples"
-    sampler = [str(Path(sys.executable).with_name("py-spy")), "record", "-r", "400", "-t", "-F", "-f", "raw", "--nonblocking"]
+    spy = str(Path(sys.executable).with_name("py-spy"))
+    sampler = [spy, "record", "-r", "400", "-t", "-F", "-f", "raw", "--nonblocking"]
     words = [*sampler, "-o", str(raw), "--", *command("sync", job, "-q", "--progress", "none")]
     used: dict[int, float] = {}
     with subprocess.Popen(words, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None:
             for child in _children(process.pid):
                 used.update(_threads(child))
-            time.sleep(0.05)  # noqa: TID251  # a sampler's period, nothing is waited for
+            time.sleep(0.05)  # a sampler's period, nothing is waited for
     return _summed(raw.read_text().splitlines(), used, items)
 
 
@@ -120,7 +121,8 @@ def _stage(frames: Sequence[str]) -> tuple[str, str]:
         return LIBRARY, frames[-1].partition(" (")[0]
     if not ours or "__main__" in ours or "syncer/cli/__init__" in ours:
         return LOOP, frames[-1].partition(" (")[0]
-    return next((name for name, pattern in STAGES if re.search(pattern, ours)), "other"), ours.rpartition(":")[0] or ours
+    stage = next((name for name, pattern in STAGES if re.search(pattern, ours)), "other")
+    return stage, ours.rpartition(":")[0] or ours
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -25,8 +25,8 @@ def plugged(folder: Path) -> dict[str, str]:
 
 
 def prepare(
-    folder: Path, platform: RemoteLink, *, limits: Mapping[str, Any] | None = None, commit: Mapping[str, Any] | None = None,
-    sinks: Mapping[str, Mapping[str, Any]] | None = None,
+    folder: Path, platform: RemoteLink, *, limits: Mapping[str, Any] | None = None,
+    commit: Mapping[str, Any] | None = None, sinks: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, str]:  # fmt: skip
     """Make a folder with a configuration; return the environment for `syncer sync`.
 

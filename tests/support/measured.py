@@ -57,7 +57,7 @@ def _main(target: str, command: Sequence[str]) -> int:
     begun = time.perf_counter()
     pid = os.fork()
     if not pid:
-        os.execvp(command[0], command)  # noqa: S606  # the command that we were asked to measure
+        os.execvp(command[0], list(command))  # noqa: S606  # the command that we were asked to measure
     _, status, used = os.wait4(pid, 0)
     wall = time.perf_counter() - begun
     # Linux counts `ru_maxrss` in KiB, macOS in bytes (getrusage(2) of each).

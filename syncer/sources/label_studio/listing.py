@@ -52,28 +52,32 @@ class Listing:
     #: The server's clock when the first answer was asked for, where it says so.
     first_date: datetime | None = field(default=None, init=False)
 
-    async def chunk(self, span: Span) -> Chunk:
+    async def chunk(self, span: Span) -> Chunk:  # noqa: C901  # one loop: all that can go wrong with a page, in turn
         """Return the first rows of a span. A row that can't be read comes as `Row.broken`; the others come all.
 
         Raises:
             PartitionGone: the project does not exist any more.
             HttpError: the server is away, or serves nothing that can be read.
         """
-        suspect, patient, too_much = span.suspect, False, 0
+        suspect, patient, sure, too_much = span.suspect, False, False, 0
         limit = max(1, suspect // 2) if suspect else self.pace.rows
         while True:
             try:
                 chunk = await self._complete(span, limit, attempts=None if patient or limit == 1 else ATTEMPTS)
             except PAGE_ERRORS as error:
-                if not isinstance(error, Unreadable):
-                    await self._alive()
                 if error.status == THROTTLED:
                     if patient:
                         raise
                     patient = True
                     continue
-                if limit == 1:
+                if not isinstance(error, Unreadable):
+                    await self._alive()
+                if limit == 1 and (sure or not isinstance(error, Unreadable)):
                     return await self._broken(span, error)
+                if limit == 1:
+                    # Garbage of the moment is no broken row.
+                    sure = True
+                    continue
                 if not isinstance(error, Unreadable) and not span.suspect:
                     # A row that makes every page fail is no reason for small ones: only the first size counts.
                     too_much = too_much or limit

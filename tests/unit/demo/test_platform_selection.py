@@ -58,7 +58,7 @@ def holds(raw: dict[str, Any], task: Task) -> bool:
 
 
 @given(st.lists(filters, max_size=3), st.sampled_from(["and", "or"]), st.booleans())
-def test_a_selection_is_what_its_filters_say(items: list[dict[str, Any]], conjunction: str, reverse: bool) -> None:  # noqa: FBT001  # drawn
+def test_a_selection_is_what_its_filters_say(items: list[dict[str, Any]], conjunction: str, reverse: bool) -> None:
     """Ids, their order and the sums of annotations are those of the tasks for which the filters hold."""
     order = "-tasks:id" if reverse else "tasks:id"
     query = read({"filters": {"conjunction": conjunction, "items": items}, "ordering": [order]})
