@@ -106,14 +106,13 @@ class Fetcher:
     async def _next(queue: MemoryObjectReceiveStream[Wanted], batch: int) -> list[Wanted]:
         """Return up to `batch` items, waiting only where there is none; an empty list at the end of the queue."""
         items: list[Wanted] = []
-        try:
+        with suppress(anyio.EndOfStream):
             while len(items) < batch:
-                items.append(queue.receive_nowait())
-        except anyio.EndOfStream:
-            return items
-        except anyio.WouldBlock:
-            if not items:
-                with suppress(anyio.EndOfStream):
+                try:
+                    items.append(queue.receive_nowait())
+                except anyio.WouldBlock:
+                    if items:
+                        break
                     items.append(await queue.receive())
         return items
 

@@ -5,6 +5,7 @@ others are deleted.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -52,14 +53,14 @@ class Listing:
     #: The server's clock when the first answer was asked for, where it says so.
     first_date: datetime | None = field(default=None, init=False)
 
-    async def chunk(self, span: Span) -> Chunk:  # noqa: C901  # one loop: all that can go wrong with a page, in turn
+    async def chunk(self, span: Span) -> Chunk:
         """Return the first rows of a span. A row that can't be read comes as `Row.broken`; the others come all.
 
         Raises:
             PartitionGone: the project does not exist any more.
             HttpError: the server is away, or serves nothing that can be read.
         """
-        suspect, patient, sure, too_much = span.suspect, False, False, 0
+        suspect, patient, too_much = span.suspect, False, 0
         limit = max(1, suspect // 2) if suspect else self.pace.rows
         while True:
             try:
@@ -72,12 +73,8 @@ class Listing:
                     continue
                 if not isinstance(error, Unreadable):
                     await self._alive()
-                if limit == 1 and (sure or not isinstance(error, Unreadable)):
-                    return await self._broken(span, error)
                 if limit == 1:
-                    # Garbage of the moment is no broken row.
-                    sure = True
-                    continue
+                    return await self._broken(span, error)
                 if not isinstance(error, Unreadable) and not span.suspect:
                     # A row that makes every page fail is no reason for small ones: only the first size counts.
                     too_much = too_much or limit
@@ -194,6 +191,10 @@ class Listing:
         """Return the chunk of the one row that makes every page fail which it begins."""
         # A server that says nothing readable at all has no broken row: every id would count as one.
         await self._alive()
+        if isinstance(error, Unreadable):
+            # Nor is garbage of the moment a broken row.
+            with suppress(Unreadable):
+                return await self._complete(span, 1, attempts=None)
         first, last = span.first, span.last
         try:
             found = await self._send(self._query((*self.filters, within(span)), self._bare, 1))
