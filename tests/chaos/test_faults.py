@@ -28,6 +28,9 @@ ROW, DOUBLE = 123, 209
 #: A task beyond every other, and the first one.
 EDGES = (1, TASKS - 1)
 
+#: Every case waits out real timeouts and pauses: minutes in all.
+pytestmark = pytest.mark.slow
+
 CONFIGURATION = """
 state: sqlite:state.db
 platforms:
