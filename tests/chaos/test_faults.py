@@ -12,10 +12,13 @@ from typing import Any
 import anyio.to_thread
 import pytest
 
+from syncer.app.library import open_syncer
+from syncer.cli import summary
 from syncer.cli.merged import merged
 from syncer.demo.platform_faults import CORRUPTIONS
 from syncer.demo.platform_process import Remote, platform_process
 from syncer.ports import ManifestRow, Sink
+from syncer.schedule.clock import SystemClock
 from syncer.sinks.archive import PLUGIN as ZIP
 from syncer.sinks.prefix import PLUGIN as PREFIX
 from tests.support.command import Ended, syncer
@@ -53,6 +56,14 @@ Fault = Mapping[str, Any]
 Outcome = tuple[frozenset[tuple[str, ...]], Mapping[str, str]]
 
 
+class Brisk(SystemClock):
+    """Real time, but all waits are a tenth."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for a tenth of it."""
+        await super().sleep(seconds / 10)
+
+
 @dataclass(frozen=True)
 class Work:
     """A folder with a configuration for the platform's first project."""
@@ -73,15 +84,17 @@ class Work:
         (folder / "syncer.yaml").write_text(text)
         return cls(folder)
 
-    async def command(self, *words: str) -> Ended:
-        """Run a command to its end."""
-        return await anyio.to_thread.run_sync(lambda: syncer(*words, cwd=self.folder, timeout=60))
+    async def sync(self, *sets: str) -> tuple[Ended, dict[str, Any]]:
+        """Run a pass in this process; return how it ended, with what it would say, and its report."""
+        async with open_syncer(self.folder / "syncer.yaml", sets=sets, clock=Brisk()) as syncer:
+            report = await syncer.sync("job")
+            owed = await syncer.store.all_owed("job")
+        words = "\n".join(summary.lines(report, owed))
+        return Ended(int(report.exit_code()), "", words), dict(summary.as_json(report))
 
-    async def sync(self, *words: str) -> tuple[Ended, dict[str, Any]]:
-        """Run a pass; return how it ended, and its report."""
-        ended = await self.command("sync", "-o", "json", "--progress", "none", *words)
-        (report,) = ended.json()
-        return ended, report
+    async def command(self, *words: str) -> Ended:
+        """Run a command in a process of its own."""
+        return await anyio.to_thread.run_sync(lambda: syncer(*words, cwd=self.folder, timeout=60))
 
     async def outcome(self) -> dict[str, Outcome]:
         """Return what a reader finds at each destination, after checking that the two agree."""
@@ -203,7 +216,7 @@ async def test_tight_limits_change_nothing(platform: Remote, calm: Calm, tmp_pat
     """Answers above the largest body are asked for in smaller pages; one task or one request at a time do as well."""
     work = Work.on(tmp_path, platform)
     async with trouble(platform):
-        ended, report = await work.sync("--set", f"platforms.studio.{limit}")
+        ended, report = await work.sync(f"platforms.studio.{limit}")
     assert (ended.code, report["counts"]["stored"]) == (0, calm.stored["task"]), ended.err
     assert await work.outcome() == calm.outcomes["task"]
 
@@ -235,8 +248,6 @@ async def test_a_broken_task_is_owed_until_it_is_well(platform: Remote, calm: Ca
         for sink, (rows, files) in calm.outcomes["task"].items():
             assert others[sink][0] == {row for row in rows if row[2] != str(fault["task"])}
             assert files.items() >= others[sink][1].items()
-        owed = (await work.command("owed", "list", "-o", "json")).ok().json()
-        assert {json.loads(row["key"])[-1] for row in owed} == {str(fault["task"])}
         # Still broken: still owed, and nothing else is fetched again.
         ended, report = await work.sync()
         assert (ended.code, report["counts"]["stored"], report["counts"]["replayed"]) == (3, 0, 0)
@@ -289,11 +300,30 @@ async def test_trouble_that_stays_stops_the_run(platform: Remote, calm: Calm, tm
         assert not first["complete"]
         assert code == 75 or "hint: " in ended.err
         assert sum(first["owed"].values()) == 0, "a platform that is down is no broken item"
-        ended, second = await work.sync("--set", "platforms.studio.limits.attempts=1")
+        ended, second = await work.sync("platforms.studio.limits.attempts=1")
         assert (ended.code, second["counts"]["deleted"]) == (code, 0), ended.err
     ended, third = await work.sync()
     assert ended.code == 0, ended.err
     assert sum(report["counts"]["stored"] for report in (first, second, third)) == calm.stored["task"]
+    assert await work.outcome() == calm.outcomes["task"]
+
+
+async def test_what_users_see_of_trouble(platform: Remote, calm: Calm, tmp_path: Path) -> None:
+    """The command names what is owed and ends with 3, `owed list` shows it, and a later pass ends with 0."""
+    work = Work.on(tmp_path, platform)
+    async with trouble(platform, BROKEN["a row with nan"], status(503, times=3), status(429, times=2, after=4)):
+        ended = await work.command("sync")
+        assert ended.code == 3, ended.err
+        assert f"1 / {ROW}: the answer can't be read" in ended.err
+        owed = (await work.command("owed", "list", "-o", "json")).ok().json()
+        assert {(row["job"], json.loads(row["key"])[-1]) for row in owed} == {("job", str(ROW))}
+        assert (await work.command("status")).code in {0, 3}
+    ended = (await work.command("sync")).ok()
+    assert "owed before and now stored" in ended.err
+    async with trouble(platform, status(503, times=None)):
+        away = await work.command("sync", "--set", "platforms.studio.limits.attempts=2")
+        assert away.code == 75, away.err
+        assert "answered 503 (2 attempts)" in away.err
     assert await work.outcome() == calm.outcomes["task"]
 
 
