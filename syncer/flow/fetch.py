@@ -11,7 +11,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 
 from syncer.flow.channel import Channel
 from syncer.flow.frontier import Ticket, Wanted
-from syncer.flow.transform import INLINE, Shaper
+from syncer.flow.transform import Shaper
 from syncer.model.entries import Body, Entry, Leg
 from syncer.model.errors import Forbidden, HttpError, ItemFailed, NotNow, PermissionRefused, Unauthorized
 from syncer.model.events import Emit, ItemFetched
@@ -89,7 +89,7 @@ class Fetcher:
         """Hand over items whose listing carried the documents."""
         bodies = [(item, Body(item.ref, item.ref.inline or b"", item.ref.media_type)) for item in wanted]
         total = sum(body.size for _, body in bodies)
-        if self.shaper.transform is None and total <= INLINE:
+        if self.shaper.light(total):
             shaped = [self._shape(item, body) for item, body in bodies]
         else:
             shaped = await anyio.to_thread.run_sync(lambda: [self._shape(item, body) for item, body in bodies])

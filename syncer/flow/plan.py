@@ -90,7 +90,7 @@ class Planner:
         lacking = {
             leg: verdict
             for leg, verdict in answer.items()
-            if verdict.action in {Action.NEW, Action.CHANGED} or self.options.refetch
+            if verdict.action is Action.NEW or verdict.action is Action.CHANGED or self.options.refetch
         }
         count = counted(ref.key)
         if not lacking:
@@ -105,7 +105,7 @@ class Planner:
             self.account.counts.unchanged += count
         if outcome == "joined":
             return None
-        for reason in {verdict.reason or str(verdict.action) for verdict in lacking.values()}:
+        for reason in {verdict.reason or verdict.action.value for verdict in lacking.values()}:
             self.reasons[reason] = self.reasons.get(reason, 0) + 1
         return wanted
 

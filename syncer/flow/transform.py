@@ -1,6 +1,5 @@
-"""From a body to entries: the job's transform, each sink's document shape, the digest."""
+"""From a body to entries: the job's transform, each sink's document shape."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +7,12 @@ from dataclasses import dataclass
 import anyio.to_thread
 
 from syncer.flow.frontier import Wanted
-from syncer.model.entries import Body, Entry, Leg, SpooledFile
+from syncer.model.entries import Body, Content, Entry, Leg, SpooledFile
 from syncer.model.errors import ItemFailed
 from syncer.model.refs import CONTEXT
 from syncer.ports import Sink, Transform
 
-#: Bytes above which hashing leaves the event loop: below, the hop costs more than the work.
+#: Bytes above which an envelope is made off the event loop: below, the hop costs more than the work.
 INLINE = 128 * 1024
 
 
@@ -30,36 +29,30 @@ class Shaper:
         Raises:
             ItemFailed: the transform refuses the document.
         """
-        if self.transform is None and body.size <= INLINE:
-            return self._shape(wanted, body)
-        return await anyio.to_thread.run_sync(self._shape, wanted, body)
+        if self.light(body.size):
+            return self.entries_now(wanted, body)
+        return await anyio.to_thread.run_sync(self.entries_now, wanted, body)
+
+    def light(self, size: int) -> bool:
+        """Tell whether so many bytes can be shaped on the event loop: nobody looks into them, or they are few."""
+        return self.transform is None and (size <= INLINE or not any(map(_enveloped, self.sinks.values())))
 
     def entries_now(self, wanted: Wanted, body: Body) -> dict[Leg, Entry]:
         """Do the same in the calling thread; for whole pages in one hop."""
-        return self._shape(wanted, body)
-
-    def _shape(self, wanted: Wanted, body: Body) -> dict[Leg, Entry]:
         transform = self.transform if body.ref.key.kind != CONTEXT else None
         data = body.data if transform is None else self._transformed(transform, body)
         version = body.version or body.ref.version
-        plain: tuple[bytes | SpooledFile, str] | None = None
+        plain = Content(data)
         result: dict[Leg, Entry] = {}
         for leg, verdict in wanted.verdicts.items():
             sink = self.sinks.get(leg)
             if sink is None:
                 continue
-            if sink.shape.get("document") == "envelope":
-                enveloped = _envelope(body, _bytes(data), version)
-                shaped: tuple[bytes | SpooledFile, str] = (enveloped, hashlib.sha256(enveloped).hexdigest())
-            else:
-                plain = plain or (data, _digest(data))
-                shaped = plain
             result[leg] = Entry(
                 key=body.ref.key,
                 version=version,
                 path=verdict.path,
-                body=shaped[0],
-                sha256=shaped[1],
+                content=Content(_envelope(body, _bytes(data), version)) if _enveloped(sink) else plain,
                 media_type=body.media_type,
                 updated_at=body.ref.updated_at,
                 fields=body.ref.fields,
@@ -79,12 +72,12 @@ class Shaper:
             raise ItemFailed(body.ref.key, reason) from error
 
 
+def _enveloped(sink: Sink) -> bool:
+    return sink.shape.get("document") == "envelope"
+
+
 def _bytes(data: bytes | SpooledFile) -> bytes:
     return data if isinstance(data, bytes) else data.path.read_bytes()
-
-
-def _digest(data: bytes | SpooledFile) -> str:
-    return hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else data.sha256
 
 
 def _envelope(body: Body, content: bytes, version: str) -> bytes:

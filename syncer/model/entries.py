@@ -1,9 +1,11 @@
 """What is stored: bodies, entries on their way into a sink, and the proofs that come back."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 from syncer.model.refs import AnnotationRef, GroupKey, ItemKey
 
@@ -20,6 +22,24 @@ class SpooledFile:
     size: int
     #: Hex digest of the content.
     sha256: str
+
+
+class Content:
+    """The bytes of one document and their digest, which is computed once, in the thread that asks for it first."""
+
+    __slots__ = ("_sha256", "data")
+
+    def __init__(self, data: bytes | SpooledFile) -> None:
+        """Take a document: in memory, or in a spool file past a budget."""
+        self.data = data
+        self._sha256 = None if isinstance(data, bytes) else data.sha256
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the document."""
+        if self._sha256 is None:
+            self._sha256 = hashlib.sha256(cast("bytes", self.data)).hexdigest()
+        return self._sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +66,8 @@ class Entry:
     version: str
     #: Name inside the sink's root or archive: settled, safe, relative, with forward slashes.
     path: str
-    #: The document; in a spool file past a budget.
-    body: bytes | SpooledFile
-    #: Hex digest of the body.
-    sha256: str
+    #: The document; legs that store the same bytes share it.
+    content: Content
     media_type: str = "application/json"
     updated_at: datetime | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
@@ -58,9 +76,20 @@ class Entry:
     replaces: "StoredRow | None" = None
 
     @property
+    def body(self) -> bytes | SpooledFile:
+        """The document itself."""
+        return self.content.data
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the document."""
+        return self.content.sha256
+
+    @property
     def size(self) -> int:
         """Bytes of the document."""
-        return len(self.body) if isinstance(self.body, bytes) else self.body.size
+        data = self.content.data
+        return len(data) if isinstance(data, bytes) else data.size
 
 
 @dataclass(frozen=True, slots=True)

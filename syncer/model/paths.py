@@ -11,6 +11,8 @@ MAX_SEGMENT = 200
 MANIFEST_FOLDER = "_manifest"
 
 _UNSAFE = re.compile(r"[^\w.=@+ ()\[\],~!#$%&'{}^`-]", re.UNICODE)
+#: What most segments are: ASCII, no longer than allowed, and by their first characters neither reserved nor hidden.
+_PLAIN = re.compile(r"(?:[0-9]|[A-Za-z][\w=@+-]{4})[\w.=@+-]{0,190}(?<!\.)", re.ASCII)
 #: Names that Windows reserves, with or without an extension.
 _RESERVED = re.compile(r"(?i)^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?$")
 
@@ -38,6 +40,8 @@ def clean_segment(text: str, canonical: str) -> str:
     A text that is safe as it stands is returned unchanged. Any other is cleaned and gets `~<8 hex of
     sha256(key)>`, so that two different texts never become one.
     """
+    if _PLAIN.fullmatch(text):
+        return text
     composed = unicodedata.normalize("NFC", text)
     safe = _UNSAFE.sub("_", composed)
     safe = safe.lstrip(" ").rstrip(" .") if safe.strip(" .") else safe.replace(".", "_").replace(" ", "_")

@@ -106,7 +106,9 @@ class Layout:
     def path_of(self, partition: Partition, ref: AnnotationRef) -> str:
         """Return an item's wished path: safe and relative. A template's `.json` gives way to the real type."""
         template = self.context if ref.key.kind == CONTEXT else self.items
-        template = _with_extension(template, extension_of(ref.media_type, ref.fields))
+        extension = extension_of(ref.media_type, ref.fields)
+        if extension != ".json":
+            template = _with_extension(template, extension)
         return template.render(values_of(partition, ref), ref.key.canonical())
 
     def claims(self, partition: Partition) -> tuple[str, ...]:
@@ -223,7 +225,7 @@ def _context(items: Template, folders: Sequence[str]) -> Template:
 def _with_extension(template: Template, extension: str) -> Template:
     *folders, last = template.segments
     variable, piece = last.parts[-1]
-    if extension == ".json" or variable or not piece.endswith(".json"):
+    if variable or not piece.endswith(".json"):
         return template
     parts = (*last.parts[:-1], (False, piece.removesuffix(".json") + extension))
     return Template((*folders, Segment(last.text.removesuffix(".json") + extension, parts)))

@@ -174,6 +174,8 @@ class PrefixSession:
         files = [(_guarded(entry.path), entry.body) for entry in entries]
         with destination(self._leg, self._blobs.url):
             await self._blobs.put_many(files, self._scratch)
+        # Digests are computed where they are asked for first: not on the event loop.
+        await to_thread.run_sync(lambda: [entry.sha256 for entry in entries])
         for entry in entries:
             self._receipts.append(Receipt(entry.key, entry.version, entry.path, None, entry.size, entry.sha256))
             if self._moves and entry.replaces is not None and entry.replaces.path != entry.path:

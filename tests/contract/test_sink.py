@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from syncer.blobs.memory import MemoryBlobs
-from syncer.model.entries import Entry, SpooledFile
+from syncer.model.entries import Content, Entry, SpooledFile
 from syncer.model.errors import SettingsError, TooLarge
 from syncer.model.refs import AnnotationRef, ItemKey, Partition, PartitionKey
 from syncer.model.rows import ManifestRow
@@ -275,7 +275,7 @@ async def test_reading_is_bounded_and_absence_is_none(leg: Leg) -> None:
 )
 async def test_unsafe_names_are_refused(leg: Leg, path: str, tmp_path: Path) -> None:
     """A name that leaves the destination, or is the manifest's, is neither written, read nor removed."""
-    bad = Entry(key("a"), "1", path, b"x", sha256(b"x"))
+    bad = Entry(key("a"), "1", path, Content(b"x"))
     outside = tmp_path / "x.json"
     outside.write_bytes(b"mine")
     async with leg.session() as session:
@@ -308,7 +308,7 @@ async def test_a_written_item_lies_within_the_claim(leg: Leg) -> None:
     leg.sink.bind(frozenset(), {})
     ref = AnnotationRef(key("1"), "1")
     path = leg.sink.path_of(leg.partition, ref)
-    await leg.store([Entry(ref.key, "1", path, b"x", sha256(b"x"))])
+    await leg.store([Entry(ref.key, "1", path, Content(b"x"))])
     (row,) = leg.rows.values()
     name = row.container or row.path
     assert any(name.startswith(claim.removesuffix(".zip")) for claim in leg.sink.claims(leg.unit))

@@ -76,8 +76,7 @@ class Leg:
             entry.key,
             entry.version,
             entry.path,
-            entry.body,
-            entry.sha256,
+            entry.content,
             entry.media_type,
             replaces=self.rows.get(entry.key),
         )

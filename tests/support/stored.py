@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from syncer.model.entries import Entry, Receipt, SpooledFile, StoredRow
+from syncer.model.entries import Content, Entry, Receipt, SpooledFile, StoredRow
 from syncer.model.events import Event
 from syncer.model.refs import ItemKey, Partition, PartitionKey
 from syncer.ports import ManifestRow, Tools, Unit
@@ -63,8 +63,7 @@ def entry(
     item: ItemKey, body: bytes | SpooledFile, *, version: str = "1", path: str = "", replaces: StoredRow | None = None
 ) -> Entry:
     """Return an entry at `<item>.json`, or at a path."""
-    digest = sha256(body) if isinstance(body, bytes) else body.sha256
-    return Entry(item, version, path or f"{item.item}.json", body, digest, replaces=replaces)
+    return Entry(item, version, path or f"{item.item}.json", Content(body), replaces=replaces)
 
 
 def stored(receipt: Receipt) -> StoredRow:

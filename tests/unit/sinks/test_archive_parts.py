@@ -9,7 +9,7 @@ import pytest
 MANY = """
 import resource, sys
 from pathlib import Path
-from syncer.model.entries import Container, Entry, StoredRow
+from syncer.model.entries import Container, Content, Entry, StoredRow
 from syncer.model.refs import ItemKey
 from syncer.sinks.archive_parts import Parts
 from syncer.sinks.archive_places import Places, Rules
@@ -23,7 +23,7 @@ def opened(containers=()):
 
 parts = opened()
 for first in range(0, count, 500):
-    parts.put([Entry(key, "1", path(n), b"{}", "") for n in range(first, first + 500)], lambda _: "x")
+    parts.put([Entry(key, "1", path(n), Content(b"{}")) for n in range(first, first + 500)], lambda _: "x")
 token = parts.seal()
 (swap,) = parts.stage()
 parts.close()
