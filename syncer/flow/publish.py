@@ -15,8 +15,8 @@ from syncer.model.events import Emit, HeadMoved, PublishedLeg, SegmentSent, Stag
 from syncer.model.refs import ItemKey
 from syncer.ports import Clock, Ledger, SegmentRef
 
-#: Rows of one manifest segment, at most.
-SEGMENT_ROWS = 10_000
+#: Rows of one manifest segment, at most; it is built in memory.
+SEGMENT_ROWS = 5_000
 
 
 @dataclass(frozen=True, slots=True)

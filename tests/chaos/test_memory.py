@@ -1,9 +1,7 @@
 """Memory grows with concurrency and the largest single item, never with the job: peaks of real processes."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
@@ -16,8 +14,8 @@ from tests.support.link_run import prepare
 from tests.support.measured import measured
 
 #: What a job may need altogether, and by how much a larger one may need more.
-MOST = 120 << 20
-GROWTH = 40 << 20
+MOST = 120_000_000
+GROWTH = 40_000_000
 
 #: Bytes of an ordinary and of a big document.
 ORDINARY, BIG = 8 << 10, 256 << 10
@@ -58,10 +56,10 @@ def inline(folder: Path, job: str, *, items: int, size: int) -> int:
     return anyio.run(work)
 
 
-PLATFORMS = {"linked": linked, "inline": inline}
+PLATFORMS: Mapping[str, Callable[..., int]] = {"linked": linked, "inline": inline}
 
 
-def synced(folder: Path, job: str, items: int, env: dict[str, str]) -> int:
+def synced(folder: Path, job: str, items: int, env: Mapping[str, str]) -> int:
     """Run one pass that stores everything; return its peak."""
     words = command("sync", job, "--progress", "none", "-q", "-o", "json")
     cost = measured(words, cwd=folder, env=environment(folder, env), timeout=1500)
@@ -72,3 +70,37 @@ def synced(folder: Path, job: str, items: int, env: dict[str, str]) -> int:
         f"peak {cost.peak >> 20} MiB"
     )
     return cost.peak
+
+
+@pytest.mark.parametrize(("platform", "job"), [("linked", "zip"), ("inline", "folder")])
+def test_invariant_5_big_documents_take_no_more_memory(tmp_path: Path, platform: str, job: str) -> None:
+    """Some hundred documents of 256 kB stay below the limit, fetched one by one or served on pages."""
+    assert PLATFORMS[platform](tmp_path / "big", job, items=300, size=BIG) < MOST
+
+
+def test_invariant_5_ten_times_the_items_take_hardly_more_memory(tmp_path: Path) -> None:
+    """10,000 small documents need little more memory than 1,000."""
+    small, large = (linked(tmp_path / f"{items}", "zip", items=items, size=512) for items in (1000, 10_000))
+    assert large - small < GROWTH
+    assert large < MOST
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("job", SINKS)
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_invariant_5_memory_does_not_grow_with_the_job(tmp_path: Path, platform: str, job: str) -> None:
+    """200,000 documents of 8 kB need at most 40 MB more than 10,000, and stay below the limit."""
+    run = PLATFORMS[platform]
+    small, large = (run(tmp_path / f"{items}", job, items=items, size=ORDINARY) for items in (10_000, 200_000))
+    assert large - small < GROWTH
+    assert large < MOST
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("job", SINKS)
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_invariant_5_gigabytes_of_big_documents(tmp_path: Path, platform: str, job: str) -> None:
+    """Gigabytes in documents of 256 kB stay below the same limit."""
+    assert PLATFORMS[platform](tmp_path / "big", job, items=8000, size=BIG) < MOST
