@@ -14,6 +14,7 @@ from importlib.util import find_spec
 
 from cyclopts import CycloptsError
 
+from syncer.cli import heap
 from syncer.cli.exits import close_pipe, code_of, collapse, die_by
 from syncer.cli.options import EVERYWHERE, Everywhere
 from syncer.cli.tree import app, describe, hoisted
@@ -24,6 +25,7 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; see `Exit` for their meaning."""
+    heap.bound()
     tokens = hoisted(sys.argv[1:] if arguments is None else list(arguments))
     try:
         code = _command(tokens)

@@ -49,6 +49,7 @@ async def export(
     from syncer.cli.adhoc import destination, dotted
     from syncer.cli.context import advice_for, explained, named_platform, opened
     from syncer.cli.passes import Pass
+    from syncer.cli.ping import pinged
     from syncer.cli.previews import preview_jobs
 
     items = [*item, *(await anyio.to_thread.run_sync(_ids, ids_from) if ids_from else ())]
@@ -70,10 +71,13 @@ async def export(
     advice = advice_for(registry, choice, sets)
     dry = flags.dry_run
     with explained(advice):
-        async with opened(here, registry=registry, sets=sets, add=add, progress=not dry, readonly=dry) as session:
+        async with (
+            pinged(None if dry else flags.ping, quiet=here.quiet) as ended,
+            opened(here, registry=registry, sets=sets, add=add, progress=not dry, readonly=dry) as session,
+        ):
             if dry:
                 return await preview_jobs(session, [target.job], flags.options(), output, advice)
-            return await Pass(session, flags, advice, place=target.url).run([target.job], output)
+            return ended(await Pass(session, flags, advice, place=target.url).run([target.job], output))
 
 
 def _ids(file: Path) -> Sequence[str]:

@@ -155,6 +155,13 @@ class PassFlags:
         Path | None,
         Parameter(metavar="PATH", group=_PASS, help="Write the outcome in Prometheus' text format, atomically."),
     ] = None
+    ping: Annotated[
+        str | None,
+        Parameter(
+            metavar="URL", group=_PASS,
+            help="Tell a monitor: GET URL/start, then URL, or URL/CODE if the exit code is not 0. Or env:NAME.",
+        ),
+    ] = None  # fmt: skip
 
     def options(self) -> RunOptions:
         """Return the same for a run.

@@ -20,10 +20,11 @@ async def sync(
     """
     from syncer.cli.context import opened
     from syncer.cli.passes import Pass
+    from syncer.cli.ping import pinged
     from syncer.cli.previews import preview_jobs
 
-    async with opened(here, progress=not flags.dry_run, readonly=flags.dry_run) as session:
-        names = session.jobs(jobs)
-        if flags.dry_run:
-            return await preview_jobs(session, names, flags.options(), output)
-        return await Pass(session, flags).run(names, output)
+    if flags.dry_run:
+        async with opened(here, readonly=True) as session:
+            return await preview_jobs(session, session.jobs(jobs), flags.options(), output)
+    async with pinged(flags.ping, quiet=here.quiet) as ended, opened(here, progress=True) as session:
+        return ended(await Pass(session, flags).run(session.jobs(jobs), output))

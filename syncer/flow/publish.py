@@ -5,18 +5,19 @@ rolls forward, so a run that died between two of them is finished by the next on
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from syncer.flow.legs import LegRun
-from syncer.model.checkpoint import OutboxRow
 from syncer.model.entries import Container, Published, StoredRow
-from syncer.model.events import Emit, HeadMoved, PublishedLeg, SegmentSent, Staged
+from syncer.model.errors import LegFailed
+from syncer.model.events import Emit, HeadMoved, PublishedLeg, SegmentSent, Staged, Warned
 from syncer.model.refs import ItemKey
 from syncer.ports import Clock, Ledger, SegmentRef
 
-#: Rows of one manifest segment, at most.
-SEGMENT_ROWS = 10_000
+#: Rows of one manifest segment, at most; it is built in memory.
+SEGMENT_ROWS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,27 +65,36 @@ class Publisher:
         checkpoint beside it names a cursor that has passed their items.
         """
         name = leg.sink.name
-        deletes = leg.sink.on_delete == "delete" and leg.sink.immediate
+        gone = _Gone(deletes=leg.sink.on_delete == "delete")
         segments: list[SegmentRef] = []
-        deleted: dict[str, StoredRow] = {}
         last = 0
         while rows := await self.ledger.outbox(name, SEGMENT_ROWS, last):
             rows = [row for row in rows if row.epoch == rows[0].epoch]
             lines = [row.line for row in rows]
             segments.append(await leg.manifest.put_segment(self.unit, rows[0].epoch, rows[0].seq, lines))
             self.emit(SegmentSent(name, len(rows)))
-            if deletes:
-                _note_deleted(rows, deleted)
+            if leg.sink.immediate:
+                gone.note(lines)
             last = rows[-1].seq
         if not segments and not containers and not dropped:
             return None
         generation = await self._move(leg, segments, containers, dropped)
         # Bytes go after the row that says so, and before the row is forgotten: a crash repeats it, harmlessly.
-        if deleted:
-            await leg.session.remove(list(deleted.values()))
+        await self._remove(leg, gone)
         if segments:
             await self.ledger.sent(name, last)
         return generation
+
+    async def _remove(self, leg: LegRun, gone: "_Gone") -> None:
+        if not gone.rows:
+            return
+        try:
+            await leg.session.remove(list(gone.rows.values()))
+        except LegFailed as error:
+            if gone.deletes:
+                raise
+            # The manifest no longer names them: what is left over is untidy, not wrong.
+            self.emit(Warned(f"sink {leg.sink.name}: old objects could not be removed: {error}"))
 
     async def _move(
         self, leg: LegRun, segments: Sequence[SegmentRef], containers: Sequence[Container], dropped: Sequence[str]
@@ -99,15 +109,31 @@ class Publisher:
         return generation
 
 
-def _note_deleted(rows: Sequence[OutboxRow], deleted: dict[str, StoredRow]) -> None:
-    """Note what the rows delete, by path; a later row may have put something there again."""
-    for row in rows:
-        line = json.loads(row.line)
+@dataclass(slots=True)
+class _Gone:
+    """Objects that manifest rows say are no longer there, by path."""
+
+    #: A deleted item takes its object with it.
+    deletes: bool
+    rows: dict[str, StoredRow] = field(default_factory=dict)
+
+    def note(self, lines: Sequence[bytes]) -> None:
+        """Note what lines delete, and what moved away; a later line may have put something there again."""
+        for line in lines:
+            # Most lines say nothing of the kind, and are not read.
+            if self.deletes or self.rows or b'"left":' in line:
+                self._note(json.loads(line))
+
+    def _note(self, line: Mapping[str, Any]) -> None:
         if line["op"] == "put":
-            deleted.pop(line["path"], None)
-        elif line["op"] == "delete":
-            key = line["key"]
-            item = ItemKey(key["kind"], key["project"], key["batch"], key["annotation_type"], key["item"])
-            deleted[line["path"]] = StoredRow(
-                item, line["version"], line["path"], line["container"], line["size"], line["sha256"]
-            )
+            if line.get("left"):
+                self.rows[line["left"]] = _row(line, line["left"])
+            self.rows.pop(line["path"], None)
+        elif line["op"] == "delete" and self.deletes:
+            self.rows[line["path"]] = _row(line, line["path"])
+
+
+def _row(line: Mapping[str, Any], path: str) -> StoredRow:
+    key = line["key"]
+    item = ItemKey(key["kind"], key["project"], key["batch"], key["annotation_type"], key["item"])
+    return StoredRow(item, line["version"], path, line["container"], line["size"], line["sha256"])

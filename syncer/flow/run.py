@@ -23,8 +23,8 @@ from syncer.flow.first import first
 from syncer.flow.job import Job, RunOptions
 from syncer.flow.layouts import check_layout
 from syncer.flow.unit import Pass
+from syncer.flow.units import check_shards, in_shard
 from syncer.flow.units import group as group_units
-from syncer.flow.units import in_shard
 from syncer.model.entries import Leg
 from syncer.model.errors import SyncerError, UnknownName
 from syncer.model.events import Emit, RunEnded, RunStarted
@@ -92,7 +92,10 @@ async def _units(this: Pass, partitions: Sequence[Partition]) -> dict[Leg, int]:
     """Run the units, a few at a time; one that fails does not stop the others, a platform that is down does."""
     generations: dict[Leg, int] = {}
     turns = anyio.Semaphore(this.job.units)
-    chosen = [unit for unit in group_units(partitions, this.job.sinks) if in_shard(unit, this.options.shard)]
+    units = group_units(partitions, this.job.sinks)
+    if this.options.shard is not None and this.options.shard[1] > 1:
+        check_shards(units, this.job.sinks)
+    chosen = [unit for unit in units if in_shard(unit, this.options.shard)]
     this.units = len(chosen)
 
     async def one(unit: Unit) -> None:

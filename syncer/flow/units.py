@@ -3,8 +3,10 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from operator import itemgetter
 
 from syncer.flow.job import RunOptions, is_glob
+from syncer.model.errors import SettingsError
 from syncer.model.refs import Partition, PartitionKey
 from syncer.ports import Selection, Sink, Unit
 
@@ -48,6 +50,27 @@ def in_shard(unit: Unit, shard: tuple[int, int] | None) -> bool:
     return int.from_bytes(hashlib.sha256(unit.name.encode()).digest()[:8], "big") % count == index
 
 
+def check_shards(units: Sequence[Unit], sinks: Sequence[Sink]) -> None:
+    """Refuse shares where two units write into one folder: names are kept apart within one process only.
+
+    Raises:
+        SettingsError: two of them do; the message names both.
+    """
+    for sink in sinks:
+        around: list[tuple[str, Unit]] = []
+        places = sorted(((place, unit) for unit in units for place in sink.claims(unit)), key=itemgetter(0))
+        for place, unit in places:
+            while around and not _holds(around[-1][0], place):
+                around.pop()
+            other = next((theirs for _, theirs in around if theirs is not unit), None)
+            if other is not None:
+                message = f"sink {sink.name}: {other.name} and {unit.name} write into one folder; shards might meet"
+                raise SettingsError(
+                    message, hint="begin `path` with what tells them apart, such as {project}/, or run without --shard"
+                )
+            around.append((place, unit))
+
+
 def selected(key: PartitionKey, select: Selection, titles: Mapping[str, str]) -> bool:
     """Tell whether a partition that was synced before is still part of the selection."""
     names = [key.project, titles.get(key.project, key.project)]
@@ -64,6 +87,11 @@ def accepted(key: PartitionKey, options: RunOptions) -> bool:
     """Tell whether the user said that the absence of a partition is a deletion (`--accept-gone`)."""
     parts = [part for part in (key.project, key.batch, key.annotation_type) if part is not None]
     return any("/".join(parts[: depth + 1]) in options.accept_gone for depth in range(len(parts)))
+
+
+def _holds(outer: str, inner: str) -> bool:
+    """Tell whether a claim is another one, or a folder above it."""
+    return outer == inner or ((outer == "" or outer.endswith("/")) and inner.startswith(outer))
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

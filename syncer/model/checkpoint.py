@@ -93,6 +93,8 @@ class Change:
     op: str
     row: StoredRow
     reason: str = ""
+    #: See `Receipt.left`.
+    left: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,8 @@ class Receipt:
     container: str | None
     size: int
     sha256: str
+    #: Where the item lay before, if its object there is to go once the manifest says so.
+    left: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ class ManifestRow:
     reason: str = ""
     fingerprint: str = ""
     group: str | None = None
+    #: Where the item lay before this row; nothing of it is there any more.
+    left: str = ""
 
 
 def encode_row(row: ManifestRow) -> bytes:
@@ -50,6 +52,8 @@ def encode_row(row: ManifestRow) -> bytes:
         text += f',"fingerprint":{quoted(row.fingerprint)}'
     if row.group is not None:
         text += f',"group":{quoted(row.group)}'
+    if row.left:
+        text += f',"left":{quoted(row.left)}'
     try:
         return (text + "}").encode()
     except UnicodeEncodeError:  # a lone surrogate has no UTF-8: escape it, so that the line stays valid
@@ -95,11 +99,12 @@ def decode_row(line: bytes) -> ManifestRow:
         reason=_maybe(data, "reason") or "",
         fingerprint=_maybe(data, "fingerprint") or "",
         group=_maybe(data, "group"),
+        left=_maybe(data, "left") or "",
     )
     if row.op not in OPS:
         message = f"unknown operation {row.op[:40]!r}"
         raise ValueError(message)
-    for name in (row.path, row.container):
+    for name in (row.path, row.container, row.left or None):
         if name is not None and not is_item_path(name):
             message = f"{name[:200]!r} is no name inside the destination"
             raise ValueError(message)

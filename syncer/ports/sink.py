@@ -112,7 +112,10 @@ class SinkSession(Protocol):
         """
 
     async def remove(self, rows: Removals) -> None:
-        """Drop stored items (for `on_delete: delete`, and for entries of a `current` archive). Idempotent."""
+        """Drop stored items (for `on_delete: delete`, entries of a `current` archive, places that items left).
+
+        Idempotent.
+        """
 
     async def seal(self) -> Seal:
         """Make durable all that was accepted so far; return its receipts."""

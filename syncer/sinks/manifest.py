@@ -32,7 +32,7 @@ CHECKPOINT, STATUS, LATEST, SUCCESS = "checkpoint.json", "status.json", "latest"
 #: Bytes of `checkpoint.json` that are read.
 _MAX_CHECKPOINT = 256 << 20
 #: Small segments of one unit that HEAD names before they are merged.
-_MANY = 64
+_MANY = 16
 
 
 class JobManifest:

@@ -11,19 +11,16 @@ from pydantic import Field
 
 from syncer.blobs.roots import open_root
 from syncer.model.entries import Container, Entry, Published, Receipt, Removals, Seal, StoredRow
-from syncer.model.errors import LegFailed, SettingsError
+from syncer.model.errors import SettingsError
 from syncer.model.events import Warned
-from syncer.model.paths import MANIFEST_FOLDER, clean_segment, digest8
-from syncer.model.refs import AnnotationRef, Partition
+from syncer.model.paths import MANIFEST_FOLDER, clean_segment, digest8, fold
+from syncer.model.refs import AnnotationRef, ItemKey, Partition
 from syncer.model.rows import is_item_path
 from syncer.ports import Blobs, Found, ManifestRow, SinkPlugin, Tools, Unit
 from syncer.sinks.failures import destination
 from syncer.sinks.layout import Layout, bound_layout
 from syncer.sinks.manifest import JobManifest
 from syncer.sinks.options import SinkOptions
-
-#: Old paths kept in mind before they are removed; else they go when the session ends.
-_LEFT = 10_000
 
 
 class PrefixOptions(SinkOptions):
@@ -102,11 +99,10 @@ class PrefixSink:
         opened = PrefixSession(self.name, self._blobs, f"{corner}/{epoch:08d}", moves=self._moves)
         yield opened
         try:
-            await opened.leave_old_paths()
             await self._blobs.clear_scratch(corner)
-        except (LegFailed, OSError) as error:
+        except OSError as error:
             # Everything is committed by now: what is left over is untidy, not wrong.
-            self._tools.emit(Warned(f"sink {self.name}: old objects could not be removed: {error}"))
+            self._tools.emit(Warned(f"sink {self.name}: temporary files could not be removed: {error}"))
 
     @property
     def _moves(self) -> bool:
@@ -160,9 +156,8 @@ class PrefixSession:
         self._scratch = scratch
         self._moves = moves
         self._receipts: list[Receipt] = []
-        #: Paths that items have left, of writes not yet sealed, and of sealed ones.
-        self._leaving: dict[str, None] = {}
-        self._left: dict[str, None] = {}
+        #: Where items lie that moved since the last seal.
+        self._moved: dict[ItemKey, str] = {}
 
     async def write(self, entries: Sequence[Entry]) -> None:
         """Write each entry's object, readable at once and durable with the next `seal`. The same path again replaces.
@@ -177,11 +172,20 @@ class PrefixSession:
         # Digests are computed where they are asked for first: not on the event loop.
         await to_thread.run_sync(lambda: [entry.sha256 for entry in entries])
         for entry in entries:
-            self._receipts.append(Receipt(entry.key, entry.version, entry.path, None, entry.size, entry.sha256))
-            if self._moves and entry.replaces is not None and entry.replaces.path != entry.path:
-                self._leaving[_guarded(entry.replaces.path)] = None
-            self._leaving.pop(entry.path, None)
-            self._left.pop(entry.path, None)
+            left = self._left(entry)
+            receipt = Receipt(entry.key, entry.version, entry.path, None, entry.size, entry.sha256, left)
+            self._receipts.append(receipt)
+
+    def _left(self, entry: Entry) -> str:
+        """Return where the item lay before, empty if it lies there still. The object goes once the row is told."""
+        if not self._moves or entry.replaces is None:
+            return ""
+        before = self._moved.get(entry.key, entry.replaces.path)
+        # Two spellings that a file system may take for one name are one place.
+        if fold(before) == fold(entry.path):
+            return ""
+        self._moved[entry.key] = entry.path
+        return before
 
     async def remove(self, rows: Removals) -> None:
         """Delete stored objects; absent ones are fine.
@@ -198,21 +202,11 @@ class PrefixSession:
         Raises:
             LegFailed: the disk did not take it; what is not sealed is written again by the next run.
         """
-        if len(self._left) >= _LEFT:
-            # A seal comes after the commit of the one before: nothing needs those paths any more.
-            await self.leave_old_paths()
         with destination(self._leg, self._blobs.url):
             await self._blobs.sync()
-        self._left.update(self._leaving)
-        self._leaving = {}
         receipts, self._receipts = tuple(self._receipts), []
+        self._moved.clear()
         return Seal(receipts)
-
-    async def leave_old_paths(self) -> None:
-        """Delete the objects at paths that items had before, once what replaced them is committed."""
-        with destination(self._leg, self._blobs.url):
-            await self._blobs.delete_many(list(self._left))
-        self._left = {}
 
     async def stage(self) -> bytes | None:
         """Return None: objects are published as they are written."""

@@ -15,8 +15,8 @@ from syncer.sinks.documents import FORMAT, SegmentEntry
 
 #: Longest line that is read, in bytes.
 MAX_LINE = 1 << 20
-#: Rows of a merged segment, at most; it is built in memory.
-MERGED_ROWS = 50_000
+#: Rows of a merged segment, at most; it is built in memory, where they stand several times.
+MERGED_ROWS = 10_000
 #: Names in a manifest's folder that no unit may take.
 _TAKEN = frozenset({"head.json", "checkpoint.json", "status.json", "owner.json", "latest", "_success"})
 

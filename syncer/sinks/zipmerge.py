@@ -9,21 +9,50 @@ from syncer.sinks.zipformat import Record
 from syncer.sinks.zipread import Directory, entry_span
 
 #: Names kept in memory at once while superseded entries are looked for.
-NAMES_AT_ONCE = 400_000
+NAMES_AT_ONCE = 100_000
+#: Records from which on a filter first finds the names that may stand there twice: in a calm archive, hardly any.
+MANY = 20_000
+#: Bits of the filter for each record: this is the share of names that are taken for doubles and are none.
+_BITS = 32
 #: Entries copied in one go, at most.
 _RUN = 4096
+
+
+class _Doubtful:
+    """A filter of fixed size: names that may have come more than once, all of those and a few others."""
+
+    def __init__(self, records: int) -> None:
+        self._mask = (1 << (records * _BITS - 1).bit_length()) - 1
+        self._once = bytearray((self._mask >> 3) + 1)
+        self._more = bytearray((self._mask >> 3) + 1)
+        #: Times that a name was added again.
+        self.count = 0
+
+    def add(self, name: bytes) -> None:
+        slot = hash(name) & self._mask
+        place, bit = slot >> 3, 1 << (slot & 7)
+        if self._once[place] & bit:
+            self._more[place] |= bit
+            self.count += 1
+        else:
+            self._once[place] |= bit
+
+    def __contains__(self, name: bytes) -> bool:
+        slot = hash(name) & self._mask
+        return bool(self._more[slot >> 3] & 1 << (slot & 7))
 
 
 def survivors(directories: Sequence[Directory], drops: Callable[[], Iterable[tuple[int, bytes]]] = tuple) -> bytearray:
     """Return one byte for each record of all directories, in order: 1 if it is current, else 0.
 
     A later record of a name supersedes an earlier one; a drop `(n, name)` ends what stood in the first n records,
-    and drops come in order. Memory is bounded: where there are very many names, everything is read several times, for
-    a share of the names each time.
+    and drops come in order. Memory is bounded: only names that may matter twice are kept, and where there are very
+    many of those, everything is read several times, for a share of the names each time.
     """
     total = sum(directory.entries for directory in directories)
     alive = bytearray(b"\1") * total
-    passes = 1 + total // NAMES_AT_ONCE
+    doubtful = _doubtful(directories, drops, total) if total >= MANY else None
+    passes = 1 + (total if doubtful is None else doubtful.count) // NAMES_AT_ONCE
     for share in range(passes):
         latest: dict[bytes, int] = {}
         waiting = chain(drops(), [(total + 1, b"")])
@@ -33,7 +62,7 @@ def survivors(directories: Sequence[Directory], drops: Callable[[], Iterable[tup
                 _end(latest, drop, alive)
                 until, drop = next(waiting)
             name = record.name
-            if passes > 1 and hash(name) % passes != share:
+            if (doubtful is not None and name not in doubtful) or (passes > 1 and hash(name) % passes != share):
                 continue
             _end(latest, name, alive)
             latest[name] = number
@@ -41,6 +70,18 @@ def survivors(directories: Sequence[Directory], drops: Callable[[], Iterable[tup
             _end(latest, drop, alive)
             until, drop = next(waiting)
     return alive
+
+
+def _doubtful(
+    directories: Sequence[Directory], drops: Callable[[], Iterable[tuple[int, bytes]]], total: int
+) -> _Doubtful:
+    """Read everything once; a name that is dropped counts like one that came again."""
+    doubtful = _Doubtful(total)
+    for record in chain.from_iterable(directory.records() for directory in directories):
+        doubtful.add(record.name)
+    for _, name in drops():
+        doubtful.add(name)
+    return doubtful
 
 
 def copy_alive(directory: Directory, data: FileIO, alive: Iterable[int], out: Appender) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from syncer.flow.job import RunOptions
 from syncer.model.errors import Exit
 from syncer.sources.memory import MemoryPlatform, MemorySource
 from tests.support.destination import Outcome
@@ -109,3 +110,45 @@ async def test_invariant_3_dying_at_some_events_changes_nothing(tmp_path: Path, 
 async def test_invariant_3_dying_at_every_event_changes_nothing(tmp_path: Path, inline: bool) -> None:
     """All events of a first and a second pass, one after the other."""
     await matrix(tmp_path, inline=inline, step=1)
+
+
+async def relayout(folder: Path, crash: int | None = None) -> tuple[Outcome, int]:
+    """Move everything to other places, dying on the way; return what is there once it was done, and how many events."""
+    folder.mkdir()
+    platform = MemoryPlatform(24)
+    source = MemorySource(platform)
+    await Engine(folder, source, sinks={"lake": SINKS["lake"]}).run()
+    platform.put("0", b"new")
+    sinks = {"lake": {**SINKS["lake"], "on_delete": "keep", "path": "{project}/{item}.json"}}
+    engine = Engine(folder, source, sinks=sinks)
+    engine.emit = crash_at(crash) if crash is not None else engine.emit
+    try:
+        await engine.run(RunOptions(relayout=True))
+    except BaseException as error:
+        if not died(error):
+            raise
+        await Engine(folder, source, sinks=sinks).run(RunOptions(relayout=True))
+    assert not list((folder / "lake").glob("*.json"))
+    return await engine.outcome("lake"), len(engine.events)
+
+
+async def moves(tmp_path: Path, *, step: int, first: int = 0) -> None:
+    """Compare every crash point of a move (or every n-th) with a calm one."""
+    expected, events = await relayout(tmp_path / "calm")
+    assert len(expected.rows) == 25
+    assert events > 20
+    for point in range(first, events, step):
+        found, _ = await relayout(tmp_path / f"crash-{point}", point)
+        assert found == expected, f"died at event {point}"
+
+
+async def test_invariant_3_dying_while_items_move_leaves_no_orphans(tmp_path: Path) -> None:
+    """At some events of a run that moves items to new places: each lies in one place in the end."""
+    await moves(tmp_path, step=11, first=4)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_invariant_3_dying_at_every_event_while_items_move_leaves_no_orphans(tmp_path: Path) -> None:
+    """At all events of a run that moves items to new places: each lies in one place in the end."""
+    await moves(tmp_path, step=1)

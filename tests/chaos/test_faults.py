@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,13 @@ sinks:
 jobs:
   job: {{platform: studio, select: {{projects: ["{project}"]}}, sinks: [folder, archive], commit: {{items: 30}}}}
 """
+
+#: Cases of every kind that run whenever the tests run; the whole matrix is a slow proof.
+ORDINARY = frozenset({
+    "429 with Retry-After", "502 once for each request", "cut bodies", "bodies slower than the timeout",
+    "a sign-in page", "garbage", "repeated pages", "everything", "limits.max_body=20000", "a row with nan",
+    "a row that makes its page a 500", "the last row", "deep", "503 for ever", "403 for ever", "404 from a proxy",
+})  # fmt: skip
 
 Fault = Mapping[str, Any]
 #: What identifies an outcome: key, operation, version, path, size and sha256 of every row, and what lies there.
@@ -164,6 +171,11 @@ def status(code: int, **more: Any) -> Fault:
     return {"kind": "status", "status": code, "times": 2, "retry_after": 0.05, **more}
 
 
+def cases(names: Iterable[str]) -> list[Any]:
+    """Return parameters of a test; those that are not in the ordinary share are slow."""
+    return [pytest.param(name, marks=() if name in ORDINARY else pytest.mark.slow) for name in names]
+
+
 PASSING: Mapping[str, Sequence[Fault]] = {
     "429 with Retry-After": [status(429, times=10)],
     "429 as a page, without": [status(429, html=True, times=1, retry_after=None)],
@@ -192,7 +204,7 @@ PASSING: Mapping[str, Sequence[Fault]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", PASSING)
+@pytest.mark.parametrize("name", cases(PASSING))
 async def test_trouble_that_passes_leaves_no_trace(platform: Remote, calm: Calm, tmp_path: Path, name: str) -> None:
     """Trouble that ends is waited out: exit 0, and the destination is that of a calm export."""
     work = Work.on(tmp_path, platform)
@@ -208,7 +220,7 @@ async def test_trouble_that_passes_leaves_no_trace(platform: Remote, calm: Calm,
     assert (ended.code, report["counts"]["stored"]) == (0, 0)
 
 
-@pytest.mark.parametrize("limit", ["limits.max_body=20000", "page_size=1", "limits.concurrency=1"])
+@pytest.mark.parametrize("limit", cases(["limits.max_body=20000", "page_size=1", "limits.concurrency=1"]))
 async def test_tight_limits_change_nothing(platform: Remote, calm: Calm, tmp_path: Path, limit: str) -> None:
     """Answers above the largest body are asked for in smaller pages; one task or one request at a time do as well."""
     work = Work.on(tmp_path, platform)
@@ -229,7 +241,7 @@ BROKEN: Mapping[str, Fault] = {
 }
 
 
-@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize("name", cases(BROKEN))
 async def test_a_broken_task_is_owed_until_it_is_well(platform: Remote, calm: Calm, tmp_path: Path, name: str) -> None:
     """All others arrive; the broken task is named with exit 3, tried first next time, and stored when it is well."""
     fault = BROKEN[name]
@@ -257,7 +269,7 @@ async def test_a_broken_task_is_owed_until_it_is_well(platform: Remote, calm: Ca
     assert await work.outcome() == calm.outcomes["task"]
 
 
-@pytest.mark.parametrize("how", ["nan", "deep", "500"])
+@pytest.mark.parametrize("how", cases(["nan", "deep", "500"]))
 async def test_broken_annotations_are_owed_too(platform: Remote, calm: Calm, tmp_path: Path, how: str) -> None:
     """Where single annotations are exported, both of a broken task are owed, and both come when it is well."""
     fault: Fault = {"kind": "corrupt", "how": how, "task": DOUBLE}
@@ -286,7 +298,7 @@ STOPPING: Mapping[str, tuple[Sequence[Fault], int]] = {
 }
 
 
-@pytest.mark.parametrize("name", STOPPING)
+@pytest.mark.parametrize("name", cases(STOPPING))
 async def test_trouble_that_stays_stops_the_run(platform: Remote, calm: Calm, tmp_path: Path, name: str) -> None:
     """A platform that stays away ends the run in an honest way; nothing is owed or deleted; the next run goes on."""
     faults, code = STOPPING[name]
@@ -335,7 +347,7 @@ async def test_access_tokens_that_expire_in_the_middle(platform: Remote, calm: C
     assert await work.outcome() == calm.outcomes["task"]
 
 
-@pytest.mark.parametrize("after", [1, 2, 5])
+@pytest.mark.parametrize("after", [2, *(pytest.param(other, marks=pytest.mark.slow) for other in (1, 5))])
 async def test_rows_that_vanish_between_pages(tmp_path: Path, after: int) -> None:
     """Tasks that are deleted while pages are read take no other task with them, and are gone after the next run."""
     async with platform_process("--tasks", str(TASKS)) as platform:

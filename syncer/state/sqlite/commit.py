@@ -64,7 +64,7 @@ def _change(
         _store(connection, records)
         at = shown(group.at)
         lines = [
-            encode_row(manifest_row(change.op, change.row, change.reason, group.run, at))
+            encode_row(manifest_row(change.op, change.row, change.reason, group.run, at, change.left))
             for change in changes
             if change.op != "keep"
         ]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from syncer.model.checkpoint import OutboxRow
 
-#: Lines of one chunk, at most.
-CHUNK = 10_000
+#: Lines of one chunk, at most: it stands in memory several times while it is written and read.
+CHUNK = 1_000
 
 
 def append(connection: sqlite3.Connection, leg_unit: int, epoch: int, lines: Sequence[bytes]) -> None:

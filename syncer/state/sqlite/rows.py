@@ -88,11 +88,11 @@ def stored(fingerprints: Mapping[int, str], key: ItemKey, record: Record) -> Sto
     )
 
 
-def manifest_row(op: str, row: StoredRow, reason: str, run: str, at: str) -> ManifestRow:
+def manifest_row(op: str, row: StoredRow, reason: str, run: str, at: str, left: str = "") -> ManifestRow:
     """Return the line that tells the manifest about a row."""
     return ManifestRow(
         op, row.key, row.version, row.path, row.container, row.size, row.sha256, row.fields, run, at, reason,
-        row.fingerprint, row.group,
+        row.fingerprint, row.group, left,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import syncer.cli.context  # noqa: F401  # rich looks for the working folder while it is imported: not on a loop
 from syncer.cli import main
 from syncer.sources.memory import MemoryPlatform, platform_named
 

@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 
 from syncer.flow.job import RunOptions
-from syncer.model.errors import Exit, Unavailable
+from syncer.model.entries import Removals
+from syncer.model.errors import Exit, LegFailed, Unavailable
+from syncer.model.events import Warned
 from syncer.model.refs import AnnotationRef
+from syncer.sinks.prefix import PrefixSession
 from syncer.sources.memory import MemoryPlatform, MemorySource
 from tests.support.engine import Engine
 
@@ -186,6 +189,24 @@ async def test_rule_15_a_changed_template_is_refused_without_relayout(tmp_path: 
     assert report.exit_code() is Exit.DONE
     assert {path for _, path, _, _ in (await engine.outcome("lake")).rows} == {f"7/{n}.json" for n in range(1, 7)}
     assert not list((tmp_path / "lake").glob("*.json"))
+
+
+async def test_old_places_that_can_not_be_removed_are_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a destination keeps what items left, the move is done all the same: the manifest does not name it."""
+
+    async def refuse(session: PrefixSession, rows: Removals) -> None:
+        raise LegFailed("permission denied", leg="lake")
+
+    source = MemorySource(MemoryPlatform(3))
+    await Engine(tmp_path, source, sinks=LAKE).run()
+    monkeypatch.setattr(PrefixSession, "remove", refuse)
+    engine = Engine(tmp_path, source, sinks={"lake": {**LAKE["lake"], "path": "{project}/{item}.json"}})
+    report = await engine.run(RunOptions(relayout=True))
+    assert (report.exit_code(), report.counts.updated) == (Exit.DONE, 3)
+    (said,) = [event.message for event in engine.events if isinstance(event, Warned)]
+    assert said == "sink lake: old objects could not be removed: permission denied"
 
 
 async def test_rule_21_the_reconcile_line_adds_up(tmp_path: Path) -> None:

@@ -3,15 +3,14 @@
 import errno
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from syncer.blobs.folder import FolderBlobs
-from syncer.model.entries import StoredRow
 from syncer.model.errors import Exit, LegFailed, SettingsError
-from syncer.model.events import Event, Warned
 from syncer.model.refs import AnnotationRef, ItemKey, Partition, PartitionKey
 from syncer.sinks import memory, prefix
 from syncer.sinks.prefix import PrefixOptions, PrefixSink
@@ -124,45 +123,20 @@ def test_context_and_media_have_their_places(sink: PrefixSink) -> None:
 # ------------------------------------------------------------------------------------------- moved items
 
 
-def moved(row: StoredRow, path: str) -> StoredRow:
-    """Return a row as a ledger knows it before the item moves."""
-    return StoredRow(row.key, row.version, path, None, row.size, row.sha256)
-
-
-async def test_an_item_that_moves_leaves_its_old_place(sink: PrefixSink, tmp_path: Path) -> None:
-    """The old object goes when the session ends well, so that the new row is committed first; not when it fails."""
+async def test_an_item_that_moves_says_what_it_left(sink: PrefixSink, tmp_path: Path) -> None:
+    """The receipt names the old place, also after two moves in a row; its object stays until it is removed."""
     async with sink.session(unit(), 1, None, ()) as session:
         await session.write([entry(key("1"), b"a", path="old/1.json"), entry(key("2"), b"b", path="2.json")])
         first, second = [stored(receipt) for receipt in (await session.seal()).receipts]
-    with pytest.raises(ZeroDivisionError):
-        await move(sink, first, fail=True)
-    assert visible(tmp_path) == ["2.json", "new/1.json", "old/1.json"]
-    await move(sink, first)
-    assert visible(tmp_path) == ["2.json", "new/1.json"]
-    assert second.path == "2.json"
-
-
-async def move(sink: PrefixSink, row: StoredRow, *, fail: bool = False) -> None:
-    """Write an item at another path, seal, and end the session well or not."""
-    async with sink.session(unit(), 2, None, ()) as session:
-        await session.write([entry(row.key, b"a2", path="new/1.json", version="2", replaces=row)])
-        await session.seal()
-        if fail:
-            raise ZeroDivisionError
-
-
-async def test_a_place_that_is_taken_again_is_kept(sink: PrefixSink, tmp_path: Path) -> None:
-    """An old path that another item took in the same session is not removed, and neither is an unsealed one's."""
-    async with sink.session(unit(), 1, None, ()) as session:
-        await session.write([entry(key(n), b"x", path=f"{n}.json") for n in "abc"])
-        rows = [stored(receipt) for receipt in (await session.seal()).receipts]
-    async with sink.session(unit(), 2, None, ()) as session:
-        await session.write([entry(key("a"), b"y", path="z.json", replaces=rows[0])])
-        await session.seal()
-        await session.write([entry(key("b"), b"y", path="a.json", replaces=rows[1])])
-        await session.seal()
-        await session.write([entry(key("c"), b"y", path="d.json", replaces=rows[2])])
-    assert visible(tmp_path) == ["a.json", "c.json", "d.json", "z.json"]
+        await session.write([entry(key("1"), b"c", path="new/1.json", replaces=first)])
+        await session.write([entry(key("1"), b"d", path="newer/1.json", replaces=first)])
+        await session.write([entry(key("2"), b"e", path="2.json", replaces=second)])
+        assert [receipt.left for receipt in (await session.seal()).receipts] == ["old/1.json", "new/1.json", ""]
+        await session.write([entry(key("2"), b"f", path="2.JSON", replaces=second)])
+        assert [receipt.left for receipt in (await session.seal()).receipts] == [""]
+        assert {"old/1.json", "new/1.json", "newer/1.json"} <= set(visible(tmp_path))
+        await session.remove([replace(first, path="old/1.json"), replace(first, path="new/1.json")])
+    assert visible(tmp_path) == ["2.JSON", "2.json", "newer/1.json"]
 
 
 async def test_versions_in_the_path_are_all_kept(tmp_path: Path) -> None:
@@ -172,24 +146,8 @@ async def test_versions_in_the_path_are_all_kept(tmp_path: Path) -> None:
         await session.write([entry(key("1"), b"a", path="1/1.json")])
         (receipt,) = (await session.seal()).receipts
         await session.write([entry(key("1"), b"b", path="1/2.json", version="2", replaces=stored(receipt))])
-        await session.seal()
+        assert [receipt.left for receipt in (await session.seal()).receipts] == [""]
     assert visible(tmp_path) == ["1/1.json", "1/2.json"]
-
-
-async def test_many_moves_are_not_remembered_for_ever(
-    sink: PrefixSink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Past a number of moves the old places are removed at a later seal, not only at the end."""
-    monkeypatch.setattr(prefix, "_LEFT", 2)
-    async with sink.session(unit(), 1, None, ()) as session:
-        for n in range(3):
-            row = StoredRow(key(str(n)), "1", f"old/{n}.json", None, 1, "")
-            await session.write([entry(key(str(n)), b"x", path=f"old/{n}.json")])
-            await session.seal()
-            await session.write([entry(key(str(n)), b"y", path=f"new/{n}.json", replaces=row)])
-        await session.seal()
-        assert visible(tmp_path) == ["new/0.json", "new/1.json", "new/2.json", "old/2.json"]
-    assert visible(tmp_path) == ["new/0.json", "new/1.json", "new/2.json"]
 
 
 # ---------------------------------------------------------------------------------------------- trouble
@@ -281,19 +239,3 @@ def test_the_memory_sink_is_made_like_any_other(tmp_path: Path) -> None:
     one = memory.PLUGIN.create(memory.MemoryOptions(), tmp_path, tools())
     assert one.url == "memory:"
     assert one.immediate
-
-
-async def test_what_can_not_be_tidied_is_said_not_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When all is committed, an old object that can't be removed is a warning, and the run stays whole."""
-    heard: list[Event] = []
-    sink = prefix.PLUGIN.create(PrefixOptions(url="file:out"), tmp_path, tools(events=heard))
-    row = StoredRow(key("1"), "1", "old.json", None, 1, "")
-    with monkeypatch.context() as patch:
-        async with sink.session(unit(), 1, None, ()) as session:
-            await session.write([entry(key("0"), b"a", path="old.json")])
-            await session.write([entry(key("1"), b"b", path="new.json", replaces=row)])
-            await session.seal()
-            patch.setattr(os, "unlink", raising(OSError(errno.EACCES, "no")))
-    (event,) = heard
-    assert isinstance(event, Warned)
-    assert "permission denied" in event.message

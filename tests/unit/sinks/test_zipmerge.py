@@ -22,11 +22,13 @@ names = st.sampled_from([b"a", b"b", b"c", b"d", b"e"])
     listed=st.lists(st.lists(names, max_size=8), min_size=1, max_size=3),
     drops=st.lists(st.tuples(st.integers(0, 24), names), max_size=6),
     at_once=st.sampled_from([1, 3, 1000]),
+    many=st.sampled_from([1, 1000]),
 )
 def test_survivors_are_those_of_a_replay(
-    listed: list[list[bytes]], drops: list[tuple[int, bytes]], at_once: int, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """In one pass or in many: a later record wins, a drop ends what came before it."""
+    listed: list[list[bytes]], drops: list[tuple[int, bytes]], at_once: int, many: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:  # fmt: skip
+    """In one pass or in many, with a filter or without: a later record wins, a drop ends what came before it."""
     total = sum(map(len, listed))
     drops = sorted((min(at, total), name) for at, name in drops)
     latest: dict[bytes, int] = {}
@@ -46,6 +48,7 @@ def test_survivors_are_those_of_a_replay(
         directories.append(Directory(file, 0, (folder / f"dir{index}").stat().st_size, len(one)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zipmerge, "NAMES_AT_ONCE", at_once)
+        patch.setattr(zipmerge, "MANY", many)
         assert survivors(directories, lambda: drops) == expected
     for directory in directories:
         directory.file.close()
