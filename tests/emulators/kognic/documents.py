@@ -9,7 +9,7 @@ from uuid import UUID
 from tests.emulators.kognic.world import Annotation
 
 #: About what one cuboid adds.
-_CUBOID = 420
+_CUBOID = 318
 
 
 def openlabel(annotation: Annotation, size: int, *, iso: bool = False) -> bytes:
