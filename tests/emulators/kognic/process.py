@@ -37,6 +37,10 @@ class Remote:
         counters: dict[str, Any] = self._ask("GET", "/_stats")
         return counters
 
+    def forget(self) -> None:
+        """Count from zero again."""
+        self._ask("DELETE", "/_stats")
+
     def fault(self, kind: str, **options: Any) -> None:
         """Switch a fault on; options are the fields of `faults.Fault`."""
         self._ask("POST", "/_faults", {"kind": kind, **options})
