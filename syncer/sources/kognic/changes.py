@@ -12,17 +12,18 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from syncer.model.errors import Forbidden, NotFound, Rejected
 from syncer.model.refs import AnnotationRef, BrokenRow, Cursor, ItemKey, Page, Partition
 from syncer.model.units import show_duration
 from syncer.ports import Clock, Known, Selection
-from syncer.sources.kognic.api import Api, Next
+from syncer.sources.kognic.api import Api
 from syncer.sources.kognic.cursor import Position
+from syncer.sources.kognic.inputs import Detail, Details, Invalidated, invalidated_of
 from syncer.sources.kognic.links import Hint
-from syncer.sources.kognic.listing import Detail, Details, Listed, Listing, annotations_of, pages
+from syncer.sources.kognic.listing import Listed, Listing, annotations_of
+from syncer.sources.kognic.listing import pages as listed_pages
 from syncer.sources.kognic.naming import Found, apart, by_scene, item_of
 from syncer.sources.kognic.projects import Projects
-from syncer.sources.kognic.rows import Entry, moment, order
+from syncer.sources.kognic.rows import moment, order
 from syncer.sources.kognic.seen import Seen
 from syncer.sources.kognic.together import together
 
@@ -45,6 +46,7 @@ class Server:
     iso: bool = False
     #: Whether the routes by scene are there, which tell several annotations of a scene and type apart.
     scenes: bool = True
+    invalidated: Invalidated = invalidated_of
 
 
 @dataclass(slots=True)
@@ -76,7 +78,7 @@ class Changes:
             return
         if not torn:
             self.at = Position(under=self.at.under, start=mark, began=now)
-        async with aclosing(pages(self.listing, self.partition.key, self.at.page)) as listed:
+        async with aclosing(listed_pages(self.listing, self.partition.key, self.at.page)) as listed:
             async for page in listed:
                 refs, filtered = await self._refs(page)
                 self.at = replace(
@@ -135,7 +137,7 @@ class Changes:
         scenes = list(dict.fromkeys(each.scene for each in found))
         if self.server.details is None or not scenes:
             return {}
-        return await self.server.details(self.partition.key, scenes)
+        return await self.server.details(self.server.api, self.partition.key, scenes)
 
     async def _named(self, found: Sequence[Found], details: Mapping[str, Detail]) -> list[tuple[str, Found]]:
         if self.partition.key.annotation_type is None:
@@ -205,28 +207,17 @@ class Changes:
 
     async def _invalidated(self) -> dict[ItemKey, str]:
         """Return the known items that are not there any more because their scene was invalidated, with the status."""
-        key, at = self.partition.key, None
-        question: dict[str, object] = {"project": key.project, "includeInvalidated": True}
-        if key.batch is not None:
-            question["batch"] = key.batch
         reasons: dict[ItemKey, str] = {}
-        while True:
-            try:
-                answer = await self.server.api.ask("/v1/inputs/fetch", question, at)
-            except (NotFound, Forbidden, Rejected):
-                # An installation without this route: absence alone has to do.
-                return reasons
-            entries = {
-                self._key(entry.internal_id): entry
-                for entry in answer.read(list[Entry])
-                if entry.internal_id not in self._seen and entry.status.startswith("invalidated")
-            }
-            for gone in await self.known.has(list(entries)):
-                reasons[gone] = f"the scene was invalidated ({entries[gone].status.partition(':')[2] or 'no reason'})"
-            following: Next = answer.next
-            if following is None or following == at:
-                return reasons
-            at = following
+        async with aclosing(self.server.invalidated(self.server.api, self.partition.key)) as pages:
+            async for entries in pages:
+                gone = {
+                    self._key(each.internal_id): each.status.partition(":")[2] or "no reason"
+                    for each in entries
+                    if each.internal_id not in self._seen and each.status.startswith("invalidated")
+                }
+                for key in await self.known.has(list(gone)):
+                    reasons[key] = f"the scene was invalidated ({gone[key]})"
+        return reasons
 
     def _cursor(self, at: Position) -> Cursor | None:
         return None if self._windowed else at.cursor()

@@ -24,8 +24,9 @@ from syncer.model.refs import CONTEXT, AnnotationRef, Partition
 from syncer.net.guard import origin_of
 from syncer.ports import Clock, Http, Request
 from syncer.sources.kognic.api import Api, segment
+from syncer.sources.kognic.inputs import inputs_of
 from syncer.sources.kognic.links import Hint, Links, read_hint
-from syncer.sources.kognic.listing import ISO, annotations_of, inputs_of
+from syncer.sources.kognic.listing import ISO, annotations_of
 from syncer.sources.kognic.naming import Found, newest, scene_of
 from syncer.sources.kognic.projects import Projects
 from syncer.sources.kognic.rows import Single, version_of

@@ -5,7 +5,7 @@ to documents, never documents.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -14,16 +14,15 @@ from typing import Protocol
 import msgspec
 from msgspec import Raw
 
-from syncer.model.errors import BadBody, Forbidden, NotFound, PartitionGone, Rejected
+from syncer.model.errors import BadBody, NotFound
 from syncer.model.refs import PartitionKey
 from syncer.net.pages import PageTokens
 from syncer.sources.kognic.api import Answer, Api, Next, segment
+from syncer.sources.kognic.inputs import gone, inputs_of
 from syncer.sources.kognic.naming import Found
-from syncer.sources.kognic.rows import Annotated, Delivered, Input, version_of
+from syncer.sources.kognic.rows import Annotated, Delivered, version_of
 from syncer.sources.kognic.together import settled, together
 
-#: Most uuids of one query; the platform names no limit.
-CHUNK = 200
 #: Parameter by which cuboids come with the axes of ISO 8855.
 ISO = ("useDefaultCartesian", "true")
 
@@ -86,16 +85,23 @@ class ByType:
     api: Api
     #: Cuboids in ISO 8855.
     iso: bool = False
+    #: Old servers know the same listing in one piece.
+    unpaged: bool = False
     paged: bool = True
 
     async def page(self, partition: PartitionKey, at: Next) -> Listed:
         """Return one page; see `Listing`."""
         batch = "" if partition.batch is None else f"batch/{segment(partition.batch)}/"
         kind = segment(partition.annotation_type or "")
-        path = f"/v1/annotations/projects/{segment(partition.project)}/{batch}annotation-type/{kind}/search"
-        params = [("cursorId", at)] if at is not None else []
+        path = f"/v1/annotations/projects/{segment(partition.project)}/{batch}annotation-type/{kind}"
+        params = [*([("cursorId", at)] if at is not None else []), *([ISO] if self.iso else [])]
         try:
-            answer = await self.api.get(path, [*params, *([ISO] if self.iso else [])])
+            try:
+                answer = await self.api.get(f"{path}/search", params)
+            except NotFound:
+                if not self.unpaged or at is not None:
+                    raise
+                answer = await self.api.get(path, params)
         except NotFound as error:
             raise gone(partition, error) from error
         rows, broken = _rows(answer)
@@ -143,76 +149,6 @@ async def annotations_of(api: Api, scene: str, *, iso: bool) -> list[Found]:
         )
         for row in rows
     ]
-
-
-async def inputs_of(
-    api: Api, partition: PartitionKey, scenes: Sequence[str], at: Next = None
-) -> tuple[list[Input], Answer]:
-    """Return one page of the inputs of a partition, of some scenes or of all.
-
-    Raises:
-        PartitionGone: the platform does not have the project or batch.
-    """
-    question: dict[str, object] = {"project": partition.project}
-    if partition.batch is not None:
-        question["batch"] = partition.batch
-    if scenes:
-        question["sceneUuids"] = list(scenes)
-    try:
-        answer = await api.ask("/v2/inputs/query", question, at)
-    except NotFound as error:
-        raise gone(partition, error) from error
-    return answer.read(list[Input]), answer
-
-
-@dataclass(frozen=True, slots=True)
-class Detail:
-    """What else is known of a scene."""
-
-    external_id: str = ""
-    #: Uids of the requests that it is in, within the partition.
-    requests: tuple[str, ...] = ()
-
-
-#: Returns details of the scenes of a page.
-Details = Callable[[PartitionKey, Sequence[str]], Awaitable[Mapping[str, Detail]]]
-
-
-async def details_of(api: Api, partition: PartitionKey, scenes: Sequence[str]) -> Mapping[str, Detail]:
-    """Return external id and requests of each scene, a few hundred a request.
-
-    Raises:
-        HttpError: the platform does not answer; the hint says how to do without.
-    """
-    inputs: list[Input] = []
-    for first in range(0, len(scenes), CHUNK):
-        at: Next = None
-        followed = PageTokens("/v2/inputs/query")
-        while True:
-            try:
-                some, answer = await inputs_of(api, partition, scenes[first : first + CHUNK], at)
-            except (Forbidden, Rejected) as error:
-                error.hint = "`details: false` does without external ids and request uids"
-                raise
-            inputs += some
-            if answer.next is None:
-                break
-            at = followed.follow(answer.next)
-    found: dict[str, list[Input]] = {}
-    for each in inputs:
-        found.setdefault(each.scene_uuid, []).append(each)
-    return {
-        scene: Detail(
-            next((each.scene_external_id for each in some if each.scene_external_id), ""),
-            tuple(sorted({each.request_uid for each in some if each.request_uid})),
-        )
-        for scene, some in found.items()
-    }
-
-
-def gone(partition: PartitionKey, error: NotFound) -> PartitionGone:
-    """Return the error for a partition that answers 404: frozen, never deleted."""
-    return PartitionGone(f"{partition} does not exist any more, or this account may not see it ({error})")
 
 
 class _Named(msgspec.Struct, rename="camel"):

@@ -16,7 +16,7 @@ from syncer.model.events import Warned
 from syncer.model.refs import CONTEXT, AnnotationRef, ItemKey, Partition, PartitionKey
 from syncer.ports import Clock, Selection
 from syncer.sources.kognic.api import Answer, Api, segment
-from syncer.sources.kognic.listing import gone
+from syncer.sources.kognic.inputs import gone
 from syncer.sources.kognic.rows import Batch, Counts, Project
 from syncer.sources.kognic.together import together
 

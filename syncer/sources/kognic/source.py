@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from functools import partial
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from syncer.model.entries import Body, SpooledFile
@@ -17,10 +17,11 @@ from syncer.sources.kognic.credentials import Lookup
 from syncer.sources.kognic.cursor import Position, conditions, read_cursor
 from syncer.sources.kognic.documents import Documents
 from syncer.sources.kognic.explicit import listed
+from syncer.sources.kognic.inputs import Details, Invalidated, details_of, invalidated_of
 from syncer.sources.kognic.links import Links
-from syncer.sources.kognic.listing import ISO, ByInput, ByType, Listing, details_of
+from syncer.sources.kognic.listing import ISO, ByInput, ByType, Listing
 from syncer.sources.kognic.naming import Found
-from syncer.sources.kognic.options import KognicOptions
+from syncer.sources.kognic.options import AccountOptions, KognicOptions
 from syncer.sources.kognic.projects import Projects
 from syncer.sources.kognic.rows import Annotated, Signed, version_of
 
@@ -36,28 +37,52 @@ VARIABLES: Mapping[str, str] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How an installation is spoken to, where Kognic and Annotell differ."""
+
+    #: Prefix of the environment variables that name credentials.
+    prefix: str = "KOGNIC"
+    keyring: bool = True
+    #: Whether it has the routes by scene and by input, which need no annotation type.
+    scenes: bool = True
+    #: Whether it may know listings by type in one piece only.
+    unpaged: bool = False
+    details: Details = details_of
+    invalidated: Invalidated = invalidated_of
+    #: Cuboids in ISO 8855.
+    iso: bool = False
+    requests_url: str | None = None
+    integration_url: str | None = None
+    project_uuids: Mapping[str, str] = field(default_factory=dict)
+    read_ahead: int = 8
+
+
 class Kognic:
     """One account on one installation; see `ports.Source`. Sends GET, and POST to get tokens and to query."""
 
     features = Features(incremental=True, inline=False, deletions=True, batch=1)
     variables: ClassVar[Mapping[str, str]] = VARIABLES
 
-    def __init__(self, options: KognicOptions, http: Http, tools: Tools) -> None:
+    def __init__(self, options: AccountOptions, dialect: Dialect, http: Http, tools: Tools) -> None:
         """Take the options, the way to the platform, and tools; nothing is sent yet."""
         self.shape = options.shape()
         self.origin = origin_of(options.url)
         self.account = "" if options.organization is None else str(options.organization)
         self._options = options
-        iso = options.iso_rotated_cuboids
-        self._auth = TokenAuth(Lookup(options, tools.clock), http, tools.clock)
+        self._dialect = dialect
+        clock, iso = tools.clock, dialect.iso
+        self._auth = TokenAuth(Lookup(options, clock, dialect.prefix, dialect.keyring), http, clock)
         api = Api(http, self._auth, options.url, tools.emit, options.organization)
-        self._projects = Projects(api, tools.clock, options.requests_address, options.project_uuids)
-        self._by_type = ByType(api, iso)
-        self._by_input = ByInput(api, options.read_ahead, iso)
-        links = Links(self._relist, tools.clock)
-        self._documents = Documents(http, api, links, self._projects, tools.clock, iso)
-        details = partial(details_of, api) if options.details else None
-        self._server = Server(api, self._projects, tools.clock, details, options.full_every, iso)
+        self._projects = Projects(api, clock, dialect.requests_url, dialect.project_uuids)
+        self._by_type = ByType(api, iso, dialect.unpaged)
+        self._by_input = ByInput(api, dialect.read_ahead, iso)
+        links = Links(self._relist, clock)
+        self._documents = Documents(http, api, links, self._projects, clock, iso, dialect.scenes)
+        details = dialect.details if options.details else None
+        self._server = Server(
+            api, self._projects, clock, details, options.full_every, iso, dialect.scenes, dialect.invalidated
+        )
 
     async def partitions(self, select: Selection) -> AsyncGenerator[Partition]:
         """Yield project x batch x annotation type as a selection names them, in order of their ids."""
@@ -95,14 +120,15 @@ class Kognic:
 
     async def get(self, parts: Sequence[str]) -> Body:
         """Return one document: of a scene and annotation type, of an `input`, or by the id of an `annotation`."""
+        more = ", `input` INPUT_UUID, or `annotation` ANNOTATION_ID" if self._dialect.scenes else ""
         if len(parts) != 2 or not all(parts):  # noqa: PLR2004  # the two parts that the message names
-            message = "two parts are needed: SCENE_UUID TYPE, `input` INPUT_UUID, or `annotation` ANNOTATION_ID"
+            message = f"two parts are needed: SCENE_UUID TYPE{more}"
             raise SettingsError(message)
         first, second = parts
         try:
-            if first == "annotation":
+            if more and first == "annotation":
                 data, version = await self._by_id(second)
-            elif first == "input":
+            elif more and first == "input":
                 data, version = await self._of_input(second)
             else:
                 data, version = await self._documents.single(first, second)
@@ -132,20 +158,27 @@ class Kognic:
         return (await self._by_type.page(partition, page)).found
 
     async def _by_id(self, annotation: str) -> tuple[bytes | SpooledFile, str]:
-        iso = [("isoBoxes", "true")] if self._options.iso_rotated_cuboids else []
+        iso = [("isoBoxes", "true")] if self._dialect.iso else []
         path = f"/v1/annotations/{segment(annotation)}"
-        signed = (await self._server.api.get(path, iso, base=self._options.integration_address)).read(Signed)
+        signed = (await self._server.api.get(path, iso, base=self._dialect.integration_url)).read(Signed)
         return await self._documents.linked(signed.signed_url, annotation), version_of(signed.created)
 
     async def _of_input(self, uuid: str) -> tuple[bytes | SpooledFile, str]:
-        iso = [ISO] if self._options.iso_rotated_cuboids else []
+        iso = [ISO] if self._dialect.iso else []
         row = (await self._server.api.get(f"/v2/inputs/{segment(uuid)}/annotation", iso)).read(Annotated)
         return await self._documents.linked(row.uri or "", uuid), version_of(row.created)
 
 
 def create(options: KognicOptions, http: Http, tools: Tools) -> Kognic:
     """Make the source; for the registry."""
-    return Kognic(options, http, tools)
+    dialect = Dialect(
+        iso=options.iso_rotated_cuboids,
+        requests_url=options.requests_address,
+        integration_url=options.integration_address,
+        project_uuids=options.project_uuids,
+        read_ahead=options.read_ahead,
+    )
+    return Kognic(options, dialect, http, tools)
 
 
 PLUGIN = SourcePlugin(

@@ -1,7 +1,8 @@
 """A few requests side by side."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from typing import TypeVar
 
 import anyio
@@ -22,6 +23,27 @@ async def together(jobs: Iterable[Callable[[], Awaitable[T]]], most: int) -> lis
         return list(await asyncio.gather(*tasks))
     finally:
         await settled(tasks)
+
+
+async def in_order(jobs: Iterable[Callable[[], Awaitable[T]]], ahead: int) -> AsyncGenerator[T]:
+    """Run jobs side by side, at most `ahead` at once, and yield their results in the order of the jobs.
+
+    The first failure ends it, after the results of the jobs before it; all others are cancelled.
+    """
+    left = iter(jobs)
+    # Plain tasks: a task group must not be left open across a yield (PEP 789).
+    running: deque[asyncio.Future[T]] = deque()
+    try:
+        while True:
+            while len(running) < ahead and (job := next(left, None)) is not None:
+                running.append(asyncio.ensure_future(job()))
+            if not running:
+                return
+            result = await running[0]
+            running.popleft()
+            yield result
+    finally:
+        await settled(running)
 
 
 async def settled(tasks: Iterable["asyncio.Future[T]"]) -> None:
