@@ -31,7 +31,7 @@ async def test_the_archive_is_that_of_the_documented_recipe(tmp_path: Path, habi
         assert set(platform.traffic.content.values()) == {1}
         assert platform.traffic.leaked == 0
         assert platform.auth.grants["client_credentials"] <= 1 + 1
-        assert len(platform.traffic.peers["storage"]) < 25
+        assert platform.traffic.connections["storage"] < 25
 
 
 async def test_all_projects_batches_and_types(tmp_path: Path) -> None:

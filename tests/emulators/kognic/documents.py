@@ -6,6 +6,8 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from tests.emulators.kognic.world import Annotation
 
 #: About what one cuboid adds.
@@ -31,7 +33,7 @@ def openlabel(annotation: Annotation, size: int, *, iso: bool = False) -> bytes:
 def shapes(annotation: Annotation, size: int) -> Any:
     """Return an annotation's content in the format of the first API: shapes as GeoJSON."""
     if annotation.body is not None:
-        return json.loads(annotation.body)
+        return msgspec.Raw(annotation.body)
     dice = random.Random(annotation.number)
     names = [f"shape-{number}" for number in range(max(1, size // 180))]
     return {

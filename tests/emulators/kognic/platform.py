@@ -1,5 +1,7 @@
 """Both origins on free ports of this machine."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,8 +18,24 @@ from tests.emulators.kognic.world import Annotation, Batch, Input, World
 
 PROJECT, BATCH, TYPE = "highway", "batch-1", "object-detection"
 
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
 #: Seconds that open requests get when the server is stopped.
 _GRACE = 0.2
+
+
+class _Counted(web.Server):
+    """A server that counts its connections."""
+
+    def __init__(self, handler: Handler, origin: str, traffic: Traffic) -> None:
+        super().__init__(handler, access_log=None)
+        self._origin = origin
+        self._traffic = traffic
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """Count one more."""
+        self._traffic.connections[self._origin] += 1
+        super().connection_made(handler, transport)
 
 
 class KognicPlatform:
@@ -91,8 +109,8 @@ class KognicPlatform:
     async def __aenter__(self) -> Self:
         wire = Wire(self.site, Table(self.routes))
         bound = []
-        for place, handler in enumerate((wire.api, wire.storage)):
-            runner = web.ServerRunner(web.Server(handler, access_log=None), shutdown_timeout=_GRACE)
+        for place, (origin, handler) in enumerate((("api", wire.api), ("storage", wire.storage))):
+            runner = web.ServerRunner(_Counted(handler, origin, self.traffic), shutdown_timeout=_GRACE)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", self._ports[place], backlog=1024).start()
             self._runners.append(runner)

@@ -49,15 +49,15 @@ class Traffic:
     stale: int = 0
     leaked: int = 0
     log: deque[Logged] = field(default_factory=lambda: deque(maxlen=100_000))
-    #: Connections by origin: "api", "storage".
-    peers: dict[str, set[tuple[str, int]]] = field(default_factory=lambda: {"api": set(), "storage": set()})
+    #: Connections that were made, by origin: "api", "storage".
+    connections: Counter[str] = field(default_factory=Counter)
     inflight: int = 0
     peak: int = 0
 
     def clear(self) -> None:
         """Start anew."""
         fresh = Traffic()
-        for name in ("requests", "statuses", "content", "stale", "leaked", "log", "peers"):
+        for name in ("requests", "statuses", "content", "stale", "leaked", "log", "connections"):
             setattr(self, name, getattr(fresh, name))
         self.peak = self.inflight
 
@@ -69,7 +69,7 @@ class Traffic:
             "content": dict(self.content),
             "stale": self.stale,
             "leaked": self.leaked,
-            "connections": {origin: len(peers) for origin, peers in self.peers.items()},
+            "connections": dict(self.connections),
             "peak": self.peak,
         }
 

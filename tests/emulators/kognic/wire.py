@@ -5,7 +5,6 @@ import socket
 import struct
 import zlib
 from collections.abc import Callable
-from typing import Literal
 
 from aiohttp import web
 
@@ -46,22 +45,19 @@ class Wire:
                     raise refusal(403, "You are not a member of this organisation")
             return route.handler(self._site, call)
 
-        return await self._serve(request, call, "api", call.identity, answer)
+        return await self._serve(request, call, call.identity, answer)
 
     async def storage(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer on the origin of documents."""
         call = await _call(request, "storage", {})
         _, annotation = storage.named(self._site, call.path)
         identity = f"{call.identity} {annotation.uuid if annotation else ''}"
-        return await self._serve(request, call, "storage", identity, lambda: storage.serve(self._site, call))
+        return await self._serve(request, call, identity, lambda: storage.serve(self._site, call))
 
     async def _serve(
-        self, request: web.BaseRequest, call: Call, origin: Literal["api", "storage"], identity: str,
-        handler: Callable[[], Answer],
-    ) -> web.StreamResponse:  # fmt: skip
+        self, request: web.BaseRequest, call: Call, identity: str, handler: Callable[[], Answer]
+    ) -> web.StreamResponse:
         traffic, auth = self._site.traffic, self._site.auth
-        if request.transport is not None:
-            traffic.peers[origin].add(request.transport.get_extra_info("peername"))
         traffic.inflight += 1
         traffic.peak = max(traffic.peak, traffic.inflight)
         if call.route == "token":
