@@ -1,5 +1,6 @@
 """Later runs: only what was corrected is fetched again; what was invalidated is told from what was not seen."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ async def test_five_corrections_of_ten_thousand(tmp_path: Path) -> None:
 
 
 async def test_an_invalidated_scene_is_tombstoned(tmp_path: Path) -> None:
-    """An invalidated scene and a deleted input leave archive and manifest, with the reason of the one in the report."""
+    """An invalidated scene and a deleted input leave archive and manifest, which tells the reason of the one."""
     async with KognicPlatform(40, page_size=10) as platform:
         exporter = Exporter(tmp_path, platform)
         (await exporter.export("out.zip")).ok()
@@ -60,6 +61,12 @@ async def test_an_invalidated_scene_is_tombstoned(tmp_path: Path) -> None:
         assert f"{invalid.scene.uuid}.json" not in rows
         assert f"{deleted.scene.uuid}.json" not in rows
         assert len([path for path in rows if not path.startswith("_context/")]) == 38
+        segments = "".join(path.read_text() for path in (tmp_path / "_manifest").rglob("*.jsonl"))
+        removed = [json.loads(line) for line in segments.splitlines() if '"op":"delete"' in line]
+        reasons = {row["key"]["item"]: row.get("reason", "") for row in removed}
+        assert reasons.keys() == {invalid.scene.uuid, deleted.scene.uuid}
+        assert "invalidated" in reasons[invalid.scene.uuid]
+        assert "duplicate" in reasons[invalid.scene.uuid]
 
 
 async def test_a_broken_listing_tombstones_nothing(tmp_path: Path) -> None:
@@ -193,6 +200,30 @@ async def test_throttling_and_bad_days_lose_nothing(tmp_path: Path) -> None:
         assert numbers(again, "owed") == (0,)
         same_documents(exporter.documents("out.zip"), named(platform.documents()))
         assert numbers(ended, "stored")[0] >= 118
+
+
+async def test_quick_passes_look_at_what_moved(tmp_path: Path) -> None:
+    """With `full_every`, batches that stood still are not listed; what moves a batch, or its requests, is found."""
+    async with KognicPlatform(20, page_size=5) as platform:
+        quick = platform.seed(10, batch="batch-2")
+        exporter, what = Exporter(tmp_path, platform), ("--project", PROJECT, "--batch", "*", "--annotation-type", TYPE)
+        options = ("--set", "full_every=1d")
+        (await exporter.export("out.zip", *options, what=what)).ok()
+        platform.traffic.clear()
+        idle = (await exporter.export("out.zip", *options, what=what)).ok()
+        assert platform.traffic.requests["search"] == 0
+        assert numbers(idle, "stored", "deleted") == (0, 0)
+        assert "quick pass" in idle.err
+        platform.world.correct(quick[3])
+        moved = (await exporter.export("out.zip", *options, what=what)).ok()
+        assert numbers(moved, "stored", "deleted") == (1, 0)
+        listed = {line.path for line in platform.traffic.log if line.route == "search"}
+        assert len(listed) == 1
+        assert "batch-2" in listed.pop()
+        platform.world.invalidate(quick[4].scene)
+        assert numbers((await exporter.export("out.zip", *options, what=what)).ok(), "deleted") == (1,)
+        assert numbers((await exporter.export("out.zip", *options, "--relist", what=what)).ok(), "listed") == (29,)
+        assert sorted(exporter.documents("out.zip").values()) == sorted(platform.documents().values())
 
 
 async def test_a_type_may_come_and_go(tmp_path: Path) -> None:

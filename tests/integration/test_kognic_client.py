@@ -2,6 +2,7 @@
 
 import json
 
+import httpx
 import pytest
 import requests
 from kognic.openlabel.models import OpenLabelAnnotation
@@ -142,6 +143,40 @@ async def test_it_dies_of_a_link_that_ran_out() -> None:
         with pytest.raises(Exception, match="400"):
             await ask(platform, lambda client: list(client.annotation.get_project_annotations(PROJECT, TYPE)))
         assert platform.traffic.stale == 1
+
+
+async def test_storage_is_an_origin_of_its_own() -> None:
+    """Storage refuses a credential, a forged and an expired link, and serves ranges, gzip and a digest."""
+    async with KognicPlatform(2, size=5000) as platform, httpx.AsyncClient() as client:
+        annotation = platform.inputs[0].annotation
+        assert annotation is not None
+        document = platform.document(annotation)
+        link, ends = platform.site.link(annotation)
+        assert link.startswith(platform.storage_url)
+        assert ends > annotation.created
+        plain = await client.get(link, headers={"Accept-Encoding": "identity"})
+        assert (plain.content, plain.headers["content-length"]) == (document, str(len(document)))
+        packed = await client.get(link)
+        assert (packed.content, packed.headers["content-encoding"]) == (document, "gzip")
+        assert int(packed.headers["content-length"]) < len(document) / 2
+        rest = {"Accept-Encoding": "identity", "Range": "bytes=4000-", "If-Range": plain.headers["etag"]}
+        part = await client.get(link, headers=rest)
+        assert (part.status_code, part.content) == (206, document[4000:])
+        assert (await client.get(link, headers={"Authorization": "Bearer x"})).status_code == 400
+        assert (await client.get(link.replace("Signature=", "Signature=f"))).status_code == 403
+        platform.habits.dead_links = 1
+        dead, _ = platform.site.link(annotation)
+        assert (await client.get(dead)).status_code == 400
+        assert "ExpiredToken" in (await client.get(dead)).text
+        platform.world.invalidate(platform.inputs[0].scene)
+        assert (await client.get(link)).status_code == 404
+        traffic = platform.traffic
+        assert (traffic.leaked, traffic.stale, traffic.connections["storage"], traffic.connections["api"]) == (
+            1,
+            2,
+            1,
+            0,
+        )
 
 
 def _parsed(platform: KognicPlatform, *, iso: bool = False) -> dict[str, object]:
