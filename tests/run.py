@@ -1,9 +1,10 @@
 """Set up everything that the tests need, then run them: `python3 tests/run.py [PYTEST ARGUMENTS]`.
 
 Standard library only, so that it starts on a fresh machine with Python >= 3.11. It makes `.venv` in the
-checkout with the package and the test tools, a second environment with a real Label Studio server in the
-user's cache folder, and checks for the archive programs that archives are proved with (installed by apt
-where this runs as root). Nothing is skipped: what can't be set up is an error that names the command to run.
+checkout with the package and the test tools, environments of their own in the user's cache folder for a real Label
+Studio server and for the old client of Annotell, and checks for the archive programs that archives are proved with
+(installed by apt where this runs as root). Nothing is skipped: what can't be set up is an error that names the
+command to run.
 """
 
 import os
@@ -18,6 +19,12 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "annota
 
 #: The server that the Label Studio source is proved with.
 LABEL_STUDIO = "label-studio==1.23.2"
+
+#: The client that the Annotell source is compared with, and what it needs: it knows neither pydantic 2 nor
+#: later releases of authlib, and no pip from 24.1 on reads the metadata of its dependencies.
+ANNOTELL = "annotell-input-api==1.3.1"
+ANNOTELL_NEEDS = ("pydantic<2", "authlib<1.1")
+ANNOTELL_PIP = "pip<24.1"
 
 #: Programs that must accept our archives, and the Debian packages that bring them.
 PROGRAMS = {"unzip": "unzip", "zip": "zip", "7z": "p7zip-full", "bsdtar": "libarchive-tools"}
@@ -71,6 +78,21 @@ def install_once(python: Path, marker: Path, words: tuple[str, ...]) -> None:
     marker.write_text(stamp)
 
 
+def make_annotell() -> Path:
+    """Make the environment of the old client if there is none; return its Python."""
+    folder = CACHE / ANNOTELL.replace("==", "-")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    python, marker = make_venv(folder), folder / "installed"
+    stamp = "\n".join([ANNOTELL_PIP, ANNOTELL, *ANNOTELL_NEEDS])
+    if not marker.exists() or marker.read_text() != stamp:
+        say(f"pip install {ANNOTELL}")
+        pip = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+        run(*pip, ANNOTELL_PIP)
+        run(*pip, ANNOTELL, *ANNOTELL_NEEDS)
+        marker.write_text(stamp)
+    return python
+
+
 def main() -> None:
     """Set up, then become pytest."""
     if sys.version_info < (3, 11):  # noqa: UP036  # this file is what tells an older Python so
@@ -92,6 +114,8 @@ def main() -> None:
             run(server, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", LABEL_STUDIO)
             marker.write_text(LABEL_STUDIO)
         environment["SYNCER_TEST_LABEL_STUDIO"] = str(studio / "bin" / "label-studio")
+    if "SYNCER_TEST_ANNOTELL" not in environment:
+        environment["SYNCER_TEST_ANNOTELL"] = str(make_annotell())
     environment.setdefault("SYNCER_TEST_CACHE", str(CACHE))
     os.chdir(ROOT)
     os.execve(python, [str(python), "-m", "pytest", *sys.argv[1:]], environment)  # noqa: S606  # pytest, in our own environment

@@ -33,6 +33,8 @@ def lines(
         place = partition.replace(" / ", "/")
         yield f"  frozen: {partition} was synced before and is now absent; its items are kept"
         yield f"    if it was deleted on purpose: --accept-gone '{place}'"
+    for note in report.notes:
+        yield f"  {note}"
     if counts.held:
         yield f"  held back: {counts.held:,} deletions, more than max_delete allows; none was applied"
         yield f"    if they are right: --max-delete {counts.held}"

@@ -18,6 +18,8 @@ class Account:
     counts: Counts = field(default_factory=Counts)
     problems: list[Problem] = field(default_factory=list)
     frozen: list[str] = field(default_factory=list)
+    #: What sources want said of their passes, each once.
+    notes: list[str] = field(default_factory=list)
     #: False as soon as a selected partition was not listed to its end, or a leg did not take part.
     complete: bool = True
 
@@ -37,6 +39,11 @@ class Account:
         problem = Problem(str(error), code or error.exit_code, error.hint, leg)
         if problem not in self.problems:
             self.problems.append(problem)
+
+    def note(self, text: str | None) -> None:
+        """Take down what a source says of its pass."""
+        if text is not None and text not in self.notes:
+            self.notes.append(text)
 
 
 def counted(key: ItemKey) -> bool:

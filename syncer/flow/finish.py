@@ -65,6 +65,7 @@ async def close(this: Pass, started: datetime, generations: Mapping[Leg, int], *
         problems=tuple(this.account.problems),
         owed=owed,
         frozen=tuple(this.account.frozen),
+        notes=tuple(this.account.notes),
         destinations={sink.name: sink.url for sink in this.job.sinks},
         generations=generations,
     )
@@ -105,6 +106,7 @@ def status(report: Report) -> dict[str, object]:
         "counts": asdict(report.counts),
         "owed": dict(report.owed),
         "frozen": list(report.frozen),
+        "notes": list(report.notes),
         "problems": [
             {"message": p.message, "code": int(p.code), "hint": p.hint, "leg": p.leg} for p in report.problems
         ],

@@ -69,6 +69,7 @@ class Planner:
         self.frontier.admit(ticket)
         counts.listed += sum(counted(ref.key) for ref in (*page.refs, *broken_refs)) + page.filtered
         counts.listed += len(page.withdrawn)
+        self.account.note(page.note)
         counts.filtered += page.filtered + len(page.withdrawn)
         counts.unchanged += duplicates
         wanted = [
@@ -131,7 +132,7 @@ class Planner:
 
     async def _doomed(self, partition: Partition, page: Page) -> list[tuple[ItemKey, str, str]]:
         doomed = [(row.key, "withdrawn", row.reason) for row in page.withdrawn]
-        doomed += [(key, "gone", "deleted upstream") for key in page.gone]
+        doomed += [(key, "gone", page.reasons.get(key, "deleted upstream")) for key in page.gone]
         if page.closes:
             members = await self.ledger.members(partition.key, page.closes)
             present = {ref.key for ref in page.refs} | {row.key for row in page.withdrawn}

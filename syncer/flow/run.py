@@ -82,7 +82,8 @@ async def _partitions(this: Pass) -> list[Partition]:
         async for partition in this.job.source.partitions(this.job.select):
             found.append(partition)  # noqa: PERF401  # what came before an unknown name counts
     except UnknownName as error:
-        known = {key.project for key in await this.store.partitions(this.job.name)}
+        synced = await this.store.partitions(this.job.name)
+        known = {part for key in synced for part in (key.project, key.batch, key.annotation_type)}
         if not known.issuperset(error.names):
             raise
     return found

@@ -149,6 +149,10 @@ class Page:
     filtered: int = 0
     #: How many items the whole pass will list, where the server says so; for progress only.
     total: int | None = None
+    #: Why keys in `gone` are gone, where the platform says it.
+    reasons: Mapping[ItemKey, str] = field(default_factory=dict)
+    #: What the report should say of this pass: what it did not look at.
+    note: str | None = None
 
 
 def _compact(parts: list[str | None]) -> str:

@@ -79,6 +79,8 @@ class Report:
     #: All items now owed, by leg (earlier runs included).
     owed: Mapping[Leg, int] = field(default_factory=dict)
     frozen: tuple[str, ...] = ()
+    #: What was not looked at, and when it will be.
+    notes: tuple[str, ...] = ()
     #: Where the data lies, by leg.
     destinations: Mapping[Leg, str] = field(default_factory=dict)
     generations: Mapping[Leg, int] = field(default_factory=dict)

@@ -64,6 +64,7 @@ class Client:
                 patience=network.timeout,
                 clock=self._clock,
                 bandwidth=self._bandwidth,
+                compressed=request.compressed,
             )
             while not await self._policy.run(request, receiver):
                 pass

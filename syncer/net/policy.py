@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Mapping
 from typing import TypeVar
 
 import aiohttp
+from aiohttp import FormData
 
 from syncer.model.errors import HttpError, Unauthorized, Unsafe
 from syncer.model.events import Emit, RequestEnded
@@ -152,6 +153,7 @@ class Policy:
             call.url,
             headers=headers,
             json=request.json if call.method == "POST" else None,
+            data=FormData(request.form) if call.method == "POST" and request.form is not None else None,
             allow_redirects=False,
             proxy=route.proxy,
             timeout=receiver.timeout,

@@ -105,7 +105,7 @@ class Download:
 
     def __init__(
         self, body: GrowingBody, limit: int, timeout: aiohttp.ClientTimeout, *, silence: float, patience: float,
-        clock: Clock, bandwidth: Bandwidth | None,
+        clock: Clock, bandwidth: Bandwidth | None, compressed: bool = False,
     ) -> None:  # fmt: skip
         """Take the largest accepted size, and how many seconds a silent and a crawling body are waited for."""
         self.size = 0
@@ -115,6 +115,8 @@ class Download:
         self._silence, self._patience = silence, patience
         self._clock = clock
         self._bandwidth = bandwidth
+        #: What the first request asks for; None: whatever the client accepts.
+        self._wish = None if compressed else _AS_STORED
         self._validator: str | None = None
         self._total: int | None = None
         self._kept = 0
@@ -123,7 +125,7 @@ class Download:
         """Ask for the bytes as they are stored, and only for the rest where a first part is kept."""
         self._kept = self._body.size
         if not self._kept or self._validator is None:
-            return _AS_STORED
+            return self._wish
         return {**_AS_STORED, "Range": f"bytes={self._kept}-", "If-Range": self._validator}
 
     async def receive(self, response: aiohttp.ClientResponse, _url: str, label: Label) -> bool:

@@ -32,9 +32,13 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     #: JSON body of a listed read-only POST (token refresh, search).
     json: object | None = None
+    #: Form fields of a listed read-only POST (a token grant, RFC 6749 §4.4.2), in place of `json`.
+    form: Sequence[tuple[str, str]] | None = None
     auth: Authenticator | None = None
     #: Content links (signed storage, media) live under stricter address rules and never see a credential.
     content: bool = False
+    #: A download may arrive compressed: less to carry, but a broken one starts over instead of going on by Range.
+    compressed: bool = False
     #: Refuse an answer whose media type is not this ("application/json"); None accepts any.
     expect: str | None = None
     #: Decompressed bytes; None: the client's limit.

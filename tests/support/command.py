@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+#: Beginnings of variables with settings and credentials of whoever runs the tests.
+_PERSONAL = ("SYNCER", "LABEL_STUDIO", "KOGNIC", "ANNOTELL")
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -35,8 +38,9 @@ def command(*words: str | Path) -> list[str]:
 
 def environment(folder: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return an environment in which nothing of the user's own state or settings is seen."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SYNCER", "LABEL_STUDIO"))}
-    return {**kept, "XDG_STATE_HOME": str(folder / "xdg"), "COLUMNS": "200", "NO_COLOR": "1", **(extra or {})}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_PERSONAL)}
+    homes = {f"XDG_{kind}_HOME": str(folder / "xdg" / kind.lower()) for kind in ("CACHE", "CONFIG")}
+    return {**kept, "XDG_STATE_HOME": str(folder / "xdg"), **homes, "COLUMNS": "200", "NO_COLOR": "1", **(extra or {})}
 
 
 def syncer(*words: str | Path, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 100) -> Ended:
