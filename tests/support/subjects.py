@@ -11,6 +11,9 @@ from syncer.model.errors import NotNow
 from syncer.model.refs import Partition
 from syncer.ports import Selection, Source
 from syncer.sources.memory import MemoryPlatform, MemorySource
+from tests.emulators.datature import DataturePlatform
+from tests.emulators.datature_data import Dataset
+from tests.support.datature_source import datature_source
 from tests.support.studio_source import studio_source
 
 
@@ -164,6 +167,72 @@ class StudioSubject:
         return task.annotations[0].id
 
 
+@dataclass
+class DatatureSubject:
+    """The emulated Datature Vi, items being annotations or assets."""
+
+    platform: DataturePlatform
+    source: Source
+    granularity: str
+    project: str = "ds_0001"
+    parts: tuple[str, ...] = ("ds_0001/asset-00003", "annot-000003")
+
+    @property
+    def dataset(self) -> Dataset:
+        """The one dataset."""
+        return self.platform.datasets[self.project]
+
+    def live(self) -> set[str]:
+        """Return the ids of all finished items."""
+        assets = self.dataset.finished()
+        if self.granularity == "asset":
+            return {asset.id for asset in assets}
+        return {f"{asset.id}.{each}" for asset in assets for each in asset.annotations}
+
+    def finish(self) -> None:
+        """Finish one more item."""
+        self.dataset.generate(1, 1)
+
+    def change(self, item: str) -> None:
+        """Change an item; one that was withdrawn is finished again."""
+        asset = self.dataset.assets[item.partition(".")[0]]
+        asset.resource["metadata"]["status"] = "Completed"
+        self.dataset.change(next(iter(asset.annotations)))
+
+    def withdraw(self, item: str) -> None:
+        """Make an item unfinished."""
+        self.dataset.set_status(item.partition(".")[0], "Tofix")
+
+    def delete(self, item: str) -> None:
+        """Delete an item."""
+        asset, _, annotation = item.partition(".")
+        if annotation:
+            self.dataset.remove_annotation(annotation)
+        else:
+            self.dataset.remove_asset(asset)
+
+    def lose(self) -> None:
+        """Delete the dataset."""
+        del self.platform.datasets[self.project]
+
+    def break_listing(self) -> None:
+        """Let a later page of the next listing fail, until `mend`."""
+        for route in ("assets", "with_objects"):
+            self.platform.faults.add("status", route=route, after=2, times=None, status=503)
+
+    def break_item(self, item: str) -> None:
+        """Let an item not be had, until `mend`."""
+        asset = self.dataset.assets[item.partition(".")[0]]
+        next(iter(asset.annotations.values())).spoil()
+
+    def mend(self) -> None:
+        """End all faults."""
+        self.platform.faults.clear()
+        for asset in self.dataset.assets.values():
+            for annotation in asset.annotations.values():
+                annotation.spoiled = None
+
+
 Make = Callable[[], AbstractAsyncContextManager[Subject]]
 
 
@@ -193,6 +262,20 @@ def studio(granularity: str, **options: Any) -> Make:
             ) as source,
         ):
             yield StudioSubject(platform, source, granularity)
+
+    return make
+
+
+def datature(granularity: str, *, objects: bool = True, **options: Any) -> Make:
+    """Return a maker of the emulated Datature Vi; `objects`: assets are served with their annotations, too."""
+
+    @asynccontextmanager
+    async def make() -> AsyncIterator[Subject]:
+        platform = DataturePlatform(most=7, objects=objects)
+        platform.dataset("ds_0001").generate(40, 1)
+        platform.dataset("ds_0001").generate(3, 1, status="Annotated")
+        async with platform, datature_source(platform, granularity=granularity, **options) as source:
+            yield DatatureSubject(platform, source, granularity)
 
     return make
 
