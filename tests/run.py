@@ -1,8 +1,8 @@
 """Set up everything that the tests need, then run them: `python3 tests/run.py [PYTEST ARGUMENTS]`.
 
 Standard library only, so that it starts on a fresh machine with Python >= 3.11. It makes `.venv` in the
-checkout with the package and the test tools, a second environment with a real Label Studio server in the
-user's cache folder, and checks for the archive programs that archives are proved with (installed by apt
+checkout with the package and the test tools, further environments with a real Label Studio server and with
+vendors' clients in the user's cache folder, and checks for the archive programs that archives are proved with (installed by apt
 where this runs as root). Nothing is skipped: what can't be set up is an error that names the command to run.
 """
 
@@ -18,6 +18,9 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "annota
 
 #: The server that the Label Studio source is proved with.
 LABEL_STUDIO = "label-studio==1.23.2"
+
+#: The vendors' own clients that the emulated platforms are proved with, in an environment of their own.
+CLIENTS = ("vi-sdk==0.1.0b7", "datature==1.12.2")
 
 #: Programs that must accept our archives, and the Debian packages that bring them.
 PROGRAMS = {"unzip": "unzip", "zip": "zip", "7z": "p7zip-full", "bsdtar": "libarchive-tools"}
@@ -92,6 +95,16 @@ def main() -> None:
             run(server, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", LABEL_STUDIO)
             marker.write_text(LABEL_STUDIO)
         environment["SYNCER_TEST_LABEL_STUDIO"] = str(studio / "bin" / "label-studio")
+    if "SYNCER_TEST_CLIENTS" not in environment:
+        clients = CACHE / "-".join(name.replace("==", "-") for name in CLIENTS)
+        clients.parent.mkdir(parents=True, exist_ok=True)
+        client = make_venv(clients)
+        marker = clients / "installed"
+        if not marker.exists():
+            say(f"pip install {' '.join(CLIENTS)} (once)")
+            run(client, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *CLIENTS)
+            marker.write_text(" ".join(CLIENTS))
+        environment["SYNCER_TEST_CLIENTS"] = str(client)
     environment.setdefault("SYNCER_TEST_CACHE", str(CACHE))
     os.chdir(ROOT)
     os.execve(python, [str(python), "-m", "pytest", *sys.argv[1:]], environment)  # noqa: S606  # pytest, in our own environment

@@ -54,6 +54,8 @@ class DataturePlatform:
     #: Looks at an export that find it unfinished; and exports that fail in the end.
     export_polls: int = 1
     export_fails: bool = False
+    #: Assets that the count has and no page shows.
+    miscount: int = 0
     faults: Faults = field(default_factory=Faults)
     log: list[Asked] = field(default_factory=list)
     url: str = ""
@@ -154,7 +156,7 @@ class DataturePlatform:
         return page_of(query, self.most, found, id_of, lambda each: self._asset_bytes(each, query))
 
     def _count(self, _query: Mapping[str, str], dataset: str) -> bytes:
-        return compact({"count": len(self._find(dataset).assets)})
+        return compact({"count": len(self._find(dataset).assets) + self.miscount})
 
     def _asset(self, query: Mapping[str, str], dataset: str, asset: str) -> bytes:
         return self._asset_bytes(self._find(dataset).assets[asset], query)
