@@ -1,9 +1,9 @@
 """Set up everything that the tests need, then run them: `python3 tests/run.py [PYTEST ARGUMENTS]`.
 
-Standard library only, so that it starts on a fresh machine with Python >= 3.11. It makes `.venv` in the
-checkout with the package and the test tools, further environments with a real Label Studio server and with
-vendors' clients in the user's cache folder, and checks for the archive programs that archives are proved with (installed by apt
-where this runs as root). Nothing is skipped: what can't be set up is an error that names the command to run.
+Standard library only, so that it starts on a fresh machine with Python >= 3.11. It makes `.venv` in the checkout with
+the package and the test tools, further environments with a real Label Studio server and with vendors' clients in the
+user's cache folder, and checks for the archive programs that archives are proved with (installed by apt where this
+runs as root). Nothing is skipped: what can't be set up is an error that names the command to run.
 """
 
 import os

@@ -1,10 +1,12 @@
 """A Datature source on the real HTTP client, against the emulated platform."""
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+import anyio.to_thread
 
 from syncer.blobs.spool import open_spool
 from syncer.model.events import Event
@@ -12,6 +14,7 @@ from syncer.net.client import open_http
 from syncer.ports import Clock, Selection, Source, Tools
 from syncer.sources.datature import PLUGIN
 from tests.emulators.datature import DataturePlatform
+from tests.support.command import Ended, syncer
 from tests.support.mirror import Mirror
 from tests.support.studio_source import Hasty
 
@@ -43,3 +46,20 @@ async def mirrored(
         (partition,) = [found async for found in source.partitions(select)]
         platform.log.clear()
         yield Mirror(source, partition)
+
+
+def environment_of(platform: DataturePlatform) -> dict[str, str]:
+    """Return what the vendor's own client, and `syncer`, read."""
+    return {
+        "DATATURE_VI_API_ENDPOINT": platform.url,
+        "DATATURE_VI_ORGANIZATION_ID": platform.org,
+        "DATATURE_VI_SECRET_KEY": platform.key,
+    }
+
+
+async def datature_export(
+    platform: DataturePlatform, folder: Path, dataset: str, to: str, *more: str, env: Mapping[str, str] | None = None
+) -> Ended:
+    """Export a dataset as users do, in a process of its own, while this loop answers; the report is JSON."""
+    line = ("export", "datature", "--project", dataset, "--to", to, "-o", "json", "--progress", "none", *more)
+    return await anyio.to_thread.run_sync(lambda: syncer(*line, cwd=folder, env=env or environment_of(platform)))
