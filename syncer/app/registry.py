@@ -36,7 +36,9 @@ BUILT_IN: Mapping[PluginKind, Mapping[str, str]] = {
         "prefix": "syncer.sinks.prefix:PLUGIN",
         "zip": "syncer.sinks.archive:PLUGIN",
     },
-    "transforms": {},
+    "transforms": {
+        "datature_jsonl": "syncer.sources.datature.jsonl:DatatureJsonl",
+    },
 }
 
 

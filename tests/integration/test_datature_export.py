@@ -15,14 +15,21 @@ from tests.support.exporting import documents, report
 LINE = ("export", "datature", "--project", "ds0001", "--progress", "none", "-o", "json")
 
 
-@pytest.mark.parametrize("to", ["out.zip", "out/"])
-def test_killed_three_times_it_ends_as_if_undisturbed(tmp_path: Path, to: str) -> None:
+@pytest.mark.parametrize(
+    ("to", "kills"),
+    [
+        ("out.zip", 1),
+        pytest.param("out.zip", 6, marks=pytest.mark.slow),
+        pytest.param("out/", 6, marks=pytest.mark.slow),
+    ],
+)
+def test_killed_it_ends_as_if_undisturbed(tmp_path: Path, to: str, kills: int) -> None:
     """After SIGKILLs in the middle of its lists the destination holds the same documents, each once, and verifies."""
     with datature_process("--assets", "400", "--parts", "2", "--most", "50", "--latency", "0.01", "--no-objects") as vi:
         (tmp_path / "calm").mkdir()
         syncer(*LINE, "--to", to, cwd=tmp_path / "calm", env=vi.environment).ok()
-        for _ in range(3):
-            _killed_after(vi, 90, tmp_path, to)
+        for _ in range(kills):
+            _killed_after(vi, 400 // (kills + 1), tmp_path, to)
         ended = syncer(*LINE, "--to", to, cwd=tmp_path, env=vi.environment).ok()
         assert report(ended)["complete"]
         assert documents(tmp_path / to) == documents(tmp_path / "calm" / to)

@@ -14,8 +14,11 @@ from pydantic.fields import FieldInfo
 from syncer.app.registry import built_in
 from syncer.cli.options import PassFlags
 from syncer.model.units import seconds, show_duration, size_in_bytes
+from syncer.net.options import PlatformOptions
+from syncer.ports import SourcePlugin
 from syncer.sinks.layout import ITEM_FIELDS
 from syncer.sinks.options import SinkOptions
+from syncer.sources.datature.source import Datature
 from syncer.sources.label_studio.source import LabelStudio
 from tests.support.tree import ROOT
 
@@ -71,8 +74,12 @@ def tables() -> str:
             _table(option, _sink_rows(registry.sinks["zip"].options)),
             "### Options of a Label Studio platform\n",
             _table(option, _rows(studio.options, studio.defaults)),
+            "### Options of a Datature Vi platform\n",
+            "Those for the network (`allow_http` to `limits`) are as above.\n",
+            _table(option, _own_rows(registry.sources["datature"])),
             "### Variables of `path`\n",
             _table(("variable", "Label Studio"), [(f"`{{{name}}}`", words) for name, words in variables.items()]),
+            _table(("variable", "Datature Vi"), _variables(Datature.variables)),
             "### Options of one pass\n",
             _table(("`sync`, `export`", "meaning"), _pass_rows()),
         ]
@@ -96,6 +103,16 @@ def _rows(model: type[BaseModel], references: Mapping[str, Sequence[str]], above
         if not (found and info.is_required()):
             found.append(_default(info))
         yield f"`{above}{name}`", ", else ".join(found), _words(info)
+
+
+def _own_rows(plugin: SourcePlugin) -> Iterator[Row]:
+    """Return the options that a platform has for itself, its address first."""
+    own = {"url", *(set(plugin.options.model_fields) - set(PlatformOptions.model_fields))}
+    yield from (row for row in _rows(plugin.options, plugin.defaults) if row[0].strip("`") in own)
+
+
+def _variables(named: Mapping[str, str]) -> list[Row]:
+    return [(f"`{{{name}}}`", words) for name, words in named.items()]
 
 
 def _pass_rows() -> Iterator[Row]:

@@ -19,9 +19,9 @@ from syncer.model.errors import (
     Unavailable,
 )
 from syncer.net.pages import PageTokens
+from syncer.net.slices import RawPage, read_page
 from syncer.ports import Authenticator, Http, Request, Response
 from syncer.sources.datature.auth import hint_for
-from syncer.sources.datature.wire import RawPage, read_page
 
 JSON = "application/json"
 

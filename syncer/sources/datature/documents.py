@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from syncer.model.refs import AnnotationRef, BrokenRow, GroupKey, ItemKey, PartitionKey
-from syncer.sources.datature.wire import Annotation, Asset, Spec, moment_of, name_of
+from syncer.net.slices import name_of
+from syncer.sources.datature.wire import Annotation, Asset, Spec, moment_of
 
 _ANNOTATION = msgspec.json.Decoder(Annotation)
 _SPEC = msgspec.json.Decoder(Spec)

@@ -10,10 +10,11 @@ import msgspec
 from msgspec import Raw
 
 from syncer.model.errors import BadBody, HttpError, NotFound, Rejected
+from syncer.net.slices import RawPage, Unreadable, name_of
 from syncer.sources.datature.api import Api, Params, missing_dataset
 from syncer.sources.datature.cursor import Chain
 from syncer.sources.datature.documents import Part, Parts, read_parts
-from syncer.sources.datature.wire import Asset, RawPage, Unreadable, name_of
+from syncer.sources.datature.wire import Asset
 
 #: Assets of a page that carries their annotations too: a few megabytes.
 WITH_OBJECTS = 500

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from syncer.net.slices import Unreadable, read_page
 from syncer.sources.datature.documents import read_part, read_parts
-from syncer.sources.datature.wire import Unreadable, moment_of, read_page
+from syncer.sources.datature.wire import moment_of
 from tests.emulators.datature import DataturePlatform
 from tests.support.datature_source import mirrored
 
