@@ -30,6 +30,7 @@ BUILT_IN: Mapping[PluginKind, Mapping[str, str]] = {
         "datature": "syncer.sources.datature:PLUGIN",
         "label_studio": "syncer.sources.label_studio:PLUGIN",
         "memory": "syncer.sources.memory:PLUGIN",
+        "nexus": "syncer.sources.nexus:PLUGIN",
     },
     "sinks": {
         "memory": "syncer.sinks.memory:PLUGIN",

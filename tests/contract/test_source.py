@@ -10,7 +10,7 @@ from syncer.model.errors import ItemFailed, PartitionGone, SettingsError, Syncer
 from syncer.model.refs import CONTEXT, AnnotationRef, ItemKey, Page
 from syncer.ports import Selection
 from tests.support.mirror import Known, Mirror
-from tests.support.subjects import Make, Subject, datature, memory, partition_of, studio
+from tests.support.subjects import Make, Subject, datature, memory, nexus, partition_of, studio
 
 SOURCES = {
     "memory": memory(page_size=5),
@@ -23,7 +23,7 @@ SOURCES = {
     "datature, annotations": datature("annotation"),
     "datature, assets": datature("asset"),
     "datature, annotations by asset": datature("annotation", objects=False),
-    "datature, assets one by one": datature("asset", with_objects=False),
+    "nexus": nexus(together=3, read_ahead=2),
     "label_studio, one request at a time": studio("task", read_ahead=1),
 }
 

@@ -20,6 +20,7 @@ from syncer.sinks.layout import ITEM_FIELDS
 from syncer.sinks.options import SinkOptions
 from syncer.sources.datature.source import Datature
 from syncer.sources.label_studio.source import LabelStudio
+from syncer.sources.nexus.source import Nexus
 from tests.support.tree import ROOT
 
 FILE = ROOT / "README.md"
@@ -77,9 +78,12 @@ def tables() -> str:
             "### Options of a Datature Vi platform\n",
             "Those for the network (`allow_http` to `limits`) are as above.\n",
             _table(option, _own_rows(registry.sources["datature"])),
+            "### Options of a Datature Nexus platform\n",
+            _table(option, _own_rows(registry.sources["nexus"])),
             "### Variables of `path`\n",
             _table(("variable", "Label Studio"), [(f"`{{{name}}}`", words) for name, words in variables.items()]),
             _table(("variable", "Datature Vi"), _variables(Datature.variables)),
+            _table(("variable", "Datature Nexus"), _variables(Nexus.variables)),
             "### Options of one pass\n",
             _table(("`sync`, `export`", "meaning"), _pass_rows()),
         ]

@@ -13,7 +13,9 @@ from syncer.ports import Selection, Source
 from syncer.sources.memory import MemoryPlatform, MemorySource
 from tests.emulators.datature import DataturePlatform
 from tests.emulators.datature_data import Dataset
+from tests.emulators.nexus import PROJECT, NexusPlatform
 from tests.support.datature_source import datature_source
+from tests.support.nexus_source import nexus_source
 from tests.support.studio_source import studio_source
 
 
@@ -276,6 +278,72 @@ def datature(granularity: str, *, objects: bool = True, **options: Any) -> Make:
         platform.dataset("ds_0001").generate(3, 1, status="Annotated")
         async with platform, datature_source(platform, granularity=granularity, **options) as source:
             yield DatatureSubject(platform, source, granularity)
+
+    return make
+
+
+@dataclass
+class NexusSubject:
+    """The emulated Datature Nexus."""
+
+    platform: NexusPlatform
+    source: Source
+    project: str = PROJECT
+    parts: tuple[str, ...] = (PROJECT, "annot_00002")
+
+    def live(self) -> set[str]:
+        """Return the ids of all finished items."""
+        found = self.platform.project
+        return {name for name, each in found.annotations.items() if self._asset(name)["status"] == "Completed"}
+
+    def finish(self) -> None:
+        """Finish one more item."""
+        self.platform.project.generate(1, 1)
+
+    def change(self, item: str) -> None:
+        """Change an item; one that was withdrawn is finished again."""
+        self._asset(item)["status"] = "Completed"
+        self.platform.project.annotations[item]["bound"] = [[0.3, 0.3], [0.4, 0.4]]
+
+    def withdraw(self, item: str) -> None:
+        """Make an item unfinished."""
+        self._asset(item)["status"] = "Tofix"
+
+    def delete(self, item: str) -> None:
+        """Delete an item."""
+        del self.platform.project.annotations[item]
+
+    def lose(self) -> None:
+        """Delete the project."""
+        del self.platform.projects[self.project]
+
+    def break_listing(self) -> None:
+        """Let a later page of the next listing fail, until `mend`."""
+        self.platform.faults.add("status", route="assets", after=2, times=None, status=503)
+
+    def break_item(self, item: str) -> None:
+        """Let an item not be had, until `mend`."""
+        self.platform.project.spoiled.add(item)
+
+    def mend(self) -> None:
+        """End all faults."""
+        self.platform.faults.clear()
+        self.platform.project.spoiled.clear()
+
+    def _asset(self, item: str) -> Any:
+        return self.platform.project.assets[self.platform.project.annotations[item]["assetId"]]
+
+
+def nexus(**options: Any) -> Make:
+    """Return a maker of the emulated Datature Nexus."""
+
+    @asynccontextmanager
+    async def make() -> AsyncIterator[Subject]:
+        platform = NexusPlatform(most=7)
+        platform.project.generate(40, 1)
+        platform.project.generate(3, 1, status="Review")
+        async with platform, nexus_source(platform, **options) as source:
+            yield NexusSubject(platform, source)
 
     return make
 
