@@ -1,16 +1,16 @@
 """Set up everything that the tests need, then run them: `python3 tests/run.py [PYTEST ARGUMENTS]`.
 
-Standard library only, so that it starts on a fresh machine with Python >= 3.11. It makes `.venv` in the
-checkout with the package and the test tools, environments of their own in the user's cache folder for a real Label
-Studio server and for the old client of Annotell, and checks for the archive programs that archives are proved with
-(installed by apt where this runs as root). Nothing is skipped: what can't be set up is an error that names the
-command to run.
+Standard library only, so that it starts on a fresh machine with Python >= 3.11. It makes `.venv` in the checkout with
+the package and the test tools, further environments with a real Label Studio server and with vendors' clients in the
+user's cache folder, and checks for the archive programs that archives are proved with (installed by apt where this
+runs as root). Nothing is skipped: what can't be set up is an error that names the command to run.
 """
 
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,10 +20,12 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "annota
 #: The server that the Label Studio source is proved with.
 LABEL_STUDIO = "label-studio==1.23.2"
 
+#: The vendors' own clients that the emulated platforms are proved with, in an environment of their own.
+CLIENTS = ("vi-sdk==0.1.0b7", "datature==1.12.2")
+
 #: The client that the Annotell source is compared with, and what it needs: it knows neither pydantic 2 nor
 #: later releases of authlib, and no pip from 24.1 on reads the metadata of its dependencies.
-ANNOTELL = "annotell-input-api==1.3.1"
-ANNOTELL_NEEDS = ("pydantic<2", "authlib<1.1")
+ANNOTELL = ("annotell-input-api==1.3.1", "pydantic<2", "authlib<1.1")
 ANNOTELL_PIP = "pip<24.1"
 
 #: Programs that must accept our archives, and the Debian packages that bring them.
@@ -78,19 +80,20 @@ def install_once(python: Path, marker: Path, words: tuple[str, ...]) -> None:
     marker.write_text(stamp)
 
 
-def make_annotell() -> Path:
-    """Make the environment of the old client if there is none; return its Python."""
-    folder = CACHE / ANNOTELL.replace("==", "-")
+def make_environment(what: Sequence[str], program: str = "python", *, pip: str = "", note: str = "once") -> Path:
+    """Make an environment in the cache folder with these packages, if there is none; return one of its programs."""
+    folder = CACHE / what[0].replace("==", "-")
     folder.parent.mkdir(parents=True, exist_ok=True)
     python, marker = make_venv(folder), folder / "installed"
-    stamp = "\n".join([ANNOTELL_PIP, ANNOTELL, *ANNOTELL_NEEDS])
+    stamp = "\n".join([*what, pip])
     if not marker.exists() or marker.read_text() != stamp:
-        say(f"pip install {ANNOTELL}")
-        pip = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-        run(*pip, ANNOTELL_PIP)
-        run(*pip, ANNOTELL, *ANNOTELL_NEEDS)
+        say(f"pip install {' '.join(what)} ({note})")
+        install = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+        if pip:
+            run(*install, pip)
+        run(*install, *what)
         marker.write_text(stamp)
-    return python
+    return folder / "bin" / program
 
 
 def main() -> None:
@@ -105,17 +108,12 @@ def main() -> None:
         install_debian(*missing)
     environment = dict(os.environ)
     if "SYNCER_TEST_LABEL_STUDIO" not in environment:
-        studio = CACHE / LABEL_STUDIO.replace("==", "-")
-        studio.parent.mkdir(parents=True, exist_ok=True)
-        server = make_venv(studio)
-        marker = studio / "installed"
-        if not marker.exists():
-            say(f"pip install {LABEL_STUDIO} (1 GB, some minutes, once)")
-            run(server, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", LABEL_STUDIO)
-            marker.write_text(LABEL_STUDIO)
-        environment["SYNCER_TEST_LABEL_STUDIO"] = str(studio / "bin" / "label-studio")
+        server = make_environment((LABEL_STUDIO,), "label-studio", note="1 GB, some minutes, once")
+        environment["SYNCER_TEST_LABEL_STUDIO"] = str(server)
     if "SYNCER_TEST_ANNOTELL" not in environment:
-        environment["SYNCER_TEST_ANNOTELL"] = str(make_annotell())
+        environment["SYNCER_TEST_ANNOTELL"] = str(make_environment(ANNOTELL, pip=ANNOTELL_PIP))
+    if "SYNCER_TEST_CLIENTS" not in environment:
+        environment["SYNCER_TEST_CLIENTS"] = str(make_environment(CLIENTS))
     environment.setdefault("SYNCER_TEST_CACHE", str(CACHE))
     os.chdir(ROOT)
     os.execve(python, [str(python), "-m", "pytest", *sys.argv[1:]], environment)  # noqa: S606  # pytest, in our own environment

@@ -19,7 +19,7 @@ from syncer.flow.preview import Preview, preview
 from syncer.flow.run import pass_of, run
 from syncer.model.entries import Body
 from syncer.model.errors import SettingsError
-from syncer.model.refs import ItemKey, Partition
+from syncer.model.refs import GroupKey, ItemKey, Partition
 from syncer.model.report import Report
 from syncer.observe.health import Tally
 from syncer.observe.hub import Hub
@@ -151,6 +151,10 @@ class _Nothing:
     async def has(self, keys: Sequence[ItemKey]) -> frozenset[ItemKey]:  # noqa: ARG002  # the door's signature
         """Know none of them."""
         return frozenset()
+
+    async def members(self, groups: Sequence[GroupKey]) -> Mapping[GroupKey, frozenset[ItemKey]]:
+        """Know no member of any."""
+        return dict.fromkeys(groups, frozenset())
 
 
 async def _annotations(source: Source, partition: Partition, select: Selection) -> AsyncIterator[Annotation]:

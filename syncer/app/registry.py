@@ -29,15 +29,19 @@ BUILT_IN: Mapping[PluginKind, Mapping[str, str]] = {
     "sources": {
         "annotell": "syncer.sources.annotell:PLUGIN",
         "kognic": "syncer.sources.kognic:PLUGIN",
+        "datature": "syncer.sources.datature:PLUGIN",
         "label_studio": "syncer.sources.label_studio:PLUGIN",
         "memory": "syncer.sources.memory:PLUGIN",
+        "nexus": "syncer.sources.nexus:PLUGIN",
     },
     "sinks": {
         "memory": "syncer.sinks.memory:PLUGIN",
         "prefix": "syncer.sinks.prefix:PLUGIN",
         "zip": "syncer.sinks.archive:PLUGIN",
     },
-    "transforms": {},
+    "transforms": {
+        "datature_jsonl": "syncer.sources.datature.jsonl:DatatureJsonl",
+    },
 }
 
 

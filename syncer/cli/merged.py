@@ -38,8 +38,8 @@ async def merged(manifest: Manifest) -> AsyncIterator[Sequence[ManifestRow]]:
 def as_row(row: ManifestRow) -> dict[str, object]:
     """Return a row as it is printed, keys as columns."""
     plain = msgspec.to_builtins(row)
-    key = plain.pop("key")
-    return {"op": plain.pop("op"), **key, **plain}
+    del plain["key"]
+    return {"op": plain.pop("op"), **row.key._asdict(), **plain}
 
 
 def _create() -> sqlite3.Connection:

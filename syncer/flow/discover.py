@@ -4,7 +4,7 @@ Partitions are listed side by side, a few ahead, but their pages come out partit
 emission order, and with it every settled name, is the same in every run.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from syncer.model.checkpoint import PartitionState
 from syncer.model.entries import Leg
 from syncer.model.errors import SyncerError
 from syncer.model.events import Emit, PageListed
-from syncer.model.refs import Cursor, ItemKey, Page, Partition
+from syncer.model.refs import Cursor, GroupKey, ItemKey, Page, Partition, PartitionKey
 from syncer.ports import Ledger
 
 #: What comes out of a listing: a page, or the error that ended it.
@@ -29,6 +29,7 @@ class LedgerKnown:
     """`ports.Known` on a ledger."""
 
     ledger: Ledger
+    partition: PartitionKey
     live: int
     full: bool
     refetch: bool
@@ -36,6 +37,10 @@ class LedgerKnown:
     async def has(self, keys: Sequence[ItemKey]) -> frozenset[ItemKey]:
         """Return those of the keys that are live or owed in every leg."""
         return await self.ledger.has(keys)
+
+    async def members(self, groups: Sequence[GroupKey]) -> Mapping[GroupKey, frozenset[ItemKey]]:
+        """Return the live members that any leg stores of each group."""
+        return await self.ledger.members(self.partition, groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ async def listings(
         since, began = position(state, live, options)
         held = min((state.live.get(leg, 0) for leg in live), default=0) + state.owed
         full = options.relist or (lean and not held)
-        known = LedgerKnown(ledger, live=held, full=full, refetch=options.refetch)
+        known = LedgerKnown(ledger, partition.key, live=held, full=full, refetch=options.refetch)
         send, receive = anyio.create_memory_object_stream[Listed](1)
         group.start_soon(_list, job, partition, since, known, send, ahead, emit)
         queue.append(Listing(partition, began, receive))

@@ -56,22 +56,23 @@ class Planner:
             [self._candidate(listing.partition, ref) for ref in (*refs, *broken_refs)]
         )
         doomed = await self._doomed(listing.partition, page)
+        kept = await self._kept(listing.partition, page)
         self.reviving = self.reviving or bool(doomed)
         ticket = Ticket(
             listing.partition,
             cursor=page.cursor,
             end=page.end,
-            seen=[ref.key for ref in (*refs, *broken_refs)] + [row.key for row in page.withdrawn],
-            listed=[ref.key for ref in refs] if self.reviving else (),
+            seen=[ref.key for ref in (*refs, *broken_refs)] + [row.key for row in page.withdrawn] + kept,
+            listed=[*(ref.key for ref in refs), *kept] if self.reviving else (),
             doomed=doomed,
             began=listing.began if first else None,
         )
         self.frontier.admit(ticket)
         counts.listed += sum(counted(ref.key) for ref in (*page.refs, *broken_refs)) + page.filtered
-        counts.listed += len(page.withdrawn)
+        counts.listed += len(page.withdrawn) + len(kept)
         self.account.note(page.note)
         counts.filtered += page.filtered + len(page.withdrawn)
-        counts.unchanged += duplicates
+        counts.unchanged += duplicates + len(kept)
         wanted = [
             item for ref, answer in zip(refs, verdicts, strict=False) if (item := self._want(ticket, ref, answer))
         ]
@@ -81,7 +82,7 @@ class Planner:
             if (item := self._want(ticket, ref, answer))
         ]
         size = sum(item.ref.size or len(item.ref.inline or b"") for item in wanted)
-        self.emit(PagePlanned(listing.partition.key, len(wanted), len(refs) - len(wanted), size))
+        self.emit(PagePlanned(listing.partition.key, len(wanted), len(refs) - len(wanted) + len(kept), size))
         return Planned(ticket, wanted, broken)
 
     def _candidate(self, partition: Partition, ref: AnnotationRef) -> Candidate:
@@ -129,6 +130,14 @@ class Planner:
                 if self.frontier.want(item) == "new":
                     wanted.append(item)
         return Planned(ticket, wanted, ())
+
+    async def _kept(self, partition: Partition, page: Page) -> list[ItemKey]:
+        """Return the stored members of the groups that a page calls unchanged, without those that it names."""
+        if not page.keeps:
+            return []
+        members = await self.ledger.members(partition.key, page.keeps)
+        named = {row.key for rows in (page.refs, page.withdrawn, page.broken) for row in rows}
+        return sorted((key for keys in members.values() for key in keys - named), key=ItemKey.canonical)
 
     async def _doomed(self, partition: Partition, page: Page) -> list[tuple[ItemKey, str, str]]:
         doomed = [(row.key, "withdrawn", row.reason) for row in page.withdrawn]

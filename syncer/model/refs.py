@@ -138,6 +138,8 @@ class Page:
     refs: tuple[AnnotationRef, ...] = ()
     #: Groups whose whole membership is on this page: stored members that are not on it are gone.
     closes: tuple[GroupKey, ...] = ()
+    #: Groups whose stored members are all as they were: they count as listed and unchanged, without being named.
+    keeps: tuple[GroupKey, ...] = ()
     withdrawn: tuple[Withdrawal, ...] = ()
     #: Keys that the platform itself reports as deleted.
     gone: tuple[ItemKey, ...] = ()

@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol
 
 from syncer.model.entries import Body
 from syncer.model.errors import ItemFailed
-from syncer.model.refs import AnnotationRef, Cursor, ItemKey, Page, Partition
+from syncer.model.refs import AnnotationRef, Cursor, GroupKey, ItemKey, Page, Partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,9 @@ class Known(Protocol):
 
     async def has(self, keys: Sequence[ItemKey]) -> frozenset[ItemKey]:
         """Return those of the keys that are live or owed in every leg."""
+
+    async def members(self, groups: Sequence[GroupKey]) -> Mapping[GroupKey, frozenset[ItemKey]]:
+        """Return the live members that any leg stores of each group, for `Page.keeps` and withdrawals."""
 
 
 class Source(Protocol):

@@ -13,7 +13,7 @@ from syncer.model.refs import CONTEXT, AnnotationRef, ItemKey, Page
 from syncer.ports import Selection
 from tests.support.kognic_subject import annotell, kognic
 from tests.support.mirror import Known, Mirror
-from tests.support.subjects import Make, Subject, memory, partition_of, studio
+from tests.support.subjects import Make, Subject, datature, memory, nexus, partition_of, studio
 
 SOURCES = {
     "memory": memory(page_size=5),
@@ -23,6 +23,10 @@ SOURCES = {
     "memory, groups": memory(page_size=3, groups=True),
     "label_studio, tasks": studio("task"),
     "label_studio, annotations": studio("annotation"),
+    "datature, annotations": datature("annotation"),
+    "datature, assets": datature("asset"),
+    "datature, annotations by asset": datature("annotation", objects=False),
+    "nexus": nexus(together=3, read_ahead=2),
     "label_studio, one request at a time": studio("task", read_ahead=1),
     "kognic, without types": kognic(),
     "kognic, types phased out": kognic(typed="missing", read_ahead=1),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 #: Beginnings of variables with settings and credentials of whoever runs the tests.
-_PERSONAL = ("SYNCER", "LABEL_STUDIO", "KOGNIC", "ANNOTELL")
+_PERSONAL = ("SYNCER", "LABEL_STUDIO", "KOGNIC", "ANNOTELL", "CLARIFAI", "DATATURE")
 
 
 @dataclass(frozen=True, slots=True)

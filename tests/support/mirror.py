@@ -1,6 +1,6 @@
 """What an engine does with a source, in forty lines: applies pages to a table of items, and remembers the cursor."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -31,6 +31,11 @@ class Known:
     async def has(self, keys: Sequence[ItemKey]) -> frozenset[ItemKey]:
         """Return those of the keys that are held or owed."""
         return frozenset(key for key in keys if key in self.mirror.items or key in self.mirror.owed)
+
+    async def members(self, groups: Sequence[GroupKey]) -> Mapping[GroupKey, frozenset[ItemKey]]:
+        """Return the held members of each group."""
+        items = self.mirror.items.items()
+        return {group: frozenset(key for key, item in items if item.group == group) for group in groups}
 
 
 @dataclass
@@ -91,7 +96,7 @@ class Mirror:
         self.owed.update({row.key: row.reason for row in page.broken})
         present = {ref.key for ref in page.refs} | {row.key for row in page.withdrawn}
         present |= {row.key for row in page.broken}
-        self.seen |= present
+        self.seen |= present | {key for key, item in self.items.items() if item.group in page.keeps}
         self._drop({key for key, item in self.items.items() if item.group in page.closes} - present)
         self._drop(set(page.gone))
         if page.cursor is not None:

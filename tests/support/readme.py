@@ -14,9 +14,15 @@ from pydantic.fields import FieldInfo
 from syncer.app.registry import built_in
 from syncer.cli.options import PassFlags
 from syncer.model.units import seconds, show_duration, size_in_bytes
+from syncer.net.options import PlatformOptions
+from syncer.ports import SourcePlugin
 from syncer.sinks.layout import ITEM_FIELDS
 from syncer.sinks.options import SinkOptions
+from syncer.sources.annotell import Annotell
+from syncer.sources.datature.source import Datature
+from syncer.sources.kognic.source import Kognic
 from syncer.sources.label_studio.source import LabelStudio
+from syncer.sources.nexus.source import Nexus
 from tests.support.tree import ROOT
 
 FILE = ROOT / "README.md"
@@ -25,12 +31,21 @@ BEGIN, END = "<!-- tables -->\n", "<!-- end of tables -->\n"
 #: Options that do nothing in this version: it has no daemon.
 LATER = frozenset({"publish_every"})
 
-#: Variables of every platform, in the words of this one.
+#: Variables of every platform.
 VARIABLES: Mapping[str, str] = {
-    "project": "id of the project",
-    "item": "id of the task or annotation",
-    "kind": "`task` or `annotation`",
-    "version": "version of the document: when it was changed last, and when it was created",
+    "project": "id of the project, app or dataset",
+    "item": "id of the task, scene, input, asset or annotation that the document is of",
+    "kind": "`annotation`, or what else the document is: `task`, `input`, `asset`",
+    "version": "version of the document",
+}
+
+#: The platforms that are told about, with the variables of each.
+SOURCES: Mapping[str, Mapping[str, str]] = {
+    "label_studio": LabelStudio.variables,
+    "kognic": Kognic.variables,
+    "annotell": Annotell.variables,
+    "datature": Datature.variables,
+    "nexus": Nexus.variables,
 }
 
 Row = Sequence[str]
@@ -62,19 +77,33 @@ def tables() -> str:
     """Return what has to stand there."""
     assert {"project", *ITEM_FIELDS} == set(VARIABLES)
     registry = built_in()
-    studio = registry.sources["label_studio"]
-    variables = {**VARIABLES, **LabelStudio.variables}
     option = ("option", "default", "meaning")
+    platforms = [_platform(registry.sources[name], source) for name, source in SOURCES.items()]
     return "\n".join(
         [
             "### Options of a sink\n",
             _table(option, _sink_rows(registry.sinks["zip"].options)),
-            "### Options of a Label Studio platform\n",
-            _table(option, _rows(studio.options, studio.defaults)),
-            "### Variables of `path`\n",
-            _table(("variable", "Label Studio"), [(f"`{{{name}}}`", words) for name, words in variables.items()]),
+            "### Options of a platform\n",
+            "Every platform takes these. What each has for itself, and which variables of `path` it fills, follows.\n",
+            _table(option, _common_rows()),
+            *platforms,
+            "Everywhere, `path` may use these too:\n",
+            _table(("variable", "meaning"), _variables(VARIABLES)),
             "### Options of one pass\n",
             _table(("`sync`, `export`", "meaning"), _pass_rows()),
+        ]
+    )
+
+
+def _platform(plugin: SourcePlugin, variables: Mapping[str, str]) -> str:
+    """Return what one platform has for itself, folded: a reader opens the one that they use."""
+    title = plugin.title.partition(":")[0]
+    return "\n".join(
+        [
+            f"<details><summary><b>{title}</b> (<code>{plugin.type}</code>)</summary>\n",
+            _table(("option", "default", "meaning"), _own_rows(plugin)),
+            _table(("variable", "meaning"), _variables({n: w for n, w in variables.items() if n not in VARIABLES})),
+            "</details>\n",
         ]
     )
 
@@ -95,7 +124,21 @@ def _rows(model: type[BaseModel], references: Mapping[str, Sequence[str]], above
         found = [f"`{reference}`" for reference in references.get(name, ())]
         if not (found and info.is_required()):
             found.append(_default(info))
-        yield f"`{above}{name}`", ", else ".join(found), _words(info)
+        yield f"`{above}{name}`", ", else ".join(filter(None, found)), _words(info)
+
+
+def _common_rows() -> Iterator[Row]:
+    yield from (row for row in _rows(PlatformOptions, {}) if row[0] not in {"`type`", "`url`"})
+
+
+def _own_rows(plugin: SourcePlugin) -> Iterator[Row]:
+    """Return the options that a platform has for itself, its address first."""
+    own = {"url", *(set(plugin.options.model_fields) - set(PlatformOptions.model_fields))}
+    yield from (row for row in _rows(plugin.options, plugin.defaults) if row[0].strip("`") in own)
+
+
+def _variables(named: Mapping[str, str]) -> list[Row]:
+    return [(f"`{{{name}}}`", words) for name, words in named.items()]
 
 
 def _pass_rows() -> Iterator[Row]:
@@ -115,7 +158,7 @@ def _default(info: FieldInfo) -> str:
         return "required"
     value = info.get_default(call_default_factory=True, validated_data={})
     readers = {getattr(each, "func", None) for each in info.metadata}
-    if value is None or value == []:
+    if value is None or value in ([], {}):
         return ""
     if isinstance(value, list):
         return " ".join(f"`{each}`" for each in value)
@@ -124,7 +167,9 @@ def _default(info: FieldInfo) -> str:
     if size_in_bytes in readers:
         return f"`{value // 2**20}MiB`" if value % 2**30 else f"`{value // 2**30}GiB`"
     # As YAML has it: `false`, `0.5`, `60`.
-    return f"`{value:g}`" if isinstance(value, float) else f"`{str(value).lower() if value is False else value}`"
+    return (
+        f"`{value:g}`" if isinstance(value, float) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    )
 
 
 def _table(heads: Row, rows: Iterable[Row]) -> str:

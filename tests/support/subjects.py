@@ -11,6 +11,11 @@ from syncer.model.errors import NotNow
 from syncer.model.refs import Partition
 from syncer.ports import Selection, Source
 from syncer.sources.memory import MemoryPlatform, MemorySource
+from tests.emulators.datature import DataturePlatform
+from tests.emulators.datature_data import Dataset
+from tests.emulators.nexus import PROJECT, NexusPlatform
+from tests.support.datature_source import datature_source
+from tests.support.nexus_source import nexus_source
 from tests.support.studio_source import studio_source
 
 
@@ -164,6 +169,72 @@ class StudioSubject:
         return task.annotations[0].id
 
 
+@dataclass
+class DatatureSubject:
+    """The emulated Datature Vi, items being annotations or assets."""
+
+    platform: DataturePlatform
+    source: Source
+    granularity: str
+    project: str = "ds_0001"
+    parts: tuple[str, ...] = ("ds_0001/asset-00003", "annot-000003")
+
+    @property
+    def dataset(self) -> Dataset:
+        """The one dataset."""
+        return self.platform.datasets[self.project]
+
+    def live(self) -> set[str]:
+        """Return the ids of all finished items."""
+        assets = self.dataset.finished()
+        if self.granularity == "asset":
+            return {asset.id for asset in assets}
+        return {f"{asset.id}.{each}" for asset in assets for each in asset.annotations}
+
+    def finish(self) -> None:
+        """Finish one more item."""
+        self.dataset.generate(1, 1)
+
+    def change(self, item: str) -> None:
+        """Change an item; one that was withdrawn is finished again."""
+        asset = self.dataset.assets[item.partition(".")[0]]
+        asset.resource["metadata"]["status"] = "Completed"
+        self.dataset.change(next(iter(asset.annotations)))
+
+    def withdraw(self, item: str) -> None:
+        """Make an item unfinished."""
+        self.dataset.set_status(item.partition(".")[0], "Tofix")
+
+    def delete(self, item: str) -> None:
+        """Delete an item."""
+        asset, _, annotation = item.partition(".")
+        if annotation:
+            self.dataset.remove_annotation(annotation)
+        else:
+            self.dataset.remove_asset(asset)
+
+    def lose(self) -> None:
+        """Delete the dataset."""
+        del self.platform.datasets[self.project]
+
+    def break_listing(self) -> None:
+        """Let a later page of the next listing fail, until `mend`."""
+        for route in ("assets", "with_objects"):
+            self.platform.faults.add("status", route=route, after=2, times=None, status=503)
+
+    def break_item(self, item: str) -> None:
+        """Let an item not be had, until `mend`."""
+        asset = self.dataset.assets[item.partition(".")[0]]
+        next(iter(asset.annotations.values())).spoil()
+
+    def mend(self) -> None:
+        """End all faults."""
+        self.platform.faults.clear()
+        for asset in self.dataset.assets.values():
+            for annotation in asset.annotations.values():
+                annotation.spoiled = None
+
+
 Make = Callable[[], AbstractAsyncContextManager[Subject]]
 
 
@@ -193,6 +264,86 @@ def studio(granularity: str, **options: Any) -> Make:
             ) as source,
         ):
             yield StudioSubject(platform, source, granularity)
+
+    return make
+
+
+def datature(granularity: str, *, objects: bool = True, **options: Any) -> Make:
+    """Return a maker of the emulated Datature Vi; `objects`: assets are served with their annotations, too."""
+
+    @asynccontextmanager
+    async def make() -> AsyncIterator[Subject]:
+        platform = DataturePlatform(most=7, objects=objects)
+        platform.dataset("ds_0001").generate(40, 1)
+        platform.dataset("ds_0001").generate(3, 1, status="Annotated")
+        async with platform, datature_source(platform, granularity=granularity, **options) as source:
+            yield DatatureSubject(platform, source, granularity)
+
+    return make
+
+
+@dataclass
+class NexusSubject:
+    """The emulated Datature Nexus."""
+
+    platform: NexusPlatform
+    source: Source
+    project: str = PROJECT
+    parts: tuple[str, ...] = (PROJECT, "annot_00002")
+
+    def live(self) -> set[str]:
+        """Return the ids of all finished items."""
+        found = self.platform.project
+        return {name for name, each in found.annotations.items() if self._asset(name)["status"] == "Completed"}
+
+    def finish(self) -> None:
+        """Finish one more item."""
+        self.platform.project.generate(1, 1)
+
+    def change(self, item: str) -> None:
+        """Change an item; one that was withdrawn is finished again."""
+        self._asset(item)["status"] = "Completed"
+        self.platform.project.annotations[item]["bound"] = [[0.3, 0.3], [0.4, 0.4]]
+
+    def withdraw(self, item: str) -> None:
+        """Make an item unfinished."""
+        self._asset(item)["status"] = "Tofix"
+
+    def delete(self, item: str) -> None:
+        """Delete an item."""
+        del self.platform.project.annotations[item]
+
+    def lose(self) -> None:
+        """Delete the project."""
+        del self.platform.projects[self.project]
+
+    def break_listing(self) -> None:
+        """Let a later page of the next listing fail, until `mend`."""
+        self.platform.faults.add("status", route="assets", after=2, times=None, status=503)
+
+    def break_item(self, item: str) -> None:
+        """Let an item not be had, until `mend`."""
+        self.platform.project.spoiled.add(item)
+
+    def mend(self) -> None:
+        """End all faults."""
+        self.platform.faults.clear()
+        self.platform.project.spoiled.clear()
+
+    def _asset(self, item: str) -> Any:
+        return self.platform.project.assets[self.platform.project.annotations[item]["assetId"]]
+
+
+def nexus(**options: Any) -> Make:
+    """Return a maker of the emulated Datature Nexus."""
+
+    @asynccontextmanager
+    async def make() -> AsyncIterator[Subject]:
+        platform = NexusPlatform(most=7)
+        platform.project.generate(40, 1)
+        platform.project.generate(3, 1, status="Review")
+        async with platform, nexus_source(platform, **options) as source:
+            yield NexusSubject(platform, source)
 
     return make
 

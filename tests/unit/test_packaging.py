@@ -25,7 +25,7 @@ import syncer
 from syncer.app.registry import BUILT_IN, built_in
 from syncer.model.errors import Exit
 from tests import run
-from tests.support import annotell_client, labelstudio
+from tests.support import annotell_client, clients, labelstudio
 from tests.support.commands import parsed
 from tests.support.tree import ROOT, sources
 
@@ -105,8 +105,9 @@ def test_the_set_up_of_the_tests_agrees_with_them() -> None:
     """`tests/run.py` installs the release that the tests name, and hands it over where they look."""
     assert f"label-studio=={labelstudio.RELEASE}" == run.LABEL_STUDIO
     told = set(re.findall(r"SYNCER_TEST_\w+", inspect.getsource(run)))
-    looked = "".join(inspect.getsource(module) for module in (labelstudio, annotell_client))
-    assert told == set(re.findall(r"SYNCER_TEST_\w+", looked))
+    readers = "".join(inspect.getsource(module) for module in (labelstudio, annotell_client, clients))
+    assert told == set(re.findall(r"SYNCER_TEST_\w+", readers))
+    assert set(clients.VERSIONS) == set(run.CLIENTS)
     checks = ROOT / ".ci" / "run"
     assert os.access(checks, os.X_OK)
     assert "tests/run.py" in checks.read_text("utf-8")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog  # noqa: F401  # first loaded inside of a command, it would ask for the working directory on the loop
 
 import syncer.cli.context  # noqa: F401  # rich looks for the working folder while it is imported: not on a loop
 from syncer.cli import main

@@ -1,0 +1,66 @@
+"""What a user can set for a Datature Vi organization, and what of it shapes documents and listings."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
+
+from syncer.model.units import DURATION_PATTERN, seconds
+from syncer.net.options import PlatformOptions, SecretField
+
+#: Where the vendor's own client goes.
+DEFAULT_URL = "https://api.vi.datature.com"
+
+#: Seconds; `7d`, `10m`, `1h30m`, or a bare number.
+Duration = Annotated[
+    float,
+    BeforeValidator(seconds),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": DURATION_PATTERN}, {"type": "number", "minimum": 0}]}),
+]
+
+
+class DatatureOptions(PlatformOptions):
+    """Options of a platform of type `datature`."""
+
+    url: str = Field(default=DEFAULT_URL, description="Address of the API.")
+    token: SecretField = Field(description="Secret key of the organization: `dtvi_` and 98 more characters.")
+    organization: str = Field(min_length=1, description="Id of the organization (workspace) that the key belongs to.")
+    statuses: list[str] = Field(
+        default=["Completed"], min_length=1, description="Statuses of an asset that make its annotations finished."
+    )
+    any_annotated: bool = Field(
+        default=False, description="Every annotated asset counts as finished, for teams that do not review."
+    )
+    granularity: Literal["annotation", "asset"] = Field(
+        default="annotation", description="What one document is: one annotation, or an asset with all of its own."
+    )
+    with_objects: bool = Field(
+        default=True, description="List assets together with their annotations where that proves complete."
+    )
+    full_every: Duration = Field(
+        default=7 * 86400.0, description="Longest time between two passes that look at the annotations of every asset."
+    )
+    overlap: Duration = Field(
+        default=600.0, description="Assets that changed so shortly before a pass are looked at again in the next."
+    )
+    page_size: int = Field(default=1000, ge=1, le=1000, description="Rows of a page that are asked for.")
+    read_ahead: int = Field(default=64, ge=1, le=256, description="Assets whose annotations are read side by side.")
+
+    @field_validator("organization")
+    @classmethod
+    def _plain_organization(cls, value: str) -> str:
+        if value != value.strip() or "/" in value:
+            message = "an organization's id has no spaces around it and no slash"
+            raise ValueError(message)
+        return value
+
+    def shape(self) -> Mapping[str, str]:
+        """Return what decides on the bytes of a document."""
+        return {"granularity": self.granularity}
+
+    def digest(self) -> str:
+        """Return a short name of what decides which documents there are; a cursor of another one is not followed."""
+        chosen = ["*"] if self.any_annotated else sorted(self.statuses)
+        return hashlib.sha256(json.dumps([self.granularity, chosen]).encode()).hexdigest()[:12]

@@ -1,0 +1,152 @@
+"""Datature Vi as a source: the sections of this folder behind the `Source` door."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from datetime import timedelta
+from typing import ClassVar
+
+import msgspec
+
+from syncer.model.entries import Body
+from syncer.model.errors import BadBody, ItemFailed, SettingsError
+from syncer.model.refs import AnnotationRef, Cursor, Page, Partition
+from syncer.net.guard import origin_of
+from syncer.ports import Features, Http, Known, Selection, SourcePlugin, Tools
+from syncer.sources.datature.api import Api
+from syncer.sources.datature.auth import KeyAuth
+from syncer.sources.datature.changes import Changes
+from syncer.sources.datature.choice import Choice
+from syncer.sources.datature.cursor import Position, conditions, read_cursor
+from syncer.sources.datature.datasets import Datasets
+from syncer.sources.datature.documents import Reader
+from syncer.sources.datature.explicit import listed
+from syncer.sources.datature.listing import Listing
+from syncer.sources.datature.opening import BATCH, Opening
+from syncer.sources.datature.options import DatatureOptions
+
+
+class Datature:
+    """One organization of Datature Vi; see `ports.Source`. Sends GET."""
+
+    features = Features(incremental=True, inline=True, deletions=True, batch=BATCH)
+    variables: ClassVar[Mapping[str, str]] = {
+        "batch": "`folder=NAME`, `status=NAME` or `tag=NAME`",
+        "dataset_name": "name of the dataset",
+        "asset": "id of the asset",
+        "filename": "file name of the asset",
+        "status": "status of the asset",
+        "created": "day on which the asset was created, 2026-11-22",
+    }
+
+    def __init__(self, options: DatatureOptions, http: Http, tools: Tools) -> None:
+        """Take the options, the way to the platform, and tools; nothing is sent yet."""
+        self.shape = options.shape()
+        self.origin = origin_of(options.url)
+        self.account = options.organization
+        self._options = options
+        self._clock = tools.clock
+        auth = KeyAuth(options.token, options.organization, options.url)
+        self._api = Api(http, auth, options.url, options.organization)
+        self._datasets = Datasets(self._api)
+        self._opening = Opening(self._api, self._datasets, options, self.origin)
+
+    async def partitions(self, select: Selection) -> AsyncGenerator[Partition]:
+        """Yield the datasets that a selection names by id, name or glob, in order of id; see `ports.Source`."""
+        if select.annotation_types not in {(), ("*",)}:
+            message = "Datature datasets are not divided by annotation type"
+            raise SettingsError(message, hint="leave `annotation_types` out of the selection")
+        async with aclosing(self._datasets.selected(select.projects, select.batches)) as partitions:
+            async for partition in partitions:
+                yield partition
+
+    async def discover(
+        self, partition: Partition, since: Cursor | None, known: Known, select: Selection | None = None
+    ) -> AsyncGenerator[Page]:
+        """List a dataset's finished items from a cursor on; see `ports.Source`."""
+        select = select or Selection()
+        options, key = self._options, partition.key
+        choice = Choice.of(options, key.batch)
+        listing = Listing(self._api, key.project, options.page_size, choice.folder)
+        reader = Reader(key, options.granularity)
+        if select.items:
+            pages = listed(listing, reader, select.items, options.read_ahead)
+        else:
+            at = self._position(since, known, select, choice)
+            pages = Changes(listing, reader, choice, options, known, select, at).pages()
+        async with aclosing(pages):
+            async for page in pages:
+                yield page
+
+    def _position(self, since: Cursor | None, known: Known, select: Selection, choice: Choice) -> Position:
+        """Return where to go on, or the beginning of the next pass."""
+        options = self._options
+        together = options.with_objects and choice.folder is None
+        under = conditions(options.digest(), select)
+        at = read_cursor(since, under)
+        again = known.full or known.refetch
+        if at is not None and at.running and not again:
+            return at
+        if at is None or again or at.watermark is None:
+            return Position(under=under, complete=True, chain="objects" if together else "assets")
+        due = at.full_at is None or self._clock.now() - at.full_at >= timedelta(seconds=options.full_every)
+        return Position(
+            under=under, complete=due, chain="objects" if together and due else "assets", watermark=at.watermark,
+            full_at=at.full_at, memory=at.memory,
+        )  # fmt: skip
+
+    async def open(self, refs: Sequence[AnnotationRef]) -> AsyncGenerator[Body | ItemFailed]:
+        """Yield one body or failure for each reference; see `ports.Source`."""
+        async with aclosing(self._opening.open(refs)) as outcomes:
+            async for outcome in outcomes:
+                yield outcome
+
+    async def context(self, partition: Partition) -> AsyncGenerator[AnnotationRef]:
+        """Yield the dataset's document: tags, their details and statuses."""
+        if partition.key.batch is None:
+            yield await self._datasets.context(partition.key.project)
+
+    async def get(self, parts: Sequence[str]) -> Body:
+        """Return one annotation, or one asset, exactly as it is served."""
+        return await self._opening.served(parts)
+
+    async def whoami(self) -> Mapping[str, str]:
+        """Return the organization that the key belongs to, and the platform's clock."""
+        response = await self._api.get(self._api.workspace)
+        try:
+            found = msgspec.json.decode(response.body, type=_Workspace)
+        except msgspec.DecodeError as error:
+            message = f"{self._api.url} does not answer as Datature Vi does"
+            raise BadBody(message) from error
+        answer = {"user": found.name or self._api.organization, "organization": self._api.organization}
+        return answer | ({"clock": response.date.isoformat()} if response.date else {})
+
+    async def projects(self) -> Sequence[Mapping[str, str]]:
+        """Return a table row a dataset: id, name, type, counts."""
+        return await self._datasets.table()
+
+    async def batches(self, project: str) -> Sequence[Mapping[str, str]]:
+        """Return a table row a batch: folders, statuses and tags."""
+        return await self._datasets.batch_table(project)
+
+
+class _Workspace(msgspec.Struct):
+    name: str = ""
+
+
+def create(options: DatatureOptions, http: Http, tools: Tools) -> Datature:
+    """Make the source; for the registry."""
+    return Datature(options, http, tools)
+
+
+PLUGIN = SourcePlugin(
+    type="datature",
+    title="Datature Vi: single annotations, or assets with their annotations",
+    options=DatatureOptions,
+    create=create,
+    defaults={
+        "token": ("env:DATATURE_VI_SECRET_KEY",),
+        "organization": ("env:DATATURE_VI_ORGANIZATION_ID",),
+        "url": ("env:DATATURE_VI_API_ENDPOINT",),
+    },
+    parts=("DATASET/ASSET", "ANNOTATION"),
+)

@@ -1,0 +1,80 @@
+"""`syncer` on the emulated Datature Vi as its users start it: exported, killed, resumed, refused."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.emulators.datature import DataturePlatform
+from tests.emulators.datature_process import RemoteDatature, datature_process
+from tests.support.command import start, syncer
+from tests.support.datature_source import datature_export
+from tests.support.exporting import documents, report
+
+LINE = ("export", "datature", "--project", "ds0001", "--progress", "none", "-o", "json")
+
+
+@pytest.mark.parametrize(
+    ("to", "kills"),
+    [
+        ("out.zip", 1),
+        pytest.param("out.zip", 6, marks=pytest.mark.slow),
+        pytest.param("out/", 6, marks=pytest.mark.slow),
+    ],
+)
+def test_killed_it_ends_as_if_undisturbed(tmp_path: Path, to: str, kills: int) -> None:
+    """After SIGKILLs in the middle of its lists the destination holds the same documents, each once, and verifies."""
+    with datature_process("--assets", "400", "--parts", "2", "--most", "50", "--latency", "0.01", "--no-objects") as vi:
+        (tmp_path / "calm").mkdir()
+        syncer(*LINE, "--to", to, cwd=tmp_path / "calm", env=vi.environment).ok()
+        for _ in range(kills):
+            _killed_after(vi, 400 // (kills + 1), tmp_path, to)
+        ended = syncer(*LINE, "--to", to, cwd=tmp_path, env=vi.environment).ok()
+        assert report(ended)["complete"]
+        assert documents(tmp_path / to) == documents(tmp_path / "calm" / to)
+        assert len(documents(tmp_path / to)) == 800
+        syncer("verify", to, "--deep", cwd=tmp_path, env=vi.environment).ok()
+        again = syncer(*LINE, "--to", to, cwd=tmp_path, env=vi.environment).ok()
+        assert report(again)["counts"]["stored"] == 0
+
+
+def _killed_after(vi: RemoteDatature, lists: int, folder: Path, to: str) -> None:
+    """Start an export, and kill it once it has asked for so many more lists of annotations."""
+    before = vi.stats().get("annotations", 0)
+    with start(*LINE, "--to", to, cwd=folder, env=vi.environment) as process:
+        while vi.stats().get("annotations", 0) < before + lists and process.poll() is None:
+            with suppress(OSError):
+                (folder / to).stat()
+        process.kill()
+
+
+async def test_edits_arrive_in_the_next_pass(tmp_path: Path) -> None:
+    """Corrected, reopened, deleted and new annotations are followed, and the line adds up."""
+    async with DataturePlatform() as platform:
+        dataset = platform.dataset()
+        dataset.generate(30, 2)
+        first = await datature_export(platform, tmp_path, "ds0001", "out.zip")
+        assert report(first.ok())["counts"]["stored"] == 60
+        dataset.change("annot-000003")
+        dataset.set_status("asset-00005", "Review")
+        dataset.remove_annotation("annot-000007")
+        dataset.remove_asset("asset-00009")
+        dataset.generate(1, 2)
+        counts = report((await datature_export(platform, tmp_path, "ds0001", "out.zip")).ok())["counts"]
+        expected = {"listed": 59, "stored": 3, "unchanged": 54, "filtered": 2, "deleted": 3, "withdrawn": 2}
+        assert expected.items() <= counts.items()
+        names = set(documents(tmp_path / "out.zip"))
+        assert {"asset-00002.annot-000003.json", "asset-00005.annot-000009.json"} < names
+        assert not {"asset-00004.annot-000007.json", "asset-00009.annot-000017.json"} & names
+
+
+async def test_ids_with_underscores_and_tables(tmp_path: Path) -> None:
+    """A dataset whose id has underscores is exported under it; `projects`, `batches` and `get` name the same things."""
+    async with DataturePlatform() as platform:
+        platform.dataset("a_b_1").generate(2, 1)
+        ended = await datature_export(platform, tmp_path, "a_b_1", "out/", "--set", "granularity=asset")
+        assert report(ended.ok())["counts"]["stored"] == 2
+        document = json.loads((tmp_path / "out/asset-00001.json").read_text())
+        assert document["asset"]["datasetId"] == "acme_a_b_1"
+        assert (tmp_path / "out/_context/dataset.json").exists()
