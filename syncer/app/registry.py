@@ -27,6 +27,7 @@ PluginKind = Literal["sources", "sinks", "transforms"]
 #: The plug-ins of this package, so that a bare checkout knows them too.
 BUILT_IN: Mapping[PluginKind, Mapping[str, str]] = {
     "sources": {
+        "clarifai": "syncer.sources.clarifai:PLUGIN",
         "label_studio": "syncer.sources.label_studio:PLUGIN",
         "memory": "syncer.sources.memory:PLUGIN",
     },
