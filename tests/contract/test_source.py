@@ -1,5 +1,6 @@
 """One suite for the `Source` door: every platform, and the one in memory, goes through the same life."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,6 +10,7 @@ from syncer.model.entries import Body
 from syncer.model.errors import ItemFailed, PartitionGone, SettingsError, SyncerError, UnknownName
 from syncer.model.refs import CONTEXT, AnnotationRef, ItemKey, Page
 from syncer.ports import Selection
+from tests.support.clarifai_subject import clarifai
 from tests.support.mirror import Known, Mirror
 from tests.support.subjects import Make, Subject, memory, partition_of, studio
 
@@ -21,6 +23,10 @@ SOURCES = {
     "label_studio, tasks": studio("task"),
     "label_studio, annotations": studio("annotation"),
     "label_studio, one request at a time": studio("task", read_ahead=1),
+    "clarifai, annotations": clarifai("annotation"),
+    "clarifai, complete listings": clarifai("annotation", full_every=0),
+    "clarifai, inputs": clarifai("input"),
+    "clarifai, one request at a time": clarifai("annotation", read_ahead=1),
 }
 
 
@@ -41,6 +47,11 @@ async def mirrored(make: Make) -> AsyncIterator[tuple[Subject, Mirror]]:
 def held(mirror: Mirror) -> set[str]:
     """Return the ids of what a mirror holds."""
     return {key.item for key in mirror.items}
+
+
+def numbers(item: str) -> list[int]:
+    """Return the numbers in an id, to sort by."""
+    return [int(number) for number in re.findall(r"\d+", item)]
 
 
 async def test_it_says_what_it_is(make: Make) -> None:
@@ -93,7 +104,7 @@ async def test_every_change_arrives(make: Make) -> None:
     """New, changed, withdrawn and deleted items are all there after one more pass; only what differs is fetched."""
     async with mirrored(make) as (subject, mirror):
         await mirror.sync()
-        changed, withdrawn, deleted, *_ = sorted(subject.live(), key=int)
+        changed, withdrawn, deleted, *_ = sorted(subject.live(), key=numbers)
         versions = {key.item: item.version for key, item in mirror.items.items()}
         subject.finish()
         subject.change(changed)
@@ -112,7 +123,7 @@ async def test_what_comes_back_is_listed_again(make: Make) -> None:
     """A withdrawn item that is finished again is an item again."""
     async with mirrored(make) as (subject, mirror):
         await mirror.sync()
-        item = min(subject.live(), key=int)
+        item = min(subject.live(), key=numbers)
         subject.withdraw(item)
         await mirror.sync()
         assert item not in held(mirror)
@@ -170,7 +181,7 @@ async def test_open_answers_every_reference_from_its_key_alone(make: Make) -> No
 async def test_one_item_that_cannot_be_had_is_owed_alone(make: Make) -> None:
     """All others are stored; once it can be had, it is."""
     async with mirrored(make) as (subject, mirror):
-        item = sorted(subject.live(), key=int)[20]
+        item = sorted(subject.live(), key=numbers)[20]
         subject.break_item(item)
         assert await mirror.sync() == "full"
         assert item not in held(mirror)
@@ -198,8 +209,8 @@ async def test_a_narrowed_pass_proves_nothing(make: Make) -> None:
     async with mirrored(make) as (subject, mirror):
         await mirror.sync()
         held_before = held(mirror)
-        some = sorted(subject.live(), key=int)[3]
-        subject.delete(min(subject.live(), key=int))
+        some = sorted(subject.live(), key=numbers)[3]
+        subject.delete(min(subject.live(), key=numbers))
         select = Selection(projects=(subject.project,), items=(some,))
         assert await mirror.sync(select=select) == "delta"
         assert held(mirror) == held_before

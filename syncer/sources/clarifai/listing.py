@@ -44,7 +44,11 @@ class Sizes:
 
     #: Rows of a page.
     rows: int
-    inputs: int = MOST_INPUTS
+    inputs: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with as many as there may be: most inputs have few annotations."""
+        self.inputs = min(MOST_INPUTS, self.rows)
 
     @property
     def room(self) -> int:
@@ -117,7 +121,7 @@ class Listing:
         """
         params = [*(("input_ids", name) for name, _ in pairs), *(("ids", each) for _, each in pairs)]
         asked = set(pairs)
-        rows = await self._rows([*params, *self._output()], 1, self.sizes.rows)
+        rows = await self._rows([*params, *self._output()], 1, len(pairs))
         return [row for row in rows if (row.input, row.id) in asked]
 
     async def whole(self, inputs: Sequence[Input]) -> list[Input]:
@@ -125,7 +129,7 @@ class Listing:
         bare = [each.id for each in inputs if each.raw is None]
         if not bare:
             return list(inputs)
-        params = [*(("ids", name) for name in bare), ("page", "1"), ("per_page", str(self.sizes.rows))]
+        params = [*(("ids", name) for name in bare), ("page", "1"), ("per_page", str(len(bare)))]
         served = {each.id: each for each in await self.read(f"{self.path}/inputs", params, inputs_of)}
         return [found for each in inputs if (found := each if each.raw is not None else served.get(each.id))]
 
