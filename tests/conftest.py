@@ -51,7 +51,7 @@ def quiet_environment(monkeypatch: pytest.MonkeyPatch, state_home: Path) -> None
     """Keep the settings, proxies, credentials and state of whoever runs the tests out of them."""
     monkeypatch.setenv("XDG_STATE_HOME", str(state_home))
     for name in list(os.environ):
-        if name.upper().startswith(("SYNCER_", "LABEL_STUDIO_")) and not name.startswith("SYNCER_TEST_"):
+        if name.upper().startswith(("SYNCER_", "LABEL_STUDIO_", "CLARIFAI_")) and not name.startswith("SYNCER_TEST_"):
             monkeypatch.delenv(name)
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "JOB_COMPLETION_INDEX", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)

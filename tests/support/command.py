@@ -35,7 +35,8 @@ def command(*words: str | Path) -> list[str]:
 
 def environment(folder: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return an environment in which nothing of the user's own state or settings is seen."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SYNCER", "LABEL_STUDIO"))}
+    ours = ("SYNCER", "LABEL_STUDIO", "CLARIFAI")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**kept, "XDG_STATE_HOME": str(folder / "xdg"), "COLUMNS": "200", "NO_COLOR": "1", **(extra or {})}
 
 
