@@ -8,7 +8,7 @@ import argparse
 import asyncio
 import json
 import sys
-import time
+import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -73,6 +73,8 @@ class ClarifaiPlatform:
     #: Seconds before every answer.
     latency: float = 0.0
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    #: Serves the hits of a search in any order, but always the same for the same rows.
+    shuffle: bool = False
     #: Called with the route after each answer was made: what drifts between two pages.
     drift: Callable[[str], None] = lambda _: None
     faults: list[Fault] = field(default_factory=list)
@@ -108,19 +110,24 @@ class ClarifaiPlatform:
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         text = await request.read()
         asked = Asked(request.method, request.path, list(request.query.items()), json.loads(text) if text else None)
-        route, call = self._route(asked)
-        answer = self._answer(route, call, request.headers.get("Authorization", ""))
         if self.latency:
             await self.sleep(self.latency)
-        self.log.append((route, request.query_string, answer.status if answer else 0))
-        self.drift(route)
+        answer = self.answer(asked, request.headers.get("Authorization", ""))
         if answer is None:
             if request.transport is not None:
                 request.transport.abort()
             return web.Response()
-        dated(answer, time.time())
         headers = {**answer.headers, "Content-Type": answer.media_type}
         return web.Response(body=answer.body, status=answer.status, headers=headers)
+
+    def answer(self, asked: Asked, credential: str) -> Answer | None:
+        """Answer one request, note it, and let the platform drift; None drops the connection."""
+        route, call = self._route(asked)
+        answer = self._answer(route, call, credential)
+        query = "&".join(f"{name}={value}" for name, value in asked.params)
+        self.log.append((route, query, answer.status if answer else 0))
+        self.drift(route)
+        return answer if answer is None else dated(answer, self.store.now().timestamp())
 
     def _answer(self, route: str, call: Callable[[], Answer], credential: str) -> Answer | None:
         if self.quota is not None and (refused := self.quota.admit()) is not None:
@@ -235,7 +242,10 @@ class ClarifaiPlatform:
         number, size = int(page.get("page", 1)), min(int(page.get("per_page", USUAL)), self.most)
         if number * size > self.deepest:
             raise Refused(11102, f"page * perPage cannot exceed {self.deepest}")
-        rows = found(app, body)[(number - 1) * size : number * size]
+        rows = found(app, body)
+        if self.shuffle:
+            rows.sort(key=lambda row: zlib.crc32(row.id.encode()))
+        rows = rows[(number - 1) * size : number * size]
         hits = []
         for row in rows:
             media = json.dumps(app.inputs[row.input_id].body()).encode()

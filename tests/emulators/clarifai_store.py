@@ -115,13 +115,14 @@ class Store:
         self.names = False
         #: What the row of an annotation is spoiled with, as bytes of a member: `"spoiled":NaN`.
         self.spoiled: dict[Key, bytes] = {}
-        self._now = now
+        #: What time it is.
+        self.now = now
         self._last = datetime(1970, 1, 1, tzinfo=UTC)
         self._places = 0
 
     def stamp(self) -> str:
         """Return a time that no other call has returned, with six digits."""
-        self._last = max(self._now(), self._last + timedelta(microseconds=1))
+        self._last = max(self.now(), self._last + timedelta(microseconds=1))
         return self._last.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
     # ------------------------------------------------------------------------------------------ adding

@@ -153,7 +153,7 @@ class Changes:
         if not (self.options.list_all or self.listing.reader.scope.of_machines):
             filters.append({"annotation": {"trusted": True}})
         search = Search(self.listing, self.options.page_size, filters)
-        async with aclosing(search.windows(start, max(start, upper))) as windows:
+        async with aclosing(search.windows(start, max(start, upper), closed=until is not None)) as windows:
             async for reached, rows in windows:
                 self.at = replace(self.at, reached=reached)
                 async for page in self._changed(rows):
