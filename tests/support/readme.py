@@ -5,6 +5,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import get_type_hints
 
 from cyclopts import Parameter
@@ -14,8 +15,10 @@ from pydantic.fields import FieldInfo
 from syncer.app.registry import built_in
 from syncer.cli.options import PassFlags
 from syncer.model.units import seconds, show_duration, size_in_bytes
+from syncer.ports import Source
 from syncer.sinks.layout import ITEM_FIELDS
 from syncer.sinks.options import SinkOptions
+from syncer.sources.clarifai.source import Clarifai
 from syncer.sources.label_studio.source import LabelStudio
 from tests.support.tree import ROOT
 
@@ -25,12 +28,36 @@ BEGIN, END = "<!-- tables -->\n", "<!-- end of tables -->\n"
 #: Options that do nothing in this version: it has no daemon.
 LATER = frozenset({"publish_every"})
 
-#: Variables of every platform, in the words of this one.
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A platform as the tables name it, with its own words for the variables that every platform has."""
+
+    title: str
+    source: type[Source]
+    words: Mapping[str, str]
+
+
+#: Variables of every platform.
 VARIABLES: Mapping[str, str] = {
     "project": "id of the project",
-    "item": "id of the task or annotation",
-    "kind": "`task` or `annotation`",
     "version": "version of the document: when it was changed last, and when it was created",
+}
+#: Platforms by type, in the order of the tables.
+PLATFORMS: Mapping[str, Platform] = {
+    "label_studio": Platform(
+        "Label Studio", LabelStudio, {"item": "id of the task or annotation", "kind": "`task` or `annotation`"}
+    ),
+    "clarifai": Platform(
+        "Clarifai",
+        Clarifai,
+        {
+            "project": "id of the app",
+            "item": "ids of input and annotation, with a dot between, or id of the input",
+            "kind": "`annotation` or `input`",
+            "version": "last change and creation of the annotation; a digest where items are inputs",
+        },
+    ),
 }
 
 Row = Sequence[str]
@@ -60,23 +87,40 @@ def written_tables() -> str:
 
 def tables() -> str:
     """Return what has to stand there."""
-    assert {"project", *ITEM_FIELDS} == set(VARIABLES)
     registry = built_in()
-    studio = registry.sources["label_studio"]
-    variables = {**VARIABLES, **LabelStudio.variables}
     option = ("option", "default", "meaning")
-    return "\n".join(
-        [
-            "### Options of a sink\n",
-            _table(option, _sink_rows(registry.sinks["zip"].options)),
-            "### Options of a Label Studio platform\n",
-            _table(option, _rows(studio.options, studio.defaults)),
-            "### Variables of `path`\n",
-            _table(("variable", "Label Studio"), [(f"`{{{name}}}`", words) for name, words in variables.items()]),
-            "### Options of one pass\n",
-            _table(("`sync`, `export`", "meaning"), _pass_rows()),
+    first, *others = PLATFORMS
+    platforms = {
+        each: list(_rows(registry.sources[each].options, registry.sources[each].defaults)) for each in PLATFORMS
+    }
+    parts = [
+        "### Options of a sink\n",
+        _table(option, _sink_rows(registry.sinks["zip"].options)),
+        f"### Options of a {PLATFORMS[first].title} platform\n",
+        _table(option, platforms[first]),
+    ]
+    for each in others:
+        # What is the same for every platform stands in the first table.
+        own = [row for row in platforms[each] if row not in platforms[first]]
+        parts += [
+            f"### Options of a {PLATFORMS[each].title} platform, beside those of every platform\n",
+            _table(option, own),
         ]
-    )
+    titles = [platform.title for platform in PLATFORMS.values()]
+    parts += [
+        "### Variables of `path`\n",
+        _table(("variable", *titles), _variable_rows()),
+        "### Options of one pass\n",
+        _table(("`sync`, `export`", "meaning"), _pass_rows()),
+    ]
+    return "\n".join(parts)
+
+
+def _variable_rows() -> Iterator[Row]:
+    every = [{**VARIABLES, **platform.words, **platform.source.variables} for platform in PLATFORMS.values()]
+    assert all({"project", *ITEM_FIELDS} <= words.keys() for words in every)
+    for name in dict.fromkeys(name for words in every for name in words):
+        yield f"`{{{name}}}`", *(words.get(name, "") for words in every)
 
 
 def _sink_rows(archive: type[BaseModel]) -> Iterator[Row]:
@@ -94,7 +138,7 @@ def _rows(model: type[BaseModel], references: Mapping[str, Sequence[str]], above
             continue
         found = [f"`{reference}`" for reference in references.get(name, ())]
         if not (found and info.is_required()):
-            found.append(_default(info))
+            found += [default] if (default := _default(info)) or not found else []
         yield f"`{above}{name}`", ", else ".join(found), _words(info)
 
 
