@@ -30,6 +30,7 @@ BUILT_IN: Mapping[PluginKind, Mapping[str, str]] = {
         "annotell": "syncer.sources.annotell:PLUGIN",
         "kognic": "syncer.sources.kognic:PLUGIN",
         "datature": "syncer.sources.datature:PLUGIN",
+        "clarifai": "syncer.sources.clarifai:PLUGIN",
         "label_studio": "syncer.sources.label_studio:PLUGIN",
         "memory": "syncer.sources.memory:PLUGIN",
         "nexus": "syncer.sources.nexus:PLUGIN",

@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 import anyio
@@ -96,25 +96,11 @@ class Fetcher:
         for message, (_, body) in zip(shaped, bodies, strict=True):
             await self._hand_over(message, body.size)
 
-    async def work(self, queue: MemoryObjectReceiveStream[Wanted], batch: int) -> None:
-        """Fetch from a queue until it ends; one of many."""
+    async def work(self, queue: MemoryObjectReceiveStream[Sequence[Wanted]]) -> None:
+        """Fetch the batches of a queue until it ends; one of many."""
         async with queue:
-            while items := await self._next(queue, batch):
+            async for items in queue:
                 await self._fetch(items)
-
-    @staticmethod
-    async def _next(queue: MemoryObjectReceiveStream[Wanted], batch: int) -> list[Wanted]:
-        """Return up to `batch` items, waiting only where there is none; an empty list at the end of the queue."""
-        items: list[Wanted] = []
-        with suppress(anyio.EndOfStream):
-            while len(items) < batch:
-                try:
-                    items.append(queue.receive_nowait())
-                except anyio.WouldBlock:
-                    if items:
-                        break
-                    items.append(await queue.receive())
-        return items
 
     async def _fetch(self, items: Sequence[Wanted]) -> None:
         waiting = {item.ref.key: item for item in items if not item.superseded}

@@ -67,11 +67,11 @@ class Intake:
         scope.cancel()
 
     async def _through(self) -> None:
-        send, receive = anyio.create_memory_object_stream[Wanted](AHEAD * self.job.fetchers)
+        waiting = max(1, AHEAD * self.job.fetchers // self.job.source.features.batch)
+        send, receive = anyio.create_memory_object_stream[Sequence[Wanted]](waiting)
         async with anyio.create_task_group() as fetchers:
-            batch = self.job.source.features.batch
             for _ in range(self.job.fetchers):
-                fetchers.start_soon(self.fetcher.work, receive.clone(), batch)
+                fetchers.start_soon(self.fetcher.work, receive.clone())
             receive.close()
             async with send, anyio.create_task_group() as listing:
                 await self._replay(send)
@@ -82,7 +82,7 @@ class Intake:
                     await self._take(each, send)
                 listing.cancel_scope.cancel()
 
-    async def _take(self, listing: Listing, send: MemoryObjectSendStream[Wanted]) -> None:
+    async def _take(self, listing: Listing, send: MemoryObjectSendStream[Sequence[Wanted]]) -> None:
         first = True
         async with listing.pages:
             while True:
@@ -129,7 +129,7 @@ class Intake:
         self.error = self.error or error
         account.trouble(error)
 
-    async def _dispatch(self, planned: Planned, send: MemoryObjectSendStream[Wanted]) -> None:
+    async def _dispatch(self, planned: Planned, send: MemoryObjectSendStream[Sequence[Wanted]]) -> None:
         inline = [item for item in planned.wanted if item.ref.inline is not None]
         rest = [item for item in planned.wanted if item.ref.inline is None]
         for broken in planned.broken:
@@ -137,13 +137,16 @@ class Intake:
             await self.channel.send(Failed(broken.wanted, broken.reason), 0)
         admitted = self._admitted(inline)
         await self.fetcher.inline(admitted)
-        for item in rest:
-            if not self._admitted([item]):
+        # Whole batches: one by one, every idle fetcher would take a single item, and spend a request on it.
+        batch = self.job.source.features.batch
+        for first in range(0, len(rest), batch):
+            items = self._admitted(rest[first : first + batch])
+            if not items:
                 break
             try:
-                send.send_nowait(item)
+                send.send_nowait(items)
             except anyio.WouldBlock:
-                await send.send(item)
+                await send.send(items)
         await self.channel.send(Passed(planned.ticket), 0)
 
     def _admitted(self, items: Sequence[Wanted]) -> list[Wanted]:
@@ -156,7 +159,7 @@ class Intake:
             admitted.append(item)
         return admitted
 
-    async def _replay(self, send: MemoryObjectSendStream[Wanted]) -> None:
+    async def _replay(self, send: MemoryObjectSendStream[Sequence[Wanted]]) -> None:
         """Send owed items of earlier runs first."""
         by_key = {partition.key: partition for partition in self.partitions}
         met: set[ItemKey] = set()

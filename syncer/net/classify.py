@@ -6,7 +6,7 @@ The whole table stands here; nothing else in the project looks at a status to de
 import math
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -25,6 +25,7 @@ from syncer.model.errors import (
     Unsafe,
 )
 from syncer.net.redact import redact_text, redact_url
+from syncer.ports import Judgement, Meaning
 
 OUT_OF_RANGE = 416
 #: Bytes of an error's body that are kept for the source to look at.
@@ -71,6 +72,17 @@ _TABLE: Mapping[int, Rule] = {
     502: _SERVER,
     503: Rule(Unavailable, congested=True),
     504: Rule(Unavailable, congested=True),
+}
+#: What a platform's own codes come down to.
+_MEANINGS: Mapping[Meaning, Rule] = {
+    Meaning.THROTTLED: _TABLE[429],
+    Meaning.AWAY: _SERVER,
+    Meaning.FAILED: _BROKEN,
+    Meaning.SPENT: Rule(Unavailable, attempts=1),
+    Meaning.UNAUTHORIZED: _TABLE[401],
+    Meaning.FORBIDDEN: _TABLE[403],
+    Meaning.MISSING: _TABLE[404],
+    Meaning.REJECTED: _CLIENT,
 }
 #: 2xx whose body is not what was asked for (a proxy's page, a cut answer).
 BAD_BODY = Rule(BadBody)
@@ -151,6 +163,19 @@ def status_failure(
     rule = rule_of(status)
     kept = redact_text(body[:KEPT_BODY].decode("utf-8", "replace")).encode()[:KEPT_BODY]
     message = f"{label} answered {status}"
+    if not rule.retried:
+        return rule.error(message, status=status, body=kept, hint=rule.hint)
+    return Retryable(message, rule, status=status, retry_after=retry_after(headers, now), body=kept)
+
+
+def judged_failure(
+    label: Label, status: int, headers: Mapping[str, str], body: bytes, judgement: Judgement, now: datetime
+) -> Retryable | HttpError:
+    """Return the failure that a platform reports in the body of an answer."""
+    rule = _MEANINGS[judgement.meaning]
+    rule = replace(rule, hint=judgement.hint or rule.hint)
+    kept = redact_text(body[:KEPT_BODY].decode("utf-8", "replace")).encode()[:KEPT_BODY]
+    message = f"{label} answered {status}, {redact_text(judgement.reason)}"
     if not rule.retried:
         return rule.error(message, status=status, body=kept, hint=rule.hint)
     return Retryable(message, rule, status=status, retry_after=retry_after(headers, now), body=kept)

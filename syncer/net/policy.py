@@ -21,7 +21,7 @@ from syncer.net.network import Network
 from syncer.net.retry import Patience, retry
 from syncer.net.routes import Routes
 from syncer.net.transport import Transport
-from syncer.ports import Clock, Request
+from syncer.ports import Clock, Request, Response
 
 T = TypeVar("T")
 
@@ -170,16 +170,27 @@ class Policy:
                     raise classify.bad_body(
                         call.label, reason, status=status, body=await first_bytes(response, self._silence)
                     )
-                return await call.receiver.receive(response, call.text, call.label)
+                received = await call.receiver.receive(response, call.text, call.label)
+                if isinstance(received, Response):
+                    self._judge(call, status, headers, received.body)
+                return received
             body = await first_bytes(response, self._silence)
             if status in _REDIRECTS and (location := headers.get("Location")):
                 method, target = self._guard.redirect(call.method, status, call.url, location)
                 call.follow(method, target, self._routes)
                 return _REDIRECTED
+            self._judge(call, status, headers, body)
             raise classify.status_failure(call.label, status, headers, body, self._clock.now())
         finally:
             if not response.closed:
                 response.release()
+
+    def _judge(self, call: Call[T], status: int, headers: Mapping[str, str], body: bytes) -> None:
+        """Raise what the platform itself reports in a body, if the request says how to read that."""
+        judge = call.request.judge
+        judgement = judge(status, body) if judge is not None else None
+        if judgement is not None:
+            raise classify.judged_failure(call.label, status, headers, body, judgement, self._clock.now())
 
     def _remember(self, credential: Mapping[str, str]) -> None:
         if credential is self._shown:

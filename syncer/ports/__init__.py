@@ -9,7 +9,7 @@ in `tests/contract` hold every adapter, fakes included, to it. Everybody imports
 from syncer.model.rows import ManifestRow
 from syncer.ports.blobs import BlobInfo, Blobs, Spool, SpoolWriter
 from syncer.ports.clock import Clock
-from syncer.ports.http import Authenticator, Http, Request, Response
+from syncer.ports.http import Authenticator, Http, Judge, Judgement, Meaning, Request, Response
 from syncer.ports.ledger import Ledger
 from syncer.ports.manifest import Claim, Head, Manifest, SegmentRef
 from syncer.ports.plugins import SinkPlugin, SourcePlugin, Tools, Transform
@@ -28,10 +28,13 @@ __all__ = [
     "Head",
     "Http",
     "JobStatus",
+    "Judge",
+    "Judgement",
     "Known",
     "Ledger",
     "Manifest",
     "ManifestRow",
+    "Meaning",
     "Request",
     "Response",
     "RunRow",

@@ -1,8 +1,9 @@
 """The way out to a platform: requests, answers, credentials."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from syncer.model.entries import SpooledFile
@@ -19,6 +20,38 @@ class Authenticator(Protocol):
 
     async def renew(self, rejected: Mapping[str, str]) -> bool:
         """After a 401 on `rejected`: get a new credential. False if there is none newer to try."""
+
+
+class Meaning(StrEnum):
+    """What a failure that a platform reports in the body of an answer comes down to, whatever the HTTP status."""
+
+    #: Too many requests: slow down, try again.
+    THROTTLED = "throttled"
+    #: The platform, or a part of it, is away: try again.
+    AWAY = "away"
+    #: The request failed for no reason that it would name: try again a few times.
+    FAILED = "failed"
+    #: The account's quota or plan does not allow more: stop.
+    SPENT = "spent"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    MISSING = "missing"
+    #: The request itself is wrong: never try again.
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A failure in a platform's own words."""
+
+    meaning: Meaning
+    #: The platform's code and words, for messages.
+    reason: str
+    hint: str | None = None
+
+
+#: Reads HTTP status and body (of an answer that is no success: its first bytes); None: the HTTP status decides.
+Judge = Callable[[int, bytes], Judgement | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +80,8 @@ class Request:
     timeout: float | None = None
     #: Attempts in all; None: the client's. 1: no retry.
     attempts: int | None = None
+    #: For platforms that report failures in the body: what it says comes before the HTTP status (`fetch` only).
+    judge: Judge | None = None
 
 
 @dataclass(frozen=True, slots=True)

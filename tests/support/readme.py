@@ -19,6 +19,7 @@ from syncer.ports import SourcePlugin
 from syncer.sinks.layout import ITEM_FIELDS
 from syncer.sinks.options import SinkOptions
 from syncer.sources.annotell import Annotell
+from syncer.sources.clarifai.source import Clarifai
 from syncer.sources.datature.source import Datature
 from syncer.sources.kognic.source import Kognic
 from syncer.sources.label_studio.source import LabelStudio
@@ -31,7 +32,7 @@ BEGIN, END = "<!-- tables -->\n", "<!-- end of tables -->\n"
 #: Options that do nothing in this version: it has no daemon.
 LATER = frozenset({"publish_every"})
 
-#: Variables of every platform.
+#: Variables of every platform; some say more exactly what theirs are.
 VARIABLES: Mapping[str, str] = {
     "project": "id of the project, app or dataset",
     "item": "id of the task, scene, input, asset or annotation that the document is of",
@@ -41,9 +42,17 @@ VARIABLES: Mapping[str, str] = {
 
 #: The platforms that are told about, with the variables of each.
 SOURCES: Mapping[str, Mapping[str, str]] = {
-    "label_studio": LabelStudio.variables,
+    "label_studio": {
+        "version": "when the task or annotation was changed last, and when it was created",
+        **LabelStudio.variables,
+    },
     "kognic": Kognic.variables,
     "annotell": Annotell.variables,
+    "clarifai": {
+        "item": "ids of input and annotation, with a dot between, or id of the input",
+        "version": "last change and creation of the annotation; a digest where items are inputs",
+        **Clarifai.variables,
+    },
     "datature": Datature.variables,
     "nexus": Nexus.variables,
 }
@@ -102,7 +111,7 @@ def _platform(plugin: SourcePlugin, variables: Mapping[str, str]) -> str:
         [
             f"<details><summary><b>{title}</b> (<code>{plugin.type}</code>)</summary>\n",
             _table(("option", "default", "meaning"), _own_rows(plugin)),
-            _table(("variable", "meaning"), _variables({n: w for n, w in variables.items() if n not in VARIABLES})),
+            _table(("variable", "meaning"), _variables(variables)),
             "</details>\n",
         ]
     )
@@ -132,9 +141,11 @@ def _common_rows() -> Iterator[Row]:
 
 
 def _own_rows(plugin: SourcePlugin) -> Iterator[Row]:
-    """Return the options that a platform has for itself, its address first."""
-    own = {"url", *(set(plugin.options.model_fields) - set(PlatformOptions.model_fields))}
-    yield from (row for row in _rows(plugin.options, plugin.defaults) if row[0].strip("`") in own)
+    """Return the options that a platform has for itself, its address first, and those with a default of its own."""
+    common = {row[0]: row for row in _rows(PlatformOptions, {})}
+    yield from (
+        row for row in _rows(plugin.options, plugin.defaults) if row != common.get(row[0]) and row[0] != "`type`"
+    )
 
 
 def _variables(named: Mapping[str, str]) -> list[Row]:

@@ -24,8 +24,10 @@ import syncer.ports
 from syncer.app.registry import built_in
 from syncer.demo.platform import LabelStudioPlatform
 from syncer.model.errors import Exit
+from tests.emulators.clarifai import ClarifaiPlatform
 from tests.support import readme
 from tests.support.command import Ended, environment
+from tests.support.command import syncer as syncer_command
 from tests.support.commands import options, parsed
 from tests.support.servers import serving
 from tests.support.tree import ROOT
@@ -178,6 +180,33 @@ async def test_the_export_lines_work(tmp_path: Path) -> None:
         desk.platform.traffic.clear()
         (await desk.syncer(archive)).ok()
         assert sum(desk.platform.traffic.requests.values()) == 3
+
+
+async def test_the_clarifai_lines_work(tmp_path: Path) -> None:
+    """The lines for Clarifai write an archive and a folder, list batches, and print an annotation."""
+    platform = ClarifaiPlatform()
+    app = platform.store.create_app("cars")
+    platform.store.fill(app, 4, 2)
+    app.datasets["street-2026"] = {"input000001": None}
+    app.tasks["t1"] = "Boxes"
+    platform.store.annotate(app, "input000002", task="t1")
+    export = [line for line in _lines() if line.startswith("syncer export clarifai")]
+    assert len(export) == 2
+    async with platform:
+        own = {"CLARIFAI_API_BASE": platform.url, "CLARIFAI_PAT": platform.key, "CLARIFAI_USER_ID": "acme"}
+
+        async def run(line: str) -> Ended:
+            return await anyio.to_thread.run_sync(lambda: syncer_command(*shlex.split(line)[1:], cwd=tmp_path, env=own))
+
+        for line in export:
+            (await run(line)).ok()
+        with zipfile.ZipFile(tmp_path / "cars.zip") as archive:
+            assert len([name for name in archive.namelist() if not name.startswith("_")]) == 9
+        found = {path.relative_to(tmp_path / "cars").as_posix() for path in (tmp_path / "cars").glob("[!_]*/*.json")}
+        assert found == {"street-2026/input000001.json", "task=t1/input000002.json"}
+        assert {"street-2026", "task=t1"} <= set((await run("syncer batches clarifai cars")).ok().out.split())
+        printed = await run("syncer get clarifai input000001 00000001 --set app=cars")
+        assert printed.ok().json()["input_id"] == "input000001"
 
 
 async def test_a_lost_state_is_rebuilt(tmp_path: Path) -> None:
