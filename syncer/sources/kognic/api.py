@@ -99,6 +99,13 @@ class Api:
 
     async def _send(self, request: Request) -> Answer:
         try:
+            return await self._once(request)
+        except BadBody:
+            # Garbage of the moment: what is asked here can be asked again.
+            return await self._once(request)
+
+    async def _once(self, request: Request) -> Answer:
+        try:
             response = await self.http.fetch(request)
         except Unauthorized as error:
             message = f"{self.url} does not accept the token"
