@@ -14,8 +14,11 @@ from pydantic.fields import FieldInfo
 from syncer.app.registry import built_in
 from syncer.cli.options import PassFlags
 from syncer.model.units import seconds, show_duration, size_in_bytes
+from syncer.net.options import PlatformOptions
 from syncer.sinks.layout import ITEM_FIELDS
 from syncer.sinks.options import SinkOptions
+from syncer.sources.annotell import AnnotellFirst
+from syncer.sources.kognic.source import Kognic
 from syncer.sources.label_studio.source import LabelStudio
 from tests.support.tree import ROOT
 
@@ -25,12 +28,19 @@ BEGIN, END = "<!-- tables -->\n", "<!-- end of tables -->\n"
 #: Options that do nothing in this version: it has no daemon.
 LATER = frozenset({"publish_every"})
 
-#: Variables of every platform, in the words of this one.
+#: Platforms in the order of the tables, and what they are called.
+NAMES: Mapping[str, str] = {
+    "label_studio": "a Label Studio platform",
+    "kognic": "a Kognic platform",
+    "annotell": "an Annotell platform",
+}
+
+#: Variables of every platform.
 VARIABLES: Mapping[str, str] = {
     "project": "id of the project",
-    "item": "id of the task or annotation",
+    "item": "id of the task, annotation or scene",
     "kind": "`task` or `annotation`",
-    "version": "version of the document: when it was changed last, and when it was created",
+    "version": "version of the document: when it was changed or delivered last",
 }
 
 Row = Sequence[str]
@@ -62,21 +72,36 @@ def tables() -> str:
     """Return what has to stand there."""
     assert {"project", *ITEM_FIELDS} == set(VARIABLES)
     registry = built_in()
-    studio = registry.sources["label_studio"]
-    variables = {**VARIABLES, **LabelStudio.variables}
     option = ("option", "default", "meaning")
+    sources = {name: registry.sources[name] for name in NAMES}
     return "\n".join(
         [
             "### Options of a sink\n",
             _table(option, _sink_rows(registry.sinks["zip"].options)),
-            "### Options of a Label Studio platform\n",
-            _table(option, _rows(studio.options, studio.defaults)),
+            "### Options of every platform\n",
+            _table(option, _rows(PlatformOptions, {})),
+            *(
+                text
+                for name, plugin in sources.items()
+                for text in (
+                    f"### Options of {NAMES[name]}\n",
+                    _table(option, _rows(plugin.options, plugin.defaults, own=name)),
+                )
+            ),
             "### Variables of `path`\n",
-            _table(("variable", "Label Studio"), [(f"`{{{name}}}`", words) for name, words in variables.items()]),
+            _table(("variable", "platform", "meaning"), _variable_rows()),
             "### Options of one pass\n",
             _table(("`sync`, `export`", "meaning"), _pass_rows()),
         ]
     )
+
+
+def _variable_rows() -> Iterator[Row]:
+    for name, words in VARIABLES.items():
+        yield f"`{{{name}}}`", "every", words
+    for source, title in ((LabelStudio, "Label Studio"), (Kognic, "Kognic"), (AnnotellFirst, "Annotell, API 1.0")):
+        for name, words in source.variables.items():
+            yield f"`{{{name}}}`", title, words
 
 
 def _sink_rows(archive: type[BaseModel]) -> Iterator[Row]:
@@ -87,8 +112,14 @@ def _sink_rows(archive: type[BaseModel]) -> Iterator[Row]:
             yield f"`{name}`" + ("" if common else " (zip)"), _default(common or info), _words(common or info)
 
 
-def _rows(model: type[BaseModel], references: Mapping[str, Sequence[str]], above: str = "") -> Iterator[Row]:
+def _rows(
+    model: type[BaseModel], references: Mapping[str, Sequence[str]], above: str = "", own: str = ""
+) -> Iterator[Row]:
+    """Yield the options of a model; `own`: those that are the platform's own, or that it words anew."""
     for name, info in model.model_fields.items():
+        common = PlatformOptions.model_fields.get(name)
+        if own and common is not None and common.description == info.description:
+            continue
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             yield from _rows(info.annotation, {}, f"{above}{name}.")
             continue
@@ -115,7 +146,7 @@ def _default(info: FieldInfo) -> str:
         return "required"
     value = info.get_default(call_default_factory=True, validated_data={})
     readers = {getattr(each, "func", None) for each in info.metadata}
-    if value is None or value == []:
+    if value is None or value in ([], {}):
         return ""
     if isinstance(value, list):
         return " ".join(f"`{each}`" for each in value)
