@@ -7,7 +7,7 @@ from tests.support.tree import Source, sources
 
 #: Functions that send a POST, each with what it is for. A new one has to be argued for here.
 READING_POSTS = {
-    "syncer.sources.kognic.api": "queries, all of which only read: /v2/inputs/query, /v1/inputs/fetch, /v1/inputs/query",
+    "syncer.sources.kognic.api": "queries that only read: /v2/inputs/query, /v1/inputs/fetch, /v1/inputs/query",
     "syncer.sources.kognic.auth": "trades client id and secret for a token: /v1/auth/oauth/token (RFC 6749 §4.4)",
     "syncer.sources.label_studio.auth": "trades a personal access token for a short-lived one: /api/token/refresh/",
 }

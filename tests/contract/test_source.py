@@ -24,9 +24,10 @@ SOURCES = {
     "label_studio, tasks": studio("task"),
     "label_studio, annotations": studio("annotation"),
     "label_studio, one request at a time": studio("task", read_ahead=1),
+    "kognic, by annotation type": kognic(by_type=True, cursors="text"),
     "kognic, without types": kognic(),
     "kognic, types phased out": kognic(typed="missing", read_ahead=1),
-    "kognic, without details": kognic(details=False),
+    "kognic, without details": kognic(by_type=True, details=False),
     "annotell, 1.1": annotell("1.1"),
     "annotell, 1.0": annotell("1.0"),
 }

@@ -102,6 +102,9 @@ async def test_links_that_run_out_while_a_page_downloads(tmp_path: Path, links: 
         same_documents(exporter.documents("out.zip"), named(platform.documents()))
         # A page is listed anew for all that wait, not for each of them.
         assert platform.traffic.requests["search"] < 120 / 2
+        assert platform.traffic.requests["single"] == 0
+        if links == "goog":
+            assert platform.traffic.stale < 120 / 10
 
 
 @pytest.mark.slow
