@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from syncer.app.parsed import parsing
 from syncer.model.errors import SettingsError
 from syncer.model.refs import AnnotationRef
 from syncer.ports import Transform
@@ -61,6 +62,10 @@ class Chain:
         return result
 
 
+#: Transforms of this package, each imported when a job names it: what it needs may not be installed.
+OWN: Mapping[str, str] = {"openlabel": "syncer.app.openlabel:OpenLabel"}
+
+
 def find_transform(name: str, known: Mapping[str, Transform], base: Path, *, checks: bool = False) -> Transform:
     """Return the transform of a name, or of `module:function`. Blocks: it may import a module.
 
@@ -74,8 +79,10 @@ def find_transform(name: str, known: Mapping[str, Transform], base: Path, *, che
     if not colon:
         if name in known:
             return known[name]
-        message = f"no transform '{name}'; {suggestion(name, known, nothing='none is installed')}"
-        raise SettingsError(message, hint="install the plug-in that offers it, or write module:function")
+        if name not in OWN:
+            message = f"no transform '{name}'; {suggestion(name, [*known, *OWN])}"
+            raise SettingsError(message, hint="install the plug-in that offers it, or write module:function")
+        module_name, _, function = OWN[name].partition(":")
     found: Any = _module(module_name, base)
     for part in function.split("."):
         found = getattr(found, part, None)
@@ -99,9 +106,10 @@ def as_transform(found: Any, name: str, *, checks: bool = False) -> Transform:  
         transform: Transform = made
         return transform
     version = f"{name}@{_source_digest(made)}"
+    call = parsing(made)
     if checks:
-        return Function(lambda body, ref: (made(body, ref), body)[1], version)
-    return Function(made, version)
+        return Function(lambda body, ref: (call(body, ref), body)[1], version)
+    return Function(call, version)
 
 
 def _module(name: str, base: Path) -> ModuleType:

@@ -70,6 +70,18 @@ class Call(Generic[T]):
         self.moved = False
         self.text, self.route, self.url = self._start
 
+    async def aim(self, routes: Routes) -> None:
+        """Point to the request's link of this moment, where it has one and no redirect leads elsewhere.
+
+        Raises:
+            Unsafe: it may not be opened.
+            HttpError: there is none.
+        """
+        link = self.request.link
+        if link is not None and self.text == self._start[0]:
+            text = await link()
+            _, self.url = routes.find(text, self.request)
+
     def follow(self, method: str, text: str, routes: Routes) -> None:
         """Point to where a redirect leads.
 

@@ -116,6 +116,9 @@ class Policy:
             sent = monotonic()
         status = receiver.size = 0
         try:
+            if call.request.link is not None:
+                await call.aim(self._routes)
+                sent = monotonic()
             try:
                 response = await self._send(call, credential)
                 status = response.status

@@ -47,6 +47,14 @@ def remember(value: str) -> None:
     _known = re.compile("|".join(re.escape(secret) for secret in sorted(_secrets, key=len, reverse=True)))
 
 
+def forget(value: str) -> None:
+    """Show this value again: it turned out to be no secret, but the path of one."""
+    global _known  # noqa: PLW0603  # as above
+    if _secrets.pop(value, "") is None:
+        pattern = "|".join(re.escape(secret) for secret in sorted(_secrets, key=len, reverse=True))
+        _known = re.compile(pattern) if pattern else None
+
+
 def redact_url(url: str) -> str:
     """Return a URL without user, password, query and fragment."""
     try:

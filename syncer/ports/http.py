@@ -1,6 +1,6 @@
 """The way out to a platform: requests, answers, credentials."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -72,6 +72,9 @@ class Request:
     content: bool = False
     #: A download may arrive compressed: less to carry, but a broken one starts over instead of going on by Range.
     compressed: bool = False
+    #: Gives the link to use in place of `url`, asked when the request is about to be sent: a signed link would run out
+    #: while it waits for its turn. It leads to the same origin; what it raises ends the request.
+    link: Callable[[], Awaitable[str]] | None = None
     #: Refuse an answer whose media type is not this ("application/json"); None accepts any.
     expect: str | None = None
     #: Decompressed bytes; None: the client's limit.

@@ -16,8 +16,8 @@ from msgspec import Raw
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from syncer.model.entries import Body
-from syncer.model.errors import HttpError, ItemFailed, NotFound, SettingsError
-from syncer.model.refs import CONTEXT, AnnotationRef, Cursor, ItemKey, Page, Partition, PartitionKey
+from syncer.model.errors import BadBody, HttpError, ItemFailed, NotFound, SettingsError
+from syncer.model.refs import CONTEXT, AnnotationRef, BrokenRow, Cursor, ItemKey, Page, Partition, PartitionKey
 from syncer.net.ahead import in_order
 from syncer.ports import Features, Http, Known, Selection, Source, SourcePlugin, Tools
 from syncer.sources.kognic.api import Api
@@ -31,6 +31,8 @@ from syncer.sources.kognic.source import VARIABLES, Dialect, Kognic
 CHUNK = 100
 #: Chunks read side by side.
 AHEAD = 4
+#: Says that a pass has ended; nothing is remembered of it.
+_ENDED = Cursor('{"v":1,"pass":"rest"}')
 #: The one status of an input whose annotation can be there.
 CREATED = "created"
 
@@ -103,18 +105,24 @@ class AnnotellFirst(Kognic):
         self, partition: Partition, since: Cursor | None, known: Known, select: Selection | None = None
     ) -> AsyncGenerator[Page]:
         """List everything of a partition, contents included; a pass that was interrupted begins anew."""
-        del since, known
+        del since
         api, key = self._server.api, partition.key
         wanted = {scene_of(item)[0] for item in select.items} if select is not None else set[str]()
         entries = [each for each in await _inputs(api, key, invalidated=False) if each.status == CREATED]
         names = {each.internal_id: each.external_id for each in entries}
         uuids = sorted(uuid for uuid in names if not wanted or uuid in wanted)
-        jobs = (partial(_contents, api, uuids[first : first + CHUNK]) for first in range(0, len(uuids), CHUNK))
+        doubtful = bool(wanted)
+        jobs = (partial(_readable, api, uuids[first : first + CHUNK]) for first in range(0, len(uuids), CHUNK))
         async with aclosing(in_order(jobs, AHEAD)) as chunks:
-            async for chunk in chunks:
-                refs = tuple(_refs(key, chunk, names))
-                yield Page(refs=refs, total=len(uuids))
-        yield Page(end="delta" if wanted else "full")
+            async for chunk, broken in chunks:
+                rows = tuple(BrokenRow(_key(key, uuid), "unreadable", reason) for uuid, reason in broken.items())
+                if len(rows) > 1 and not chunk:
+                    # Not some rows, but all that the server says.
+                    raise BadBody(rows[0].reason)
+                doubtful = doubtful or bool(rows and known.live)
+                yield Page(refs=tuple(_refs(key, chunk, names)), broken=rows, total=len(uuids))
+        # Which annotations an unread row stands for is not known: then absence proves nothing.
+        yield Page(cursor=_ENDED, end="delta" if doubtful else "full")
 
     async def open(self, refs: Sequence[AnnotationRef]) -> AsyncGenerator[Body | ItemFailed]:
         """Yield one body or failure for each reference, a hundred inputs a request."""
@@ -126,14 +134,17 @@ class AnnotellFirst(Kognic):
         for first in range(0, len(items), CHUNK):
             some = items[first : first + CHUNK]
             try:
-                chunk = await _contents(self._server.api, sorted({scene_of(ref.key.item)[0] for ref in some}))
+                chunk, broken = await _readable(self._server.api, sorted({scene_of(ref.key.item)[0] for ref in some}))
             except HttpError as error:
                 for ref in some:
                     yield ItemFailed(ref.key, str(error), origin=self.origin)
                 continue
             for ref in some:
                 served = next((each for each in _refs(ref.key.partition, chunk, {}) if each.key == ref.key), None)
-                if served is None:
+                reason = broken.get(scene_of(ref.key.item)[0])
+                if reason is not None:
+                    yield ItemFailed(ref.key, reason, origin=self.origin)
+                elif served is None:
                     yield ItemFailed(ref.key, "deleted or invalidated upstream", origin=self.origin, gone=True)
                 else:
                     yield Body(ref, served.inline or b"", version=served.version)
@@ -184,6 +195,23 @@ async def _contents(api: Api, uuids: Sequence[str]) -> Mapping[str, list[_Conten
     return answer.read(dict[str, list[_Content]])
 
 
+async def _readable(api: Api, uuids: Sequence[str]) -> tuple[Mapping[str, list[_Content]], Mapping[str, str]]:
+    """Return the annotations of inputs, and why those of some can't be read: one must not spoil its chunk."""
+    try:
+        return await _contents(api, uuids), {}
+    except BadBody as error:
+        if len(uuids) == 1:
+            return {}, {uuids[0]: str(error)}
+    middle = len(uuids) // 2
+    first, broken = await _readable(api, uuids[:middle])
+    rest, more = await _readable(api, uuids[middle:])
+    return {**first, **rest}, {**broken, **more}
+
+
+def _key(key: PartitionKey, item: str) -> ItemKey:
+    return ItemKey("annotation", key.project, key.batch, key.annotation_type, item)
+
+
 def _refs(key: PartitionKey, chunk: Mapping[str, list[_Content]], names: Mapping[str, str]) -> Iterator[AnnotationRef]:
     """Yield references with their documents: named after the input, and after the annotation where it has several."""
     for uuid, contents in chunk.items():
@@ -191,7 +219,7 @@ def _refs(key: PartitionKey, chunk: Mapping[str, list[_Content]], names: Mapping
             document = bytes(each.export_content)
             item = uuid if len(contents) == 1 else item_of(uuid, str(each.annotation_id))
             yield AnnotationRef(
-                ItemKey("annotation", key.project, key.batch, key.annotation_type, item),
+                _key(key, item),
                 f"{each.annotation_id}-{hashlib.sha256(document).hexdigest()[:16]}",
                 size=len(document),
                 fields={"scene_uuid": uuid, "scene_external_id": names.get(uuid, "")},

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -10,7 +10,7 @@ from syncer.model.entries import SpooledFile
 from syncer.model.errors import Forbidden, HttpError, NotFound, Rejected, Unauthorized, Unavailable
 from syncer.ports import Request, Response
 
-#: What a route may answer with: a JSON value, bytes, or an error to raise.
+#: What a route may answer with: a JSON value, bytes, a whole response, or an error to raise.
 Reply = object
 Route = Callable[[Request], Reply]
 
@@ -49,7 +49,9 @@ class FakeHttp:
         return self._answer(request, dict(await request.auth.headers()))
 
     async def download(self, request: Request, key: str) -> bytes | SpooledFile:
-        """Return a body."""
+        """Return a body; a link of the moment is asked for as the real client does it."""
+        if request.link is not None:
+            request = replace(request, url=await request.link())
         return (await self.fetch(request)).body
 
     def paths(self) -> list[str]:
@@ -63,5 +65,7 @@ class FakeHttp:
         reply = refusal(404, {"detail": "Not found."}) if route is None else route(request)
         if isinstance(reply, HttpError):
             raise reply
+        if isinstance(reply, Response):
+            return reply
         body = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
         return Response(200, {}, body, request.url, self.date)

@@ -1,15 +1,16 @@
 """The emulated Kognic and Annotell under the handle that the suite for sources takes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, cast
 
-from syncer.ports import Source, SourcePlugin
+from syncer.model.refs import Partition
+from syncer.ports import Selection, Source, SourcePlugin
 from syncer.sources.annotell import PLUGIN as ANNOTELL
 from syncer.sources.kognic import PLUGIN as KOGNIC
 from tests.emulators.annotell import AnnotellPlatform
-from tests.emulators.kognic import PROJECT, TYPE, KognicPlatform
+from tests.emulators.kognic import BATCH, PROJECT, TYPE, KognicPlatform
 from tests.emulators.kognic.world import Input
 from tests.support.kognic_source import kognic_source
 from tests.support.subjects import Make, Subject
@@ -78,12 +79,33 @@ class KognicSubject:
         return self.platform.world.of_scene(item)[0]
 
 
-def kognic(*, typed: Literal["yes", "empty", "missing"] = "yes", **options: Any) -> Make:
-    """Return a maker of the emulated Kognic; `typed`: what its routes with an annotation type are like."""
+class ByType:
+    """A source that is asked for one batch and annotation type, whatever else a selection says."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    async def partitions(self, select: Selection) -> AsyncGenerator[Partition]:
+        """Yield the partitions of the narrowed selection."""
+        narrowed = replace(select, batches=(BATCH,), annotation_types=(TYPE,))
+        async for found in self._source.partitions(narrowed):
+            yield found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+
+def kognic(
+    *, typed: Literal["yes", "empty", "missing"] = "yes", by_type: bool = False, cursors: str = "number", **options: Any
+) -> Make:
+    """Return a maker of the emulated Kognic.
+
+    `typed`: what its routes with an annotation type are like; `by_type`: one batch and type is selected.
+    """
 
     @asynccontextmanager
     async def make() -> AsyncIterator[Subject]:
-        platform = KognicPlatform(40, page_size=7)
+        platform = KognicPlatform(40, page_size=7, cursors=cursors)
         platform.world.projects[PROJECT].typed = typed
         # A scene that is not finished, and one that was invalidated before anybody looked.
         request = next(iter(platform.world.requests.values()))
@@ -93,7 +115,9 @@ def kognic(*, typed: Literal["yes", "empty", "missing"] = "yes", **options: Any)
             platform,
             kognic_source(platform, plugin=KOGNIC, limits={"attempts": 2}, **options) as source,
         ):
-            yield KognicSubject(platform, source, ("input", platform.inputs[3].uuid))
+            wanted = platform.inputs[3]
+            chosen = cast("Source", ByType(source)) if by_type else source
+            yield KognicSubject(platform, chosen, (wanted.scene.uuid, TYPE) if by_type else ("input", wanted.uuid))
 
     return make
 

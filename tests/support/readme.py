@@ -125,8 +125,14 @@ def _sink_rows(archive: type[BaseModel]) -> Iterator[Row]:
             yield f"`{name}`" + ("" if common else " (zip)"), _default(common or info), _words(common or info)
 
 
-def _rows(model: type[BaseModel], references: Mapping[str, Sequence[str]], above: str = "") -> Iterator[Row]:
+def _rows(
+    model: type[BaseModel], references: Mapping[str, Sequence[str]], above: str = "", own: str = ""
+) -> Iterator[Row]:
+    """Yield the options of a model; `own`: those that are the platform's own, or that it words anew."""
     for name, info in model.model_fields.items():
+        common = PlatformOptions.model_fields.get(name)
+        if own and common is not None and common.description == info.description:
+            continue
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             yield from _rows(info.annotation, {}, f"{above}{name}.")
             continue

@@ -25,6 +25,7 @@ from syncer.app.registry import built_in
 from syncer.demo.platform import LabelStudioPlatform
 from syncer.model.errors import Exit
 from tests.emulators.clarifai import ClarifaiPlatform
+from tests.emulators.kognic import BATCH, PROJECT, TYPE, KognicPlatform
 from tests.support import readme
 from tests.support.command import Ended, environment
 from tests.support.command import syncer as syncer_command
@@ -239,6 +240,56 @@ async def test_the_transform_example_runs(tmp_path: Path) -> None:
         (await desk.syncer("syncer sync --set jobs.street.transform=mymodule:convert")).ok()
         first = json.loads((tmp_path / "lake" / "7" / "1.json").read_bytes())
         assert first[0][0]["type"] == "rectanglelabels"
+
+
+async def test_the_conversion_example_runs(tmp_path: Path) -> None:
+    """A job on Kognic that checks for OpenLABEL and names the example stores what the user's own format makes of it."""
+    code = next(code for code in readme.snippets("python") if "def to_custom" in code)
+    package = tmp_path / "mypackage"
+    package.mkdir()
+    (package / "convert.py").write_text(code, "utf-8")
+    (package / "__init__.py").write_text(_CUSTOM_FORMAT, "utf-8")
+    async with KognicPlatform(3) as kognic, reading(tmp_path) as desk:
+        account = {"client_id": kognic.auth.client_id, "client_secret": kognic.auth.client_secret}
+        select = {"projects": [PROJECT], "batches": [BATCH], "annotation_types": [TYPE]}
+        tree = {
+            "platforms": {"cars": {"type": "kognic", "url": kognic.url, **account}},
+            "sinks": {name: {"type": "prefix", "url": f"file:{name}"} for name in ("out", "raw")},
+            "jobs": {
+                "converted": {
+                    "platform": "cars", "select": select, "sinks": ["out"], "transform": "mypackage.convert:to_custom",
+                },
+                "checked": {"platform": "cars", "select": select, "sinks": ["raw"], "validate": "openlabel"},
+            },
+        }  # fmt: skip
+        (tmp_path / "syncer.yaml").unlink()
+        (tmp_path / "cars.yaml").write_text(json.dumps(tree))
+        kognic.world.correct(kognic.inputs[0], b'{"shapes":{}}')
+        converted = await desk.syncer("syncer sync converted -c cars.yaml")
+        checked = await desk.syncer("syncer sync checked -c cars.yaml")
+        assert (converted.code, checked.code) == (3, 3), converted.err + checked.err
+        assert "not a OpenLabelAnnotation" in converted.err
+        assert "not a OpenLabelAnnotation" in checked.err
+        good = {f"{each.scene.uuid}.json" for each in kognic.inputs[1:]}
+        for place in ("out", "raw"):
+            assert {name for name in desk.files(place) if not name.startswith("_")} == good
+        name = min(good)
+        objects = json.loads((tmp_path / "raw" / name).read_bytes())["openlabel"]["objects"]
+        assert json.loads((tmp_path / "out" / name).read_bytes()) == {"objects": len(objects)}
+
+
+#: A format of a reader's own, as the vendor's documents sketch it.
+_CUSTOM_FORMAT = """
+from pydantic import BaseModel
+
+
+class CustomAnnotationFormat(BaseModel):
+    objects: int
+
+    @staticmethod
+    def from_openlabel(openlabel_annotation):
+        return CustomAnnotationFormat(objects=len(openlabel_annotation.openlabel.objects))
+"""
 
 
 async def test_the_platform_example_runs(tmp_path: Path) -> None:

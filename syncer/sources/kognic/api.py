@@ -34,6 +34,11 @@ class _Envelope(msgspec.Struct):
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _NULL = b"null"
+#: Parts of paths that are no ids.
+_WORDS = frozenset({
+    "v1", "v2", "projects", "batches", "batch", "annotation-types", "annotation-type", "annotations", "annotation",
+    "search", "inputs", "scenes", "query", "fetch", "requests",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,13 @@ class Api:
 
     async def _send(self, request: Request) -> Answer:
         try:
+            return await self._once(request)
+        except BadBody:
+            # Garbage of the moment: what is asked here can be asked again.
+            return await self._once(request)
+
+    async def _once(self, request: Request) -> Answer:
+        try:
             response = await self.http.fetch(request)
         except Unauthorized as error:
             message = f"{self.url} does not accept the token"
@@ -116,10 +128,10 @@ class Api:
         if date is None:
             return
         # The shape of the path, not its ids: once is enough.
-        path = "/".join(part for part in request.url.split("/")[3:] if part.isascii() and part.islower() and part)
+        path = "/".join(part if part in _WORDS else "…" for part in request.url.split("/")[3:])
         if path not in self._told:
             self._told.add(path)
-            self.emit(Warned(f"the platform will remove {path} on {date[:10]}; look for a newer version of syncer"))
+            self.emit(Warned(f"the platform will remove /{path} on {date[:10]}; look for a newer version of syncer"))
 
 
 def segment(text: str) -> str:

@@ -31,6 +31,7 @@ from syncer.sources.kognic.seen import Seen
 AHEAD = 8
 #: Version of an item whose row can't be read.
 UNREAD = "unreadable"
+_UNREADABLE = "what the platform lists of its scene can't be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +87,24 @@ class Changes:
                     began=self.at.began or page.date or self.server.clock.now(),
                     page=page.after,
                     count=self.at.count + len(refs),
+                    doubtful=self.at.doubtful or bool(page.broken and self.known.live),
                 )
                 yield Page(
                     refs=refs,
-                    broken=tuple(BrokenRow(self._key(scene), UNREAD, "its row can't be read") for scene in page.broken),
+                    broken=tuple(BrokenRow(self._key(scene), UNREAD, _UNREADABLE) for scene in page.broken),
                     cursor=self._cursor(self.at) if page.after is not None else None,
                     filtered=filtered,
                 )
         if self._windowed:
             yield Page(end="delta")
             return
+        ended = self.at.ended(torn=torn).cursor()
+        if self.at.doubtful:
+            # Which items the unread rows stand for is not known: none of those that were not listed counts as gone.
+            yield Page(cursor=ended, end="delta")
+            return
         reasons = await self._invalidated() if torn or self._met < self.known.live else {}
-        yield Page(gone=tuple(reasons), reasons=reasons, cursor=self.at.ended(torn=torn).cursor(), end="full")
+        yield Page(gone=tuple(reasons), reasons=reasons, cursor=ended, end="full")
 
     # ------------------------------------------------------------------------------------- what moved
 

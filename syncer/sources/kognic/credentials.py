@@ -10,7 +10,7 @@ from pathlib import Path
 
 from syncer.model.errors import PermissionRefused, SettingsError
 from syncer.model.secret import Secret
-from syncer.net.redact import remember
+from syncer.net.redact import forget, remember
 from syncer.ports import Clock
 from syncer.sources.kognic.options import AccountOptions
 
@@ -84,6 +84,8 @@ class Lookup:
 
     def _document(self, text: str, source: str) -> Credentials:
         if not text.lstrip().startswith("{"):
+            # A path came in place of a secret, and messages have to name it.
+            forget(text)
             text, source = _file(text), f"{text} ({source})"
         try:
             document = json.loads(text)

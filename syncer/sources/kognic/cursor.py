@@ -36,6 +36,8 @@ class Position(
     began: datetime | None = None
     #: Items of the running or of the last complete listing.
     count: int = 0
+    #: Some row of the running listing could not be read: it deletes nothing.
+    doubtful: bool = False
 
     def cursor(self) -> Cursor:
         """Return the text form."""
@@ -45,9 +47,9 @@ class Position(
         """Return the position after a complete listing.
 
         `torn`: parts of it were listed by an earlier process, so repeats across the parts went unnoticed: what
-        comes next is complete again.
+        comes next is complete again, as after a doubtful one.
         """
-        at = None if torn else self.began
+        at = None if torn or self.doubtful else self.began
         return Position(stage="rest", under=self.under, mark=self.start, full_at=at, count=self.count)
 
 

@@ -26,7 +26,7 @@ from syncer.net.guard import origin_of
 from syncer.ports import Clock, Http, Request
 from syncer.sources.kognic.api import Api, segment
 from syncer.sources.kognic.inputs import inputs_of
-from syncer.sources.kognic.links import Hint, Links, read_hint
+from syncer.sources.kognic.links import Aim, Links, Renew, read_hint
 from syncer.sources.kognic.listing import ISO, annotations_of
 from syncer.sources.kognic.naming import Found, newest, scene_of
 from syncer.sources.kognic.projects import Projects
@@ -80,14 +80,19 @@ class Documents:
             raise BadBody(message)
         return await self.linked(answer.uri, f"{scene} {kind}"), version
 
-    async def linked(self, link: str, name: str) -> bytes | SpooledFile:
-        """Return the document behind a signed link. No credential of ours goes there.
+    async def linked(self, link: str, name: str, aim: Aim | None = None) -> bytes | SpooledFile:
+        """Return the document behind a signed link, or behind the one that `aim` gives when it is time.
+
+        No credential of ours goes there.
 
         Raises:
             BadBody: it is not JSON.
             HttpError: it can't be had.
         """
-        data = await self.http.download(Request(link, content=True, compressed=True), name)
+        if aim is not None and origin_of(link) in self.api.auth.origins:
+            # A new link could not be asked for while the slots of its own origin wait for it.
+            link, aim = await aim(), None
+        data = await self.http.download(Request(link, content=True, compressed=True, link=aim), name)
         if isinstance(data, bytes) and len(data) <= THREAD:
             _check(data)
         else:
@@ -114,61 +119,66 @@ class Documents:
         raise _Gone
 
     async def _document(self, ref: AnnotationRef) -> tuple[bytes | SpooledFile, str]:
-        """Return a document with the version that it has: the listed link first, then ever dearer ways."""
-        name, hint, refused = ref.key.canonical(), read_hint(ref.hint), None
-        if hint is not None and self.links.usable(hint.uri):
-            try:
-                return await self.linked(hint.uri, name), ref.version
-            except REFUSALS:
-                refused = hint.uri
-        if hint is not None and hint.paged:
-            row = await self._renewed(ref, hint, refused)
-            if row is not None and row.uri is not None and row.uri != refused:
-                try:
-                    return await self.linked(row.uri, name), row.created
-                except REFUSALS:
-                    # Not the link's age, then: the annotation's own route may still have it.
-                    pass
-        return await self._asked(ref)
-
-    async def _renewed(self, ref: AnnotationRef, hint: Hint, refused: str | None) -> Found | None:
-        try:
-            return await self.links.renewed(ref.key.partition, hint, scene_of(ref.key.item)[0], ref.version, refused)
-        except (NotFound, Rejected, PartitionGone):
-            # The page is not there any more: listings move while they are read.
-            return None
-
-    async def _asked(self, ref: AnnotationRef) -> tuple[bytes | SpooledFile, str]:
+        """Return a document with the version that it has: the listed link, a new one, its own route."""
+        hint = read_hint(ref.hint)
         scene, request = scene_of(ref.key.item)
-        kind = ref.key.annotation_type
-        if kind is not None and not request:
-            try:
-                data, version = await self.single(scene, kind)
-            except NotFound as error:
-                raise _Gone from error
-            # Of several annotations of a scene and type, this route serves one, perhaps another one.
-            if version == ref.version or not ref.version or not self.scenes:
-                return data, version
-            found = [row for row in await self._annotations(scene) if row.created == ref.version]
-            if not found:
-                return data, version
+        own_route = ref.key.annotation_type is not None and not request
+        if hint is None and own_route:
+            return await self._of_type(ref)
+        if hint is not None and hint.paged:
+            renew: Renew = partial(self.links.renewed, ref.key.partition, hint, scene, ref.version)
         else:
-            found = [row for row in await self._of_partition(ref, scene) if request in {"", row.request}]
-        row = next((each for each in found if each.created == ref.version), None) or newest(found)
+            renew = partial(self._row, ref)
+        start, version = (hint.uri, ref.version) if hint is not None else await self._known_link(ref)
+        aim = Aim(renew, self.links.usable, start, version)
+        while True:
+            try:
+                return await self.linked(start, ref.key.canonical(), aim), aim.version
+            except (*REFUSALS, PartitionGone) as error:
+                aim.refused = aim.given
+                if not aim.spent:
+                    continue
+                if own_route:
+                    return await self._of_type(ref)
+                if aim.gone:
+                    raise _Gone from error
+                raise
+
+    async def _of_type(self, ref: AnnotationRef) -> tuple[bytes | SpooledFile, str]:
+        """Return the one annotation of a scene and type; of several, the one of the listed version if it is there."""
+        scene = ref.key.item
+        try:
+            data, version = await self.single(scene, ref.key.annotation_type or "")
+        except NotFound as error:
+            raise _Gone from error
+        if version == ref.version or not ref.version:
+            return data, version
+        row = next((each for each in await self._annotations(scene) if each.created == ref.version), None)
+        if row is None or row.uri is None:
+            return data, version
+        return await self.linked(row.uri, ref.key.canonical()), row.created
+
+    async def _row(self, ref: AnnotationRef, refused: str | None = None) -> tuple[Found | None, bool]:
+        """Return the row of an item that is known by its scene's route, as of now."""
+        del refused
+        scene, request = scene_of(ref.key.item)
+        rows = await self._annotations(scene)
+        if ref.key.annotation_type is None and len(rows) > 1:
+            inputs, _ = await inputs_of(self.api, ref.key.partition, (scene,))
+            ours = {each.uuid for each in inputs}
+            rows = [row for row in rows if not row.input or row.input in ours]
+        rows = [row for row in rows if request in {"", row.request}]
+        return next((each for each in rows if each.created == ref.version), None) or newest(rows), True
+
+    async def _known_link(self, ref: AnnotationRef) -> tuple[str, str]:
+        """Return the link of an item that was listed without one, or long ago, and the version behind it."""
+        row, _ = await self._row(ref)
         if row is None:
             raise _Gone
         if row.uri is None:
-            message = f"the platform serves no link for scene {scene}"
+            message = "the platform serves no link for it"
             raise BadBody(message)
-        return await self.linked(row.uri, ref.key.canonical()), row.created
-
-    async def _of_partition(self, ref: AnnotationRef, scene: str) -> list[Found]:
-        rows = await self._annotations(scene)
-        if ref.key.annotation_type is not None or len(rows) < 2:  # noqa: PLR2004  # nothing to tell apart
-            return rows
-        inputs, _ = await inputs_of(self.api, ref.key.partition, (scene,))
-        ours = {each.uuid for each in inputs}
-        return [row for row in rows if not row.input or row.input in ours]
+        return row.uri, row.created
 
     async def _annotations(self, scene: str) -> list[Found]:
         return await annotations_of(self.api, scene, iso=self.iso) if self.scenes else []

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import anyio
 import msgspec
 
+from syncer.model.errors import NotFound
 from syncer.model.refs import PartitionKey
 from syncer.ports import Clock
 from syncer.sources.kognic.naming import Found
@@ -19,8 +20,14 @@ SHARE = 0.25
 #: Pages whose new links are remembered.
 PAGES = 32
 
+#: Links that are tried for one document at most.
+TRIES = 4
+
 #: Reads a page anew: partition and the platform's cursor of the page.
 Relist = Callable[[PartitionKey, str | None], Awaitable[Sequence[Found]]]
+
+#: Returns the row of a document with a link other than the refused one, and whether it was asked for just now.
+Renew = Callable[[str | None], Awaitable[tuple[Found | None, bool]]]
 
 
 class Hint(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
@@ -88,11 +95,11 @@ class Links:
 
     async def renewed(
         self, partition: PartitionKey, hint: Hint, scene: str, version: str, refused: str | None
-    ) -> Found | None:
-        """Return the row of a scene with a link that is neither near its end nor the refused one.
+    ) -> tuple[Found | None, bool]:
+        """Return the row of a scene with a link that can be tried and is not the refused one, and whether it is new.
 
         The version that was listed is preferred; where the page shows only another one of the scene, that one.
-        None: the row is not on this page any more.
+        None: the row is not on this page any more. New is what was listed for this call.
 
         Raises:
             HttpError, PartitionGone: the page can't be listed now.
@@ -104,10 +111,51 @@ class Links:
             self._pages.popitem(last=False)
         async with page.lock:
             row = _row_of(page.rows, scene, version)
-            if row is None or row.uri is None or row.uri == refused or not self.usable(row.uri):
-                page.rows = await self.relist(partition, hint.page)
-                row = _row_of(page.rows, scene, version)
-            return row
+            if row is not None and row.uri is not None and row.uri != refused and self.usable(row.uri):
+                return row, False
+            page.rows = await self.relist(partition, hint.page)
+            return _row_of(page.rows, scene, version), True
+
+
+@dataclass(slots=True)
+class Aim:
+    """Gives the link of one document at the moment of sending: the listed one, then new ones."""
+
+    renew: Renew
+    usable: Callable[[str], bool]
+    listed: str
+    #: Version of the document that the given link leads to.
+    version: str
+    #: The last link that was given, and the last that was refused.
+    given: str | None = None
+    refused: str | None = None
+    tries: int = 0
+    #: There is no further link to try: a new one was refused, or there was none.
+    spent: bool = False
+    #: Where there should be a new link, the document is not listed any more.
+    gone: bool = False
+
+    async def __call__(self) -> str:
+        """Return the link to use now.
+
+        Raises:
+            NotFound: there is none any more.
+            HttpError, PartitionGone: it can't be asked for.
+        """
+        self.tries += 1
+        if self.refused is None and self.usable(self.listed):
+            self.given = self.listed
+            return self.listed
+        # Whatever goes wrong from here on would go wrong again.
+        self.spent = True
+        row, new = await self.renew(self.refused)
+        self.spent = new or self.tries >= TRIES
+        if row is None or row.uri is None:
+            self.spent = self.gone = True
+            message = "the document is not listed any more"
+            raise NotFound(message)
+        self.given, self.version = row.uri, row.created
+        return row.uri
 
 
 def _row_of(rows: Sequence[Found], scene: str, version: str) -> Found | None:

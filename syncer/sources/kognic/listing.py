@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 from msgspec import Raw
 
-from syncer.model.errors import BadBody, NotFound
+from syncer.model.errors import BadBody, HttpError, NotFound
 from syncer.model.refs import PartitionKey
 from syncer.net.ahead import settled, together
 from syncer.net.pages import PageTokens
@@ -35,7 +35,7 @@ class Listed:
     #: The platform's cursor of this page, and of the next one; None: there is none.
     page: Next
     after: Next
-    #: Scenes whose row could not be read.
+    #: Scenes whose rows could not be read.
     broken: Sequence[str] = ()
     #: The platform's clock when it answered.
     date: datetime | None = None
@@ -125,10 +125,21 @@ class ByInput:
         inputs, answer = await inputs_of(self.api, partition, (), at)
         known = {each.uuid for each in inputs}
         scenes = list(dict.fromkeys(each.scene_uuid for each in inputs))
-        jobs = [partial(annotations_of, self.api, scene, iso=self.iso) for scene in scenes]
-        rows = await together(jobs, self.read_ahead)
-        found = [each for row in rows for each in row if not each.input or each.input in known]
-        return Listed(found, at, answer.next, date=answer.response.date)
+        outcomes = await together([partial(self._scene, scene) for scene in scenes], self.read_ahead)
+        failed = [each for each in outcomes if isinstance(each, HttpError)]
+        if failed and len(failed) == len(scenes):
+            raise failed[0]
+        broken = [scene for scene, each in zip(scenes, outcomes, strict=True) if isinstance(each, HttpError)]
+        rows = [row for each in outcomes if not isinstance(each, HttpError) for row in each]
+        found = [row for row in rows if not row.input or row.input in known]
+        return Listed(found, at, answer.next, broken, answer.response.date)
+
+    async def _scene(self, scene: str) -> Sequence[Found] | HttpError:
+        """Return a scene's annotations, or why they can't be had: one scene must not end the listing of all."""
+        try:
+            return await annotations_of(self.api, scene, iso=self.iso)
+        except HttpError as error:
+            return error
 
 
 async def annotations_of(api: Api, scene: str, *, iso: bool) -> list[Found]:

@@ -63,8 +63,10 @@ class Projects:
         """
         every = await self._all()
         titles = {project.project: project.title for project, _ in every}
-        chosen, unknown = _projects(select.projects or ("*",), titles)
+        chosen, unknown, idle = _projects(select.projects or ("*",), titles)
         missing: dict[str, str] = {}
+        for name in idle:
+            self.api.emit(Warned(f"no project of {self.api.url} matches {name!r}"))
         for name in chosen:
             partitions, lacking = await self._divided(name, titles[name], select)
             for partition in partitions:
@@ -89,6 +91,8 @@ class Projects:
             lacking |= {name: f"project {project} has no batch {name!r}" for name in absent}
             titles = {batch.batch: batch.title for batch in rows}
             batches = {name: {**fields, "batch_title": titles[name]} for name in names}
+            if not names and not absent:
+                self.api.emit(Warned(f"project {project} has no batch that matches {', '.join(select.batches)}"))
         if not select.annotation_types:
             return [Partition(PartitionKey(project, batch, None), about) for batch, about in batches.items()], lacking
         types = await together([partial(self._types, project, batch) for batch in batches], AHEAD)
@@ -189,13 +193,13 @@ class Projects:
         return held
 
 
-def _projects(names: Sequence[str], titles: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """Return the external ids that names and globs mean, in the platform's order, and the literals that mean nothing.
+def _projects(names: Sequence[str], titles: Mapping[str, str]) -> tuple[list[str], list[str], list[str]]:
+    """Return the external ids that names and globs mean, and the literals and the globs that mean nothing.
 
     Raises:
         SettingsError: a title that several projects have.
     """
-    chosen, unknown = set[str](), list[str]()
+    chosen, unknown, idle = set[str](), list[str](), list[str]()
     for name in names:
         if name in titles:
             chosen.add(name)
@@ -206,10 +210,11 @@ def _projects(names: Sequence[str], titles: Mapping[str, str]) -> tuple[list[str
             raise SettingsError(message, hint="name the one that is meant by its id")
         if not same and _is_glob(name):
             same = [each for each, title in titles.items() if fnmatchcase(each, name) or fnmatchcase(title, name)]
+            idle += [] if same else [name]
         elif not same:
             unknown.append(name)
         chosen.update(same)
-    return sorted(chosen), unknown
+    return sorted(chosen), unknown, idle
 
 
 def _chosen(names: Sequence[str], there: Sequence[str]) -> tuple[list[str], list[str]]:

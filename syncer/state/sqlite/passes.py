@@ -92,7 +92,9 @@ def subtract(connection: sqlite3.Connection, partition: int, positions: Collecti
                 f" WHERE i.position = ?1 AND i.withdrawn IS NULL AND {condition}"
                 " AND NOT EXISTS (SELECT 1 FROM listed AS l WHERE l.key = i.key)"
                 " AND NOT EXISTS (SELECT 1 FROM owed AS o WHERE o.position = ?1 AND o.key = i.key AND NOT o.settled)"
-                " ON CONFLICT (position, key) DO UPDATE SET cause = 'gone', reason = excluded.reason, settled = 0",
+                # What the platform itself said of the item's end says more than that it was not listed.
+                " ON CONFLICT (position, key) DO UPDATE SET settled = 0, cause = 'gone', reason ="
+                " CASE WHEN settled OR cause <> 'gone' THEN excluded.reason ELSE reason END",
                 (position, UNLISTED),
             )
     connection.execute("DROP TABLE listed")

@@ -86,6 +86,10 @@ class Habits:
     bare: bool = False
     #: Cursors are numbers, or text that has to be encoded in a URL.
     cursors: Literal["number", "text"] = "number"
+    #: Pages with nothing on them, but a cursor, stand between the others.
+    hollow: bool = False
+    #: Cursors that lead nowhere: every page names itself as the next.
+    stuck: bool = False
     #: Links tell their expiry as Google Cloud Storage does, or nothing.
     links: Literal["goog", "opaque"] = "goog"
     #: Seconds that links live.
@@ -130,9 +134,14 @@ class Site:
         """Return a page of rows that stand in the order of their numbers; the cursor is the last number of a page."""
         size = size or self.habits.page_size
         after = self._cursor(call.params.get("cursorId"))
+        if self.habits.hollow and after > 0:
+            return answer({"data": [], "metadata": {"nextCursorId": self._shown(-after)}})
+        after = abs(after)
         rest = [row for row in rows if number(row) > after]
         chosen = rest[:size]
         following = self._shown(number(chosen[-1])) if len(rest) > size else None
+        if self.habits.stuck and after:
+            following = self._shown(after)
         return answer({"data": [show(row) for row in chosen], "metadata": {"nextCursorId": following}})
 
     def project(self, name: str) -> Project:

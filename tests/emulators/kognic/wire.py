@@ -20,6 +20,9 @@ _WORTH = 1024
 
 _PIECES = 10
 
+#: Faults that are about how an answer is sent.
+_MANNERS = frozenset({"reset", "cut", "slow"})
+
 
 class Wire:
     """The dispatcher of both origins."""
@@ -79,17 +82,20 @@ class Wire:
                 auth.inflight -= 1
 
     async def _decide(self, call: Call, identity: str, handler: Callable[[], Answer]) -> tuple[Answer, Fault | None]:
-        """Return the answer, and the fault that decides how it is sent."""
-        manner: Fault | None = None
-        for fault in self._site.faults.striking(call.route, identity):
-            if fault.kind == "latency":
-                await asyncio.sleep(fault.seconds)
-            elif (stands_in := fault.replacement()) is not None:
-                return stands_in, None
-            else:
-                manner = fault
-        if manner is not None and manner.kind == "reset":
-            return Answer(), manner
+        """Return the answer, and the fault that decides how it is sent. What is late was decided when it was asked."""
+        striking = self._site.faults.striking(call.route, identity)
+        instead = next((made for fault in striking if (made := fault.replacement()) is not None), None)
+        manner = next((fault for fault in striking if fault.kind in _MANNERS), None) if instead is None else None
+        if instead is not None:
+            answer = instead
+        elif manner is not None and manner.kind == "reset":
+            answer = Answer()
+        else:
+            answer = self._answer(call, handler)
+        await asyncio.sleep(sum(fault.seconds for fault in striking if fault.kind == "latency"))
+        return answer, manner
+
+    def _answer(self, call: Call, handler: Callable[[], Answer]) -> Answer:
         try:
             answer = handler()
         except Refused as refused:
@@ -97,7 +103,7 @@ class Wire:
         sunset = self._site.habits.sunsets.get(call.route)
         if sunset:
             answer.headers["sunset-date"] = sunset
-        return answer, manner
+        return answer
 
     async def _send(
         self, request: web.BaseRequest, call: Call, answer: Answer, manner: Fault | None

@@ -56,7 +56,7 @@ def test_rule_15_an_edited_function_has_another_version(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("nothing", "no transform 'nothing'; none is installed"),
+        ("nothing", "no transform 'nothing'; known: openlabel"),
         ("no_such_module:f", "can't import no_such_module"),
         ("broken:f", r"can't import broken\.py: ZeroDivisionError"),
         ("needy:f", r"can't import needy\.py: ModuleNotFoundError: No module named 'not_there'"),
