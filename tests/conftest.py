@@ -8,6 +8,8 @@ import pytest
 from blockbuster import BlockBuster
 from hypothesis import HealthCheck, settings
 
+from tests.support.buckets import Server, azurite, gcs, moto, seaweed
+
 settings.register_profile(
     "default",
     max_examples=30,
@@ -24,6 +26,9 @@ ALLOWED = (
     # Source lines for a traceback or a warning: something went wrong already, and nobody waits for speed.
     ("linecache.py", {"updatecache", "checkcache"}),
 )
+
+#: Beginnings of the names of variables that the tool, or a client of it, would read.
+OWN = ("SYNCER_", "LABEL_STUDIO_", "AWS_", "AZURE_", "GOOGLE_", "STORAGE_EMULATOR_", "IDENTITY_", "MSI_")
 
 
 @pytest.fixture(autouse=True)
@@ -46,12 +51,40 @@ def state_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("state-home")
 
 
+@pytest.fixture(scope="session")
+def seaweed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Run an S3 server for this session."""
+    with seaweed(tmp_path_factory.mktemp("seaweed")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Run another S3 server, as a second opinion."""
+    with moto(tmp_path_factory.mktemp("moto")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Run an Azure Blob Storage server."""
+    with azurite(tmp_path_factory.mktemp("azurite")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gcs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Run a Google Cloud Storage server."""
+    with gcs(tmp_path_factory.mktemp("gcs")) as server:
+        yield server
+
+
 @pytest.fixture(autouse=True)
 def quiet_environment(monkeypatch: pytest.MonkeyPatch, state_home: Path) -> None:
     """Keep the settings, proxies, credentials and state of whoever runs the tests out of them."""
     monkeypatch.setenv("XDG_STATE_HOME", str(state_home))
     for name in list(os.environ):
-        if name.upper().startswith(("SYNCER_", "LABEL_STUDIO_")) and not name.startswith("SYNCER_TEST_"):
+        if name.upper().startswith(OWN) and not name.startswith("SYNCER_TEST_"):
             monkeypatch.delenv(name)
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "JOB_COMPLETION_INDEX", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)

@@ -1,9 +1,9 @@
 """Set up everything that the tests need, then run them: `python3 tests/run.py [PYTEST ARGUMENTS]`.
 
 Standard library only, so that it starts on a fresh machine with Python >= 3.11. It makes `.venv` in the
-checkout with the package and the test tools, a second environment with a real Label Studio server in the
-user's cache folder, and checks for the archive programs that archives are proved with (installed by apt
-where this runs as root). Nothing is skipped: what can't be set up is an error that names the command to run.
+checkout with the package and the test tools, a second environment with a real Label Studio server and the
+emulator of Azure's storage in the user's cache folder, and checks for the archive programs that archives are
+proved with (installed by apt where this runs as root). Nothing is skipped: what can't be set up is an error that names the command to run.
 """
 
 import os
@@ -18,6 +18,9 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "annota
 
 #: The server that the Label Studio source is proved with.
 LABEL_STUDIO = "label-studio==1.23.2"
+
+#: The emulator of Azure's blob storage that buckets there are proved with; the other servers come from PyPI.
+AZURITE = "azurite@3.35.0"
 
 #: Programs that must accept our archives, and the Debian packages that bring them.
 PROGRAMS = {"unzip": "unzip", "zip": "zip", "7z": "p7zip-full", "bsdtar": "libarchive-tools"}
@@ -71,6 +74,19 @@ def install_once(python: Path, marker: Path, words: tuple[str, ...]) -> None:
     marker.write_text(stamp)
 
 
+def install_azurite(folder: Path) -> None:
+    """Install the Azure emulator into a folder, unless it is there."""
+    marker = folder / "installed"
+    if marker.exists() and marker.read_text() == AZURITE:
+        return
+    if shutil.which("npm") is None:
+        install_debian("npm")
+    say(f"npm install {AZURITE} (once)")
+    folder.mkdir(parents=True, exist_ok=True)
+    run("npm", "install", "--prefix", folder, "--no-audit", "--no-fund", "--silent", AZURITE)
+    marker.write_text(AZURITE)
+
+
 def main() -> None:
     """Set up, then become pytest."""
     if sys.version_info < (3, 11):  # noqa: UP036  # this file is what tells an older Python so
@@ -93,6 +109,7 @@ def main() -> None:
             marker.write_text(LABEL_STUDIO)
         environment["SYNCER_TEST_LABEL_STUDIO"] = str(studio / "bin" / "label-studio")
     environment.setdefault("SYNCER_TEST_CACHE", str(CACHE))
+    install_azurite(Path(environment["SYNCER_TEST_CACHE"]) / "azurite")
     os.chdir(ROOT)
     os.execve(python, [str(python), "-m", "pytest", *sys.argv[1:]], environment)  # noqa: S606  # pytest, in our own environment
 

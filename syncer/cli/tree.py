@@ -49,7 +49,7 @@ def build() -> App:
     """Return the command line."""
     root = App(
         name="syncer",
-        help="rclone for annotations: bulk export and sync of finished labels into archives and folders.",
+        help="rclone for annotations: bulk export and sync of finished labels into archives, folders and buckets.",
         version=__version__,
         # Every option has one spelling, and says itself what happens without it.
         default_parameter=Parameter(negative=(), show_default=False),

@@ -18,7 +18,7 @@ HEAD = "HEAD.json"
 _MAX_HEAD = 256 << 20
 _MAX_SEGMENT = 1 << 30
 #: Attempts of a compare-and-swap before somebody else is told to come back later.
-_ATTEMPTS = 20
+ATTEMPTS = 20
 #: How long a merged segment stays for readers that still follow an older HEAD.
 _GRACE = timedelta(hours=1)
 
@@ -59,7 +59,7 @@ class HeadFile:
         Raises:
             NotNow: others move it all the time.
         """
-        for _ in range(_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             present, tag = await self.read()
             before = present or HeadDocument(self._job, 0)
             after = await self._swept(change(before))
