@@ -106,6 +106,8 @@ class Seal:
     receipts: tuple[Receipt, ...]
     #: The session's own token, from which it resumes after anything; None where it needs none.
     resume: bytes | None = None
+    #: Much is sealed and not published: the sink asks for a publish now, not only at the end of the run.
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)

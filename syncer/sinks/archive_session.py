@@ -10,11 +10,13 @@ from syncer.model.errors import LegFailed
 from syncer.model.refs import ItemKey, Partition, PartitionKey
 from syncer.ports import Blobs
 from syncer.sinks.archive_compact import SHARE, Compaction, plan
+from syncer.sinks.archive_growth import Growth
 from syncer.sinks.archive_names import Naming, part_id
 from syncer.sinks.archive_parts import Parts
-from syncer.sinks.archive_swap import Swap, carry_out, decode_swaps, encode_swaps
+from syncer.sinks.archive_publish import carry_out
+from syncer.sinks.archive_swap import Swap, decode_swaps, encode_swaps
 from syncer.sinks.archive_token import read_token
-from syncer.sinks.failures import destination, leg_failed
+from syncer.sinks.failures import destination
 
 Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
@@ -23,9 +25,12 @@ T = TypeVar("T")
 class ArchiveSession:
     """Writing, sealing and publishing the archives of one unit; one owner. Made by `ZipSink.session`."""
 
-    def __init__(self, leg: Leg, parts: Parts, blobs: Blobs, naming: Naming, partitions: Sequence[Partition]) -> None:
-        """Take the open archives; nothing is read or written yet."""
-        self._leg, self._parts, self._blobs, self._naming = leg, parts, blobs, naming
+    def __init__(
+        self, leg: Leg, parts: Parts, growth: Growth, blobs: Blobs, naming: Naming, partitions: Sequence[Partition]
+    ) -> None:
+        """Take the open archives, and how they grow; nothing is read or written yet."""
+        self._leg, self._parts, self._growth, self._blobs, self._naming = leg, parts, growth, blobs, naming
+        parts.gather = growth.gather
         self._partitions: Mapping[PartitionKey, Partition] = {partition.key: partition for partition in partitions}
         self._stems: dict[tuple[str, str | None, str | None], str] = {}
         # One worker at a time: the archives have one owner, and deflate in two threads gains nothing.
@@ -44,7 +49,9 @@ class ArchiveSession:
         Raises:
             ContainerLost, SettingsError, LegFailed: see `Parts.resume`.
         """
-        stems = [self._stem_of(key) for key in self._partitions]
+        stems = {self._stem_of(key) for key in self._partitions}
+        with destination(self._leg, self._blobs.url):
+            token = await self._growth.restore(token, stems)
         await self._work(self._parts.resume, token, stems)
 
     def roll_forward(self, token: bytes | None, staged: bytes) -> None:
@@ -60,6 +67,7 @@ class ArchiveSession:
             SettingsError: a path is no item's (nothing was accepted), or the archive's name is taken by a foreign one.
         """
         self._void()
+        await self._growth.room(sum(entry.size for entry in entries))
         self._receipts += await self._work(self._parts.put, entries, self._stem_of)
 
     async def remove(self, rows: Removals) -> None:
@@ -72,8 +80,10 @@ class ArchiveSession:
         if self._parts.pending:
             self._void()
         token = await self._work(self._parts.seal)
+        with destination(self._leg, self._blobs.url):
+            full = await self._growth.sealed(self._parts)
         receipts, self._receipts = tuple(self._receipts), []
-        return Seal(receipts, token)
+        return Seal(receipts, token, full=full)
 
     async def stage(self) -> bytes | None:
         """Build the archives that publishing will swap in; see the door.
@@ -84,6 +94,9 @@ class ArchiveSession:
         """
         self._covered = self._parts.sealed()
         swaps = await self._work(self._parts.stage)
+        if swaps is not None:
+            with destination(self._leg, self._blobs.url):
+                swaps = await self._growth.staged(self._parts, swaps)
         self._staged = None if swaps is None else encode_swaps(swaps)
         return self._staged
 
@@ -98,7 +111,7 @@ class ArchiveSession:
         with destination(self._leg, self._blobs.url):
             for swap in decode_swaps(swaps):
                 again = self._restage if ours else None
-                done.append((swap, await carry_out(self._blobs, self._parts.root, swap, again)))
+                done.append((swap, await carry_out(self._blobs, self._parts.store, self._growth, swap, again)))
         self._parts.published(done)
         if ours:
             self._settled = self._covered
@@ -111,6 +124,8 @@ class ArchiveSession:
         names, self._settled, self._staged, self._token = self._settled, [], None, None
         if names:
             await self._work(self._parts.settle, names)
+            with destination(self._leg, self._blobs.url):
+                await self._growth.settled(names, last=not self._parts.growing)
 
     async def compact(
         self,
@@ -160,7 +175,10 @@ class ArchiveSession:
         self._staged = None
 
     async def _restage(self, name: str) -> Swap | None:
-        return await self._work(self._parts.restage, self._token, name)
+        if self._token is not None:
+            self._token = await self._growth.restore(self._token, ())
+        swap = await self._work(self._parts.restage, self._token, name)
+        return None if swap is None else (await self._growth.staged(self._parts, [swap]))[0]
 
     def _stem_of(self, key: ItemKey | PartitionKey) -> str:
         parts = (key.project, key.batch, key.annotation_type)
@@ -175,7 +193,8 @@ class ArchiveSession:
         if self._broken is not None:
             raise self._broken
         try:
-            return await to_thread.run_sync(function, *args, limiter=self._limiter)
-        except OSError as error:
-            self._broken = leg_failed(error, self._leg, self._blobs.url)
-            raise self._broken from error
+            with destination(self._leg, self._blobs.url):
+                return await to_thread.run_sync(function, *args, limiter=self._limiter)
+        except LegFailed as error:
+            self._broken = error
+            raise

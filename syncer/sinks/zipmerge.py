@@ -1,17 +1,18 @@
 """Merging archives without recompression: which entries are still current, and raw copies of those."""
 
 from collections.abc import Callable, Iterable, Sequence
-from io import FileIO
 from itertools import chain
 
+from syncer.sinks.zipbytes import Readable
 from syncer.sinks.zipfile64 import Appender
 from syncer.sinks.zipformat import Record
 from syncer.sinks.zipread import Directory, entry_span
 
 #: Names kept in memory at once while superseded entries are looked for.
 NAMES_AT_ONCE = 400_000
-#: Entries copied in one go, at most.
+#: Entries, and about how many bytes, copied in one go: what comes over a network is kept until its headers are checked.
 _RUN = 4096
+_RUN_SIZE = 8 << 20
 
 
 def survivors(directories: Sequence[Directory], drops: Callable[[], Iterable[tuple[int, bytes]]] = tuple) -> bytearray:
@@ -43,7 +44,7 @@ def survivors(directories: Sequence[Directory], drops: Callable[[], Iterable[tup
     return alive
 
 
-def copy_alive(directory: Directory, data: FileIO, alive: Iterable[int], out: Appender) -> None:
+def copy_alive(directory: Directory, data: Readable, alive: Iterable[int], out: Appender) -> None:
     """Append the entries that are marked alive to another archive, without decompressing them.
 
     Raises:
@@ -55,7 +56,7 @@ def copy_alive(directory: Directory, data: FileIO, alive: Iterable[int], out: Ap
         if not keep:
             continue
         _, end = entry_span(data, record)
-        if record.offset != stop or len(run) >= _RUN:
+        if record.offset != stop or len(run) >= _RUN or stop - start >= _RUN_SIZE:
             out.copy(data, start, stop, run)
             run, start = [], record.offset
         run.append(record)
