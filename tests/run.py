@@ -3,7 +3,8 @@
 Standard library only, so that it starts on a fresh machine with Python >= 3.11. It makes `.venv` in the
 checkout with the package and the test tools, a second environment with a real Label Studio server and the
 emulator of Azure's storage in the user's cache folder, and checks for the archive programs that archives are
-proved with (installed by apt where this runs as root). Nothing is skipped: what can't be set up is an error that names the command to run.
+proved with (installed by apt where this runs as root). Nothing is skipped: what can't be set up is an error that
+names the command to run.
 """
 
 import os

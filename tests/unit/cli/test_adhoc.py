@@ -79,7 +79,7 @@ def test_wrong_urls_are_refused_in_the_words_of_the_sinks(tmp_path: Path, to: st
 
 
 def test_a_bucket_holds_objects_or_an_archive(tmp_path: Path) -> None:
-    """A prefix is a sink of objects, a name that ends with .zip an archive in the prefix above; names stay as written."""
+    """A prefix is a sink of objects, a name that ends with .zip an archive below the rest; names stay as written."""
     loose = destination("s3://bucket/a b/labels/", tmp_path)
     assert (loose.url, dict(loose.sink)) == (
         "s3://bucket/a b/labels", {"type": "prefix", "url": "s3://bucket/a b/labels"}
