@@ -70,7 +70,8 @@ def open_store(place: Place, access: BucketAccess, *, retries: int = 10) -> Stor
 
 
 def _s3(access: BucketAccess, endpoint: str | None) -> dict[str, Any]:
-    found: dict[str, Any] = {"endpoint": endpoint} if endpoint is not None else {}
+    # The client reads AWS_ENDPOINT_URL_S3 into an option of its own, which would win over ours.
+    found: dict[str, Any] = {} if endpoint is None else {"endpoint": endpoint, "aws_endpoint_url_s3": endpoint}
     if access.region is not None:
         found["region"] = access.region
     if access.encryption is not None:

@@ -116,16 +116,18 @@ class Pass:
             self.emit, self.spool, publisher,
         )  # fmt: skip
         failure: SyncerError | None = None
-        async with anyio.create_task_group() as line:
-            line.start_soon(writer.tick)
-            line.start_soon(_close_after, writer, line.cancel_scope)
-            try:
-                await intake.work()
-            except* SyncerError as group:
-                # The writer still commits what arrived; the unit then leaves with the first of the errors.
-                failure = first(group)
-        left = frontier.unsettled()
-        self.account.counts.unsettled += left
+        try:
+            async with anyio.create_task_group() as line:
+                line.start_soon(writer.tick)
+                line.start_soon(_close_after, writer, line.cancel_scope)
+                try:
+                    await intake.work()
+                except* SyncerError as group:
+                    # The writer still commits what arrived; the unit then leaves with the first of the errors.
+                    failure = first(group)
+        finally:
+            # Also where the last destination failed: what was listed and got nowhere is part of the account.
+            self.account.counts.unsettled += frontier.unsettled()
         if failure is not None:
             raise failure
         return intake.error is None and not self.drain.started and frontier.waiting == 0

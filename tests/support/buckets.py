@@ -18,6 +18,9 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
 
+import boto3
+from botocore.exceptions import ClientError
+
 #: Seconds that a server may take until it answers, on a machine that does much else.
 _PATIENCE = 90.0
 #: The account that Azurite has by default, and its public key.
@@ -66,8 +69,10 @@ def seaweed(folder: Path, *, bucket: str = "bucket") -> Iterator[Server]:
              *(f"-{name}={port}" for name, port in ports.items())]  # fmt: skip
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "testsecret"}
     endpoint = f"http://127.0.0.1:{ports['s3.port']}"
+    server = Server("s3", endpoint, bucket, {**keys, "AWS_ENDPOINT_URL_S3": endpoint, "AWS_REGION": "us-east-1"})
     with started(words, folder, endpoint, keys):
-        yield Server("s3", endpoint, bucket, {**keys, "AWS_ENDPOINT_URL_S3": endpoint, "AWS_REGION": "us-east-1"})
+        _wait_for_bucket(server)
+        yield server
 
 
 @contextmanager
@@ -139,6 +144,24 @@ def started(words: list[str], folder: Path, url: str, environment: Mapping[str, 
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _wait_for_bucket(server: Server) -> None:
+    """Return when the bucket is there: the server answers before it has made it."""
+    keys = server.environment
+    client = boto3.client(
+        "s3", endpoint_url=server.endpoint, region_name="us-east-1", aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+    )  # fmt: skip
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            client.head_bucket(Bucket=server.bucket)
+        except ClientError:
+            assert time.monotonic() < end, f"there is no bucket {server.bucket}"
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _answers(url: str) -> bool:
