@@ -4,10 +4,12 @@ Everything else that happens in a bucket goes through `objects`; only these call
 """
 
 import importlib
+import importlib.util
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+import anyio
 from anyio import to_thread
 
 from syncer.blobs.access import BucketAccess
@@ -111,6 +113,11 @@ class Uploads:
                 raise
 
 
+def installed() -> bool:
+    """Tell whether the optional package is there. Blocking."""
+    return importlib.util.find_spec("aiobotocore") is not None
+
+
 @asynccontextmanager
 async def open_uploads(place: Place, access: BucketAccess) -> AsyncIterator[Uploads]:
     """Open a client for multipart uploads to a bucket of S3; credentials by the same chain as everywhere.
@@ -118,10 +125,7 @@ async def open_uploads(place: Place, access: BucketAccess) -> AsyncIterator[Uplo
     Raises on entering:
         SettingsError: the package is not installed, or the access can't be right.
     """
-    session, config = await to_thread.run_sync(_loaded, place, access)
-    options: dict[str, Any] = {"config": config, "endpoint_url": endpoint_of(place, access)}
-    if access.region is not None:
-        options["region_name"] = access.region
+    session, options = await to_thread.run_sync(_loaded, place, access)
     if access.ca_file is not None:
         options["verify"] = str(access.ca_file)
     if access.access_key is not None and access.secret_key is not None:
@@ -133,8 +137,9 @@ async def open_uploads(place: Place, access: BucketAccess) -> AsyncIterator[Uplo
         yield Uploads(client, place, access)
 
 
-def _loaded(place: Place, access: BucketAccess) -> tuple[Any, Any]:
-    """Load the package, and what its client reads from disk, away from the event loop."""
+def _loaded(place: Place, access: BucketAccess) -> tuple[Any, dict[str, Any]]:
+    """Load the package, and all that its client reads from disk, away from the event loop."""
+    endpoint = endpoint_of(place, access)
     try:
         session = importlib.import_module("aiobotocore.session").AioSession(profile=access.profile)
         config = importlib.import_module("aiobotocore.config").AioConfig(
@@ -142,15 +147,23 @@ def _loaded(place: Place, access: BucketAccess) -> tuple[Any, Any]:
             request_checksum_calculation="when_required", response_checksum_validation="when_required",
             proxies=None if access.proxy is None else dict.fromkeys(("http", "https"), access.proxy.reveal()),
         )  # fmt: skip
+        unsigned = importlib.import_module("botocore").UNSIGNED
     except ImportError as error:
         message = f"{place.url}: `upload: multipart` needs the optional package aiobotocore"
         raise SettingsError(message, hint="pip install 'annotation-syncer[multipart]'") from error
-    loader = session.get_component("data_loader")
-    for kind in ("service-2", "endpoint-rule-set-1", "paginators-1", "waiters-2"):
-        loader.load_service_model("s3", kind)
-    for name in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
-        loader.load_data(name)
-    return session, config
+    options: dict[str, Any] = {"endpoint_url": endpoint}
+    if access.region is not None:
+        options["region_name"] = access.region
+
+    async def read_once() -> None:
+        # The package keeps what it has read; without a signature it needs no credentials for that.
+        async with session.create_client(
+            "s3", config=config.merge(type(config)(signature_version=unsigned)), **options
+        ):
+            pass
+
+    anyio.run(read_once)
+    return session, {**options, "config": config}
 
 
 @contextmanager

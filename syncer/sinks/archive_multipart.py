@@ -16,8 +16,9 @@ from anyio import from_thread, to_thread
 
 from syncer.blobs.multipart import PartInfo, Uploads
 from syncer.ports import Blobs
-from syncer.sinks.archive_corner import corner, stem_corner
+from syncer.sinks.archive_corner import corner
 from syncer.sinks.archive_fresh import Fresh
+from syncer.sinks.archive_janitor import abort_leftovers
 from syncer.sinks.archive_journal import Journal
 from syncer.sinks.archive_parts import Parts
 from syncer.sinks.archive_places import Part
@@ -64,10 +65,10 @@ class Completed:
 class MultipartGrowth(VolumesGrowth):
     """New archives grow into multipart uploads. See the door `Growth`."""
 
-    def __init__(self, blobs: Blobs, uploads: Uploads, folder: Path, limit: int, *, least: int = LEAST) -> None:
+    def __init__(self, blobs: Blobs, uploads: Uploads, folder: Path, limit: int, *, least: int | None = None) -> None:
         """Take the bucket twice, as there are two clients, the folder, and how many bytes may wait."""
         super().__init__(blobs, folder, limit)
-        self._s3, self._least = uploads, least
+        self._s3, self._least = uploads, least or LEAST
         self._open: dict[str, Upload] = {}
         self._completed: dict[str, Completed] = {}
         #: Archives whose entries all are in the folder again: they go on the way of volumes.
@@ -82,12 +83,7 @@ class MultipartGrowth(VolumesGrowth):
             ContainerLost: a piece or a part of it is gone.
         """
         token = await super().restore(token, stems)
-        ours = {upload.id for upload in self._open.values()}
-        for stem in sorted(stems):
-            # Nobody else writes in this corner, so an upload that no checkpoint names is a leftover of ours.
-            for key, upload in await self._s3.listed(stem_corner(stem)):
-                if upload not in ours:
-                    await self._s3.abort(key, upload)
+        await abort_leftovers(self._s3, stems, {upload.id for upload in self._open.values()})
         return token
 
     def _check(self, marks: Mapping[str, Mark]) -> None:

@@ -2,20 +2,25 @@
 
 import hashlib
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from anyio import to_thread
 
 from syncer.blobs.places import place_of
 from syncer.model.errors import SettingsError
 from syncer.ports import Blobs, Tools
 from syncer.sinks.archive_growth import FolderGrowth, Growth
-from syncer.sinks.archive_spool import PARTS, SpoolGrowth
+from syncer.sinks.archive_spool import PARTS, SpoolGrowth, Sweep
 from syncer.sinks.archive_store import FolderStore, ObjectStore, Store
 from syncer.sinks.archive_volumes import VolumesGrowth, passing_folder
 from syncer.sinks.options import SinkOptions
+
+if TYPE_CHECKING:
+    from syncer.blobs.multipart import Uploads
 
 Upload = Literal["spool", "volumes", "multipart"]
 
@@ -39,7 +44,7 @@ class ArchivePlace:
         if local is None and self.limit > MOST_IN_BUCKET:
             message = f"sink {tools.name}: max_part_size is more than 5GiB, the most that a bucket copies in one step"
             raise SettingsError(message)
-        if upload == "multipart" and not blobs.url.startswith("s3:"):
+        if upload == "multipart" and local is None and not blobs.url.startswith("s3:"):
             message = f"sink {tools.name}: `upload: multipart` is for s3:// only"
             raise SettingsError(message, hint="use `upload: volumes`")
         self._spool = tools.spool or Path(gettempdir()) / f"syncer-spool-{os.getuid()}"
@@ -55,15 +60,34 @@ class ArchivePlace:
             yield FolderGrowth(self._blobs, self._blobs.folder)
         elif self._upload == "spool":
             name = hashlib.sha256(self._blobs.url.encode()).hexdigest()[:32]
-            yield SpoolGrowth(self._blobs, self._spool / "archives" / name, self.limit * PARTS)
+            folder = self._spool / "archives" / name
+            yield SpoolGrowth(self._blobs, folder, self.limit * PARTS, sweep=self._sweep())
         elif self._upload == "volumes":
             async with passing_folder(self._spool) as folder:
-                yield VolumesGrowth(self._blobs, folder, self.limit)
+                yield VolumesGrowth(self._blobs, folder, self.limit, sweep=self._sweep())
         else:
-            # The second client is optional, and both are large: whoever does without never loads them.
-            from syncer.blobs.multipart import open_uploads  # noqa: PLC0415
-            from syncer.sinks.archive_multipart import MultipartGrowth  # noqa: PLC0415
+            from syncer.sinks.archive_multipart import MultipartGrowth  # noqa: PLC0415  # loads two large clients
 
-            place = place_of("s3", self._options.url.partition(":")[2])
-            async with passing_folder(self._spool) as folder, open_uploads(place, self._options.access()) as uploads:
+            async with passing_folder(self._spool) as folder, self._uploads() as uploads:
                 yield MultipartGrowth(self._blobs, uploads, folder, self.limit)
+
+    def _uploads(self) -> "AbstractAsyncContextManager[Uploads]":
+        """Open the client for uploads in parts, which is optional and large: whoever does without never loads it."""
+        from syncer.blobs.multipart import open_uploads  # noqa: PLC0415
+
+        return open_uploads(place_of("s3", self._options.url.partition(":")[2]), self._options.access())
+
+    def _sweep(self) -> Sweep | None:
+        """Return what looks for uploads that a dead predecessor left; S3 alone keeps them for ever."""
+        if not self._blobs.url.startswith("s3:"):
+            return None
+
+        async def sweep(stems: Collection[str]) -> None:
+            from syncer.blobs.multipart import installed  # noqa: PLC0415  # see above
+            from syncer.sinks.archive_janitor import abort_leftovers  # noqa: PLC0415
+
+            if await to_thread.run_sync(installed):
+                async with self._uploads() as uploads:
+                    await abort_leftovers(uploads, stems)
+
+        return sweep

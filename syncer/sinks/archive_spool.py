@@ -6,7 +6,7 @@ in the checkpoint nothing local is needed any more.
 """
 
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +30,7 @@ _AT_ONCE = 4
 #: Space is looked at after every so many bytes.
 _LOOK = 64 << 20
 ABOUT = About("application/zip")
+Sweep = Callable[[Collection[str]], Awaitable[None]]
 
 
 class SpoolGrowth:
@@ -38,9 +39,14 @@ class SpoolGrowth:
     #: Share of what may wait from which on it is time to publish.
     _full = 1.0
 
-    def __init__(self, blobs: Blobs, folder: Path, limit: int, *, reserve: int = RESERVE) -> None:
-        """Take the bucket, the folder, and how many bytes may wait there until a publish is asked for."""
-        self.folder = folder
+    def __init__(
+        self, blobs: Blobs, folder: Path, limit: int, *, sweep: Sweep | None = None, reserve: int = RESERVE
+    ) -> None:
+        """Take the bucket, the folder, and how many bytes may wait there until a publish is asked for.
+
+        `sweep` aborts what uploads of a dead predecessor are under way for some stems.
+        """
+        self.folder, self._sweep = folder, sweep
         self._blobs, self._limit, self._reserve = blobs, limit, reserve
         self._unseen: int | None = None
 
@@ -53,6 +59,8 @@ class SpoolGrowth:
         marks = read_token(token)
         if not marks:
             await self._clear(stems)
+        elif self._sweep is not None and stems:
+            await self._sweep(stems)
         self._check(marks)
         return token
 

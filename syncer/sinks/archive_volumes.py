@@ -14,7 +14,7 @@ from syncer.sinks.archive_fresh import Fresh
 from syncer.sinks.archive_journal import Journal, same_place
 from syncer.sinks.archive_parts import Parts
 from syncer.sinks.archive_places import Part
-from syncer.sinks.archive_spool import SpoolGrowth, lost
+from syncer.sinks.archive_spool import SpoolGrowth, Sweep, lost
 from syncer.sinks.archive_token import Mark, read_token, write_token
 
 
@@ -24,9 +24,9 @@ class VolumesGrowth(SpoolGrowth):
     #: A part is published a little before it is full: what comes with the same seal still has room in it.
     _full = 0.875
 
-    def __init__(self, blobs: Blobs, folder: Path, limit: int) -> None:
-        """Take the bucket, the folder, and how many bytes may wait there until a publish is asked for."""
-        super().__init__(blobs, folder, limit)
+    def __init__(self, blobs: Blobs, folder: Path, limit: int, *, sweep: Sweep | None = None) -> None:
+        """Take the same as the spool."""
+        super().__init__(blobs, folder, limit, sweep=sweep)
         self._journals: dict[str, Journal] = {}
 
     async def restore(self, token: bytes | None, stems: Collection[str]) -> bytes | None:
