@@ -13,7 +13,7 @@ from syncer.flow.units import group
 from syncer.flow.verify import Finding, lost_containers, verify
 from syncer.model.errors import Exit, SettingsError
 from syncer.model.report import Report
-from syncer.ports import Unit
+from syncer.ports import Claim, Sink, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +78,22 @@ async def rebuild_job(syncer: Syncer, name: str) -> int:
                 written = units_of(await manifest.checkpoint()).get(unit.name)
                 if written is not None:
                     rows += await rebuild_leg(job, syncer.store, unit, job.leg_spec(sink), manifest, written)
+        for sink in job.sinks:
+            await _own(job, syncer.store.id, sink)
     if not rows:
         places = ", ".join(sink.url for sink in job.sinks)
         raise SettingsError(f"no manifest of job {name} at {places}", hint="check the sinks' url")
     return rows
+
+
+async def _own(job: Job, state: str, sink: Sink) -> None:
+    """Make this state the owner of what it was rebuilt from; the next run raises the epoch."""
+    manifest = sink.manifest(job.name)
+    owner = await manifest.owner()
+    if owner is not None and owner.state != state:
+        source = job.source
+        mine = Claim(job.name, state, job.platform_type, source.origin, source.account, paths=owner.paths)
+        await manifest.claim(mine, adopt=True)
 
 
 async def compact_job(syncer: Syncer, name: str) -> int:

@@ -7,12 +7,11 @@ from uuid import uuid4
 
 import pytest
 
-from syncer.flow.verify import Survey
 from syncer.model.errors import Exit
 from syncer.sources.memory import MemoryPlatform, MemorySource
 from tests.support.bucket_faults import Fault, Gateway, gateway
 from tests.support.buckets import Server
-from tests.support.destination import Outcome
+from tests.support.destination import Outcome, outcome_of
 from tests.support.engine import Engine
 from tests.support.s3 import Bucket
 
@@ -36,12 +35,7 @@ class Day:
     async def outcome(self) -> Outcome:
         """Return what a reader finds, past the gateway."""
         (sink,) = self.engine(endpoint=self.bucket.server.endpoint).opened()
-        survey = await Survey.read(sink.manifest("job"))
-        rows = frozenset(
-            (expected.key.canonical(), path, expected.size, expected.sha256.hex())
-            for (_, path), expected in survey.current.items()
-        )
-        return Outcome(rows, self.bucket.contents()).check()
+        return await outcome_of(sink, "job", self.bucket.contents())
 
     async def whole(self) -> None:
         """Check that a run brings, or has brought, all there is: each item once, in the manifest and in the bucket."""

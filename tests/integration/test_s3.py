@@ -3,6 +3,7 @@
 import json
 import random
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from uuid import uuid4
@@ -61,25 +62,45 @@ async def test_objects_say_what_they_are(tmp_path: Path, bucket: Bucket) -> None
         assert said["Metadata"]["version"]
 
 
-async def test_kills_change_nothing(tmp_path: Path, bucket: Bucket) -> None:
-    """A run that is killed at random instants and started again ends with the same objects, none twice, none leaked."""
+async def survive(tmp_path: Path, bucket: Bucket, *, kills: int, tasks: int) -> None:
+    """Kill an export again and again, change the platform now and then, and compare with one that was left alone."""
     dice = random.Random(4)
-    async with platform_process("--tasks", "400", "--latency", "0.02") as platform:
+    async with platform_process("--tasks", str(tasks), "--latency", "0.02") as platform:
         env = account(platform, bucket.server)
         line = ("export", "label_studio", "--project", "1", "--set", "page_size=50", "--progress", "none", "-q", "--to")
-        for _ in range(4):
+        started = time.monotonic()
+        syncer("status", cwd=tmp_path, env=env)
+        idle = time.monotonic() - started
+        done = 0
+        while done < kills:
             process = start(*line, bucket.url, cwd=tmp_path, env=env)
             try:
-                process.wait(1.0 + dice.uniform(0, 1.2))
+                process.wait(idle * dice.uniform(0.8, 2) + dice.uniform(0, 0.6))
             except subprocess.TimeoutExpired:
                 process.kill()
+                done += 1
             _, errors = process.communicate()
             assert process.returncode in {0, -9}, errors.decode()
-        syncer(*line, bucket.url, cwd=tmp_path, env=env).ok()
-        syncer(*line, "calm/", cwd=tmp_path, env=env).ok()
+            if dice.random() < 0.3:
+                new = [{"data": {"image": f"/n/{dice.random()}.png"}, "annotations": [{"result": []}]}] * 20
+                await platform.ask("POST", "/api/projects/1/import", new)
+        syncer(*line, bucket.url, cwd=tmp_path, env=env, timeout=300).ok()
+        syncer(*line, "calm/", cwd=tmp_path, env=env, timeout=300).ok()
     assert bucket.contents() == contents(tmp_path / "calm")
     assert bucket.uploads() == []
     syncer("verify", "--deep", bucket.url, cwd=tmp_path, env=env).ok()
+
+
+async def test_kills_change_nothing(tmp_path: Path, bucket: Bucket) -> None:
+    """Three kills at random instants: the same objects as undisturbed, none twice, none leaked."""
+    await survive(tmp_path, bucket, kills=3, tasks=400)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_forty_kills_change_nothing(tmp_path: Path, bucket: Bucket) -> None:
+    """Forty kills at random instants: the same objects as undisturbed, none twice, none leaked."""
+    await survive(tmp_path, bucket, kills=40, tasks=2000)
 
 
 async def test_wrong_keys_are_told_without_them(tmp_path: Path, bucket: Bucket) -> None:

@@ -1,4 +1,4 @@
-"""A gateway in front of an object store that fails on purpose: refusals, resets, and writes that are done unanswered."""
+"""A gateway in front of an object store that fails on purpose: refusals, resets, writes that are done unanswered."""
 
 import re
 from collections.abc import AsyncIterator, Callable
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 #: Headers that belong to one connection.
 _HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding"})
@@ -57,7 +58,7 @@ class Gateway:
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Pass one request on, or let it fail."""
-        self.requests.append(f"{request.method} {request.raw_path if hasattr(request, 'raw_path') else request.path_qs}")
+        self.requests.append(f"{request.method} {request.path_qs}")
         self.seen(self.requests[-1])
         body = await request.read()
         for fault in self.faults:
@@ -80,8 +81,9 @@ class Gateway:
         assert self._session is not None
         # The Host header is part of what was signed: it stays as the client wrote it.
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
+        url = URL(f"{self.backend}{request.raw_path}", encoded=True)
         async with self._session.request(
-            request.method, f"{self.backend}{request.path_qs}", headers=headers, data=body or None, allow_redirects=False
+            request.method, url, headers=headers, data=body or None, allow_redirects=False
         ) as found:
             data = await found.read()
             kept = {name: value for name, value in found.headers.items() if name.lower() not in _HOP}
