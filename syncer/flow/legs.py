@@ -20,6 +20,8 @@ class LegRun:
     sink: Sink
     session: SinkSession
     manifest: Manifest
+    #: The last publish said that compacting is due.
+    worn: bool = False
 
 
 @dataclass(slots=True)

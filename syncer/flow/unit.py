@@ -7,6 +7,7 @@ import anyio
 
 from syncer.flow.account import Account, Traffic
 from syncer.flow.channel import Channel
+from syncer.flow.compact import compact_leg
 from syncer.flow.drain import Drain, Meter
 from syncer.flow.fetch import Fetcher, Message, Outcomes
 from syncer.flow.first import first
@@ -67,7 +68,7 @@ class Pass:
             complete = await self._items(unit, ledger, legs, publisher)
             if complete:
                 await self._deletions(ledger, legs)
-            generations = await self._publish(legs, publisher)
+            generations = await self._publish(legs, publisher, ledger)
             self.emit(UnitEnded(unit.name, complete))
         return generations
 
@@ -141,11 +142,13 @@ class Pass:
         counts.withdrawn += max(each.withdrawn for each in applied)
         counts.held += max(each.held for each in applied)
 
-    async def _publish(self, legs: Legs, publisher: Publisher) -> dict[Leg, int]:
+    async def _publish(self, legs: Legs, publisher: Publisher, ledger: Ledger) -> dict[Leg, int]:
         generations: dict[Leg, int] = {}
         for name, leg in list(legs.live.items()):
             try:
                 generation = await publisher.publish(leg)
+                if leg.worn and not self.drain.started:
+                    generation = await compact_leg(leg, ledger, publisher) or generation
             except (LegFailed, RunFailed) as error:
                 legs.detach(name, error)
                 continue

@@ -135,6 +135,8 @@ class Published:
     dropped: tuple[str, ...] = ()
     #: Token from which the next session of the unit goes on.
     resume: bytes | None = None
+    #: So much of what the containers hold is superseded that `compact` is due.
+    worn: bool = False
 
 
 #: Rows of a page to be forgotten by a sink, with their present places.

@@ -59,6 +59,14 @@ class ZipOptions(SinkOptions):
             " Default: `2GiB` in a folder, `256MiB` in a bucket."
         ),
     )
+    compact_above: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description=(
+            "`append` only: share of superseded entries from which a run compacts the archives by itself. `1`: never."
+        ),
+    )
     upload: Upload = Field(
         default="spool",
         description=(
@@ -87,6 +95,8 @@ class ZipSink:
         self.max_delete = options.max_delete
         self.shape: Mapping[str, str] = {"document": options.document}
         self.layout: Mapping[str, str] = {"type": options.type, "mode": options.mode, "name": options.name}
+        #: Archives that no later run rewrites keep what was superseded.
+        self.history = options.mode == "delta"
         self._options, self._blobs, self._clock = options, blobs, tools.clock
         self._place = ArchivePlace(blobs, options, options.upload, options.max_part_size, tools)
         self._reader = ArchiveReader(self._place.store)
@@ -134,7 +144,7 @@ class ZipSink:
         rules = Rules(
             mode=options.mode, limit=self._place.limit, durable=options.durability != "none",
             # Where the version is part of the name, older ones are wanted.
-            moves="version" not in layout.items.variables,
+            moves="version" not in layout.items.variables, worn=options.compact_above,
         )  # fmt: skip
         async with self._place.growth() as growth:
             parts = Parts(Places(growth.folder, self._place.store, containers, rules, epoch))
@@ -150,7 +160,9 @@ class ZipSink:
 
     def manifest(self, job: str) -> JobManifest:
         """Return the manifest of a job beside the archives."""
-        return self._manifests.setdefault(job, JobManifest(self._blobs, job, self.name, self._clock))
+        return self._manifests.setdefault(
+            job, JobManifest(self._blobs, job, self.name, self._clock, history=self.history)
+        )
 
     async def read(self, row: ManifestRow, limit: int) -> bytes | None:
         """Return the document of an entry, None if archive or entry are missing.

@@ -132,6 +132,13 @@ class Parts:
         """Return the published archives."""
         return [part.published for part in self.places.parts.values() if part.published is not None]
 
+    @property
+    def worn(self) -> bool:
+        """Whether a large share of what is published is dead; archives of `delta` stay apart as they are."""
+        ours = self.archives()
+        dead, total = sum(one.dead for one in ours), sum(one.dead + one.live for one in ours)
+        return self.rules.mode == "append" and dead > total * self.rules.worn
+
     def sealed(self) -> list[str]:
         """Return the names of the archives with sealed, unpublished changes."""
         return [part.name for part in self._sealed()]

@@ -36,6 +36,8 @@ class Rules:
     durable: bool = True
     #: An item has one path at a time; else the entries at its older paths are kept.
     moves: bool = True
+    #: Share of dead entries from which compacting is due.
+    worn: float = 1.0
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
 """One unit of archives open for writing: the door `SinkSession`, one thread hop a batch."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TypeVar, TypeVarTuple
 
 from anyio import CancelScope, CapacityLimiter, to_thread
@@ -9,7 +9,7 @@ from syncer.model.entries import Container, Entry, Leg, Published, Receipt, Remo
 from syncer.model.errors import LegFailed
 from syncer.model.refs import ItemKey, Partition, PartitionKey
 from syncer.ports import Blobs
-from syncer.sinks.archive_compact import SHARE, Compaction, plan
+from syncer.sinks.archive_compact import SHARE, Compaction, Plan, plan
 from syncer.sinks.archive_growth import Growth
 from syncer.sinks.archive_names import Naming, part_id
 from syncer.sinks.archive_parts import Parts
@@ -117,7 +117,7 @@ class ArchiveSession:
             self._settled = self._covered
         containers = tuple(container for _, container in done if container is not None)
         dropped = tuple(swap.name for swap, _ in done if swap.drop)
-        return Published(containers, dropped, self._parts.token(without=self._settled))
+        return Published(containers, dropped, self._parts.token(without=self._settled), worn=self._parts.worn)
 
     async def settle(self) -> None:
         """Remove what only the old position needed. Idempotent."""
@@ -133,8 +133,11 @@ class ArchiveSession:
         commit: Callable[[Seal], Awaitable[None]],
         *,
         share: float = SHARE,
+        only: Collection[str] | None = None,
     ) -> int:
         """Squeeze dead entries out and merge small parts, given all live rows of the unit; return entries dropped.
+
+        With `only`, these archives are squeezed, and none merged.
 
         `commit` stores each seal: its receipts say which items have a new archive. Stage, publish and settle follow.
 
@@ -147,6 +150,8 @@ class ArchiveSession:
         rules, stems = self._parts.rules, {self._stem_of(key) for key in self._partitions}
         mine = [one for one in self._parts.archives() if part_id(one.name).stem in stems]
         chosen = plan(mine, rules.limit, merge=rules.mode != "delta", share=share)
+        if only is not None:
+            chosen = Plan(frozenset(one.name for one in mine if one.name in only and one.dead), {})
         work = Compaction(self._parts, chosen)
         try:
             async for batch in rows:
