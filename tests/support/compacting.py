@@ -47,7 +47,8 @@ async def fill(folder: Path, url: str, items: int, updates: int, limit: int) -> 
 
 async def compact(folder: Path, url: str, limit: int) -> None:
     """Compact, without a single call of the compressor; say what it cost."""
-    archive_parts.pack = archive_parts.pack_file = _refused  # type: ignore[assignment]  # nothing may be compressed
+    for name in ("pack", "pack_file"):
+        setattr(archive_parts, name, _refused)
     for name in ("put_many", "copy", "remove_all"):
         setattr(ObjectBlobs, name, _told(getattr(ObjectBlobs, name), name))
     platform = MemoryPlatform()
