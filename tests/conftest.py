@@ -25,6 +25,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 ALLOWED = (
     # Source lines for a traceback or a warning: something went wrong already, and nobody waits for speed.
     ("linecache.py", {"updatecache", "checkcache"}),
+    # A command imports what it needs when it is called, once; this one looks where it is.
+    ("rich/__init__.py", {"<module>"}),
     # A loop of its own, in a thread of its own, for nothing but reading files.
     ("blobs/multipart.py", {"read_once"}),
 )

@@ -1,4 +1,4 @@
-"""Care for what is stored: verify, repair, compact, rebuild. The commands of the same names call these."""
+"""Care for what is stored: verify, repair, compact, retention, rebuild. The commands of the same names call these."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,8 @@ from syncer.flow.compact import compact_unit
 from syncer.flow.job import Job
 from syncer.flow.rebuild import rebuild as rebuild_leg
 from syncer.flow.rebuild import units_of
+from syncer.flow.retention import Keep, Removed, retain
+from syncer.flow.retention import plan as plan_retention
 from syncer.flow.run import run_id
 from syncer.flow.units import group
 from syncer.flow.verify import Finding, lost_containers, verify
@@ -109,6 +111,27 @@ async def compact_job(syncer: Syncer, name: str) -> int:
         for unit in await _units(job):
             freed += await compact_unit(job, syncer.store, unit, run=run, clock=syncer.clock, emit=syncer.hub.emit)
     return freed
+
+
+async def retention_job(syncer: Syncer, name: str, keep: Keep, *, dry: bool = False) -> list[Removed]:
+    """Remove superseded versions that nothing asks to keep; with `dry` only say what would go.
+
+    Raises:
+        SyncerError: a destination can't be read or written.
+        SettingsError: none of the job's sinks keeps superseded versions.
+    """
+    job = await syncer.job(name)
+    if not any(sink.history for sink in job.sinks):
+        raise SettingsError(f"no sink of job {name} keeps superseded versions",
+                            hint="that is what `versions: keep` (prefix) and `mode: delta` (zip) do")  # fmt: skip
+    if dry:
+        found = [(sink.name, await plan_retention(sink, name, keep)) for sink in job.sinks]
+        return [Removed(leg, len(gone), sum(one.row.size for one in gone)) for leg, gone in found]
+    run = run_id(syncer.clock.now())
+    async with syncer.store.lease(name):
+        return await retain(
+            job, syncer.store, await _units(job), keep, run=run, clock=syncer.clock, emit=syncer.hub.emit
+        )
 
 
 async def _units(job: Job) -> list[Unit]:

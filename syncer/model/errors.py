@@ -15,6 +15,7 @@ Messages say what happened and where; `hint` says what to do. Neither ever holds
 """
 
 from enum import IntEnum
+
 from syncer.model.refs import ItemKey
 
 

@@ -26,8 +26,9 @@ _GRACE = timedelta(hours=1)
 class HeadFile:
     """`HEAD.json` in one folder, and the segments that it names."""
 
-    def __init__(self, blobs: Blobs, folder: str, job: str, clock: Clock) -> None:
+    def __init__(self, blobs: Blobs, folder: str, job: str, clock: Clock, *, history: bool = False) -> None:
         """Take the store and the folder; nothing is touched before the first call."""
+        self._history = history
         self._blobs = blobs
         self._folder = folder
         self._job = job
@@ -104,7 +105,7 @@ class HeadFile:
             return None
         bodies = [await self._body(entry) for entry in inputs]
         try:
-            lines = await to_thread.run_sync(merged_lines, bodies)
+            lines = await to_thread.run_sync(lambda: merged_lines(bodies, history=self._history))
             unit = unit_of(bodies[0])
         except (ValueError, KeyError, TypeError) as error:
             message = f"a manifest segment of {self._folder} has lines that can't be read"

@@ -38,14 +38,17 @@ _MANY = 64
 class JobManifest:
     """`_manifest/<job>/` below one root."""
 
-    def __init__(self, blobs: Blobs, job: str, leg: str, clock: Clock) -> None:
-        """Take the store; nothing is touched before the first call. Trouble with it is told as the leg's."""
+    def __init__(self, blobs: Blobs, job: str, leg: str, clock: Clock, *, history: bool = False) -> None:
+        """Take the store; nothing is touched before the first call. Trouble with it is told as the leg's.
+
+        With `history`, merging keeps the rows of superseded versions.
+        """
         self._blobs = blobs
         self._job = job
         self._leg = leg
         self._clock = clock
         self._folder = f"{MANIFEST_FOLDER}/{clean_segment(job, job)}"
-        self._heads = HeadFile(blobs, self._folder, job, clock)
+        self._heads = HeadFile(blobs, self._folder, job, clock, history=history)
 
     async def claim(self, claim: Claim, *, adopt: bool = False) -> None:
         """Take or confirm ownership, by compare-and-swap.

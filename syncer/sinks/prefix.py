@@ -1,6 +1,6 @@
 """The `prefix` destination: one object an item below a root, readable as soon as it is written."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
@@ -59,7 +59,7 @@ class PrefixSink:
         self._blobs = blobs
         self._tools = tools
         self._manifests: dict[str, JobManifest] = {}
-        self._keeps = isinstance(options, PrefixOptions) and options.versions == "keep"
+        self.history = self._keeps = isinstance(options, PrefixOptions) and options.versions == "keep"
         self._take(bound_layout(None, frozenset(), {}, keep=self._keeps))
 
     def bind(self, fixed: frozenset[str], variables: Mapping[str, str]) -> None:
@@ -127,7 +127,8 @@ class PrefixSink:
 
     def manifest(self, job: str) -> JobManifest:
         """Return the manifest of a job beside the objects."""
-        return self._manifests.setdefault(job, JobManifest(self._blobs, job, self.name, self._tools.clock))
+        made = JobManifest(self._blobs, job, self.name, self._tools.clock, history=self.history)
+        return self._manifests.setdefault(job, made)
 
     async def read(self, row: ManifestRow, limit: int) -> bytes | None:
         """Return the current bytes of one item; None if its object is missing.
@@ -256,9 +257,15 @@ class PrefixSession:
         del swaps
         return Published()
 
-    async def compact(self, rows: AsyncIterator[Sequence[StoredRow]], commit: Callable[[Seal], Awaitable[None]]) -> int:
+    async def compact(
+        self,
+        rows: AsyncIterator[Sequence[StoredRow]],
+        commit: Callable[[Seal], Awaitable[None]],
+        *,
+        only: Collection[str] | None = None,
+    ) -> int:
         """Do nothing: one object is one item."""
-        del rows, commit
+        del rows, commit, only
         return 0
 
     async def settle(self) -> None:

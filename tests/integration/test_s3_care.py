@@ -1,4 +1,4 @@
-"""Care for what lies in a bucket: damage is found and named, mended with the fewest fetches, and owners are told apart."""
+"""Care for what lies in a bucket: damage is found, named, and mended with the fewest fetches; owners are told apart."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
