@@ -1,7 +1,8 @@
 """A gateway in front of an object store that fails on purpose: refusals, resets, writes that are done unanswered."""
 
+import io
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -52,15 +53,29 @@ class Gateway:
     faults: list[Fault] = field(default_factory=list)
     #: Method and path with its query, in order.
     requests: list[str] = field(default_factory=list)
+    #: The headers of each.
+    headers: list[Mapping[str, str]] = field(default_factory=list)
+    #: The most requests that were under way at a time.
+    most: int = 0
     #: Called with each request before it is passed on.
     seen: Callable[[str], None] = lambda _: None
+    _now: int = 0
     _session: aiohttp.ClientSession | None = None
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Pass one request on, or let it fail."""
         self.requests.append(f"{request.method} {request.path_qs}")
+        self.headers.append(request.headers)
         self.seen(self.requests[-1])
-        body = await request.read()
+        self._now += 1
+        self.most = max(self.most, self._now)
+        try:
+            return await self._answered(request)
+        finally:
+            self._now -= 1
+
+    async def _answered(self, request: web.BaseRequest) -> web.StreamResponse:
+        body = await request.content.read()  # without the limit of `request.read`
         for fault in self.faults:
             if fault.strikes(request.method, request.path_qs):
                 if fault.done:
@@ -72,7 +87,7 @@ class Gateway:
         if not fault.status:
             if request.transport is not None:
                 request.transport.abort()
-            raise ConnectionResetError
+            return web.Response()  # nobody is there to get it
         text = f'<?xml version="1.0"?><Error><Code>{fault.code}</Code><Message>as told</Message></Error>'
         whole = "" if request.method == "HEAD" else text
         return web.Response(status=fault.status, text=whole, content_type="application/xml")
@@ -83,7 +98,7 @@ class Gateway:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
         url = URL(f"{self.backend}{request.raw_path}", encoded=True)
         async with self._session.request(
-            request.method, url, headers=headers, data=body or None, allow_redirects=False
+            request.method, url, headers=headers, data=io.BytesIO(body) if body else None, allow_redirects=False
         ) as found:
             data = await found.read()
             kept = {name: value for name, value in found.headers.items() if name.lower() not in _HOP}
