@@ -54,9 +54,12 @@ class Uploads:
         )
         return str(answer["ETag"]).strip('"')
 
-    async def parts(self, name: str, upload: str) -> dict[int, PartInfo] | None:
-        """Return the parts that are there by number, None if the upload has ended."""
-        found: dict[int, PartInfo] = {}
+    async def parts(self, name: str, upload: str) -> set[tuple[int, PartInfo]] | None:
+        """Return the parts that are there, None if the upload has ended.
+
+        Of a part that was replaced some servers list both; what counts is the tag that `complete` is given.
+        """
+        found: set[tuple[int, PartInfo]] = set()
         marker = 0
         while True:
             answer = await self._call(
@@ -65,7 +68,7 @@ class Uploads:
             if answer is None:
                 return None
             for part in answer.get("Parts", ()):
-                found[part["PartNumber"]] = str(part["ETag"]).strip('"'), part["Size"]
+                found.add((part["PartNumber"], (str(part["ETag"]).strip('"'), part["Size"])))
             if not answer.get("IsTruncated"):
                 return found
             marker = answer["NextPartNumberMarker"]
@@ -95,9 +98,13 @@ class Uploads:
             found += [
                 (f"{folder}/{key.removeprefix(prefix)}", upload) for key, upload in there if key.startswith(prefix)
             ]
-            if not answer.get("IsTruncated"):
+            if not answer.get("IsTruncated") or not there:
                 return found
-            where = {"KeyMarker": answer["NextKeyMarker"], "UploadIdMarker": answer["NextUploadIdMarker"]}
+            # Some servers leave the markers out.
+            where = {
+                "KeyMarker": answer.get("NextKeyMarker") or there[-1][0],
+                "UploadIdMarker": answer.get("NextUploadIdMarker") or there[-1][1],
+            }
 
     def _key(self, name: str) -> str:
         return f"{self._place.prefix}/{name}" if self._place.prefix else name

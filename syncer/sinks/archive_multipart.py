@@ -106,7 +106,7 @@ class MultipartGrowth(VolumesGrowth):
             await self._fetch(name, upload.key, upload.size)
             self._here.add(name)
             return mark
-        if any(there.get(number) != part for number, part in enumerate(upload.parts, 1)):
+        if not there.issuperset(enumerate(upload.parts, 1)):
             raise lost(name, "a part of its upload is missing")
         # Perhaps everything is uploaded; the file is there all the same.
         await to_thread.run_sync(write_span, self.folder / f"{name}.partial", b"", upload.size)

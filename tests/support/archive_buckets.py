@@ -53,13 +53,13 @@ class MemoryUploads:
         self.open[upload][1][number] = data
         return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
-    async def parts(self, name: str, upload: str) -> dict[int, PartInfo] | None:
+    async def parts(self, name: str, upload: str) -> set[tuple[int, PartInfo]] | None:
         """List the parts."""
         if upload not in self.open:
             return None
         assert self.open[upload][0] == name
         parts = self.open[upload][1]
-        return {n: (hashlib.md5(part, usedforsecurity=False).hexdigest(), len(part)) for n, part in parts.items()}
+        return {(n, (hashlib.md5(part, usedforsecurity=False).hexdigest(), len(part))) for n, part in parts.items()}
 
     async def complete(self, name: str, upload: str, tags: Sequence[str]) -> bool:
         """Make an object of them."""
