@@ -6,7 +6,7 @@ from pathlib import Path
 from syncer.model.secret import Secret
 
 #: Most requests in flight to one bucket.
-CONCURRENCY = 16
+CONCURRENCY = 32
 #: Seconds from the first failure of a request until it is given up; shorter than any lease.
 RETRY_BUDGET = 120.0
 

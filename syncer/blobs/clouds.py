@@ -9,15 +9,23 @@ import importlib
 import json
 import os
 import shutil
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from syncer.blobs.access import BucketAccess
 from syncer.blobs.places import Place, endpoint_of
 from syncer.model.errors import SettingsError
+from syncer.model.secret import Secret
+
+if TYPE_CHECKING:
+    from obstore.store import AzureAccessKey, S3Credential
+
+#: How long keys of the sink's own are used before they are read again.
+_FRESH = timedelta(minutes=10)
 
 Store = S3Store | AzureStore | GCSStore
 
@@ -79,14 +87,39 @@ def _s3(access: BucketAccess, endpoint: str | None) -> dict[str, Any]:
     if access.kms_key is not None:
         found["sse_kms_key_id"] = access.kms_key
     if access.access_key is not None and access.secret_key is not None:
-        found |= {"access_key_id": access.access_key.reveal(), "secret_access_key": access.secret_key.reveal()}
-        if access.session_token is not None:
-            found["session_token"] = access.session_token.reveal()
+        found["credential_provider"] = _AwsKeys(access.access_key, access.secret_key, access.session_token)
+        found["credential_provider"]()  # what can't be read is told now
     elif (profile := _profile(access)) is not None:
         found["credential_provider"] = provider = _aws_profile(profile)
         if access.region is None and provider.config.get("region"):
             found["region"] = provider.config["region"]
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _AwsKeys:
+    """Keys of the sink's own, read again now and then: files of credentials are replaced while we run."""
+
+    access_key: Secret
+    secret_key: Secret
+    session_token: Secret | None
+
+    def __call__(self) -> "S3Credential":
+        token = None if self.session_token is None else self.session_token.reveal()
+        return {
+            "access_key_id": self.access_key.reveal(), "secret_access_key": self.secret_key.reveal(), "token": token,
+            "expires_at": datetime.now(UTC) + _FRESH,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _AzureKey:
+    """The same for the key of a storage account."""
+
+    secret_key: Secret
+
+    def __call__(self) -> "AzureAccessKey":
+        return {"access_key": self.secret_key.reveal(), "expires_at": datetime.now(UTC) + _FRESH}
 
 
 def _profile(access: BucketAccess) -> str | None:
@@ -154,7 +187,8 @@ def _azure(access: BucketAccess, endpoint: str | None) -> dict[str, Any]:
     if access.account is not None:
         found["account_name"] = access.account
     if access.secret_key is not None:
-        found["account_key"] = access.secret_key.reveal()
+        found["credential_provider"] = _AzureKey(access.secret_key)
+        found["credential_provider"]()
     elif not any(os.environ.get(name) for name in _AZURE) and shutil.which("az") is not None:
         found["use_azure_cli"] = True
     return found

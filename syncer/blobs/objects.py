@@ -20,7 +20,7 @@ from syncer.blobs.corners import copied, names_below
 from syncer.blobs.farewell import rest_at_exit
 from syncer.blobs.places import Place, is_key
 from syncer.blobs.refusals import Absent, Refusal, Taken, missing_bucket, past_the_end, store_failed, unanswered
-from syncer.blobs.uploads import tag_of, upload
+from syncer.blobs.uploads import LARGE, SINGLE, tag_of, upload
 from syncer.model.entries import SpooledFile
 from syncer.model.errors import Conflict, SettingsError, SyncerError, TooLarge
 from syncer.ports import About, BlobInfo
@@ -48,6 +48,7 @@ class ObjectBlobs:
         self._place = place
         self._access = access
         self._limiter = CapacityLimiter(access.concurrency)
+        self._large = CapacityLimiter(LARGE)
         self._opening = anyio.Lock()
         self._stores: dict[bool, Store] = {}
 
@@ -176,8 +177,12 @@ class ObjectBlobs:
         if create:
             data = body if isinstance(body, bytes) else await to_thread.run_sync(body.path.read_bytes)
             return await self._conditional(name, data, None, about)
+        size = len(body) if isinstance(body, bytes) else body.size
         try:
-            return await upload(store, name, body, self._attributes(about))
+            if size <= SINGLE:
+                return await upload(store, name, body, self._attributes(about))
+            async with self._large:
+                return await upload(store, name, body, self._attributes(about))
         except Refusal as error:
             if isinstance(error, OSError) and isinstance(body, SpooledFile) and error.errno is not None:
                 raise  # our own disk's

@@ -13,7 +13,9 @@ from syncer.blobs.clouds import Store
 from syncer.model.entries import SpooledFile
 
 #: Bodies up to this many bytes are sent in one request, which makes them visible or not, and nothing in between.
-SINGLE = 8 << 20
+SINGLE = 5 << 20
+#: Larger bodies under way at a time, of one store: each holds some parts in memory.
+LARGE = 2
 #: Bytes of a part; ten thousand parts are the most that S3 takes, so larger files have larger parts.
 _PART = 8 << 20
 _MOST_PARTS = 9000

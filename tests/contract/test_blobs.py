@@ -205,9 +205,9 @@ async def test_listing_by_prefix(blobs: Blobs) -> None:
 
 async def test_a_long_listing(blobs: Blobs) -> None:
     """A listing longer than one step names every object once."""
-    await blobs.put_many([(f"{number % 7}/{number}", b"") for number in range(2100)], SCRATCH)
-    assert len(await names(blobs)) == 2100
-    assert len(set(await names(blobs))) == 2100
+    await blobs.put_many([(f"{number % 7}/{number}", b"") for number in range(1100)], SCRATCH)
+    listed = await names(blobs)
+    assert (len(listed), len(set(listed))) == (1100, 1100)
 
 
 async def test_deleting_is_idempotent(blobs: Blobs) -> None:

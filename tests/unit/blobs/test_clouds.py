@@ -73,9 +73,23 @@ def test_options_reach_the_client(home: Path) -> None:
     store = open_store(S3, access)
     assert isinstance(store, S3Store)
     assert (store.prefix, store.config["region"]) == ("p", "eu-north-1")
-    assert {"access_key_id": "id", "secret_access_key": "secret", "session_token": "token"}.items() <= {
-        name.removeprefix("aws_"): value for name, value in store.config.items()
-    }.items()
+    assert store.credential_provider is not None
+    found = store.credential_provider()
+    assert isinstance(found, dict)
+    assert [found.get(name) for name in ("access_key_id", "secret_access_key", "token")] == ["id", "secret", "token"]
+
+
+def test_replaced_keys_are_read_again(home: Path) -> None:
+    """Keys in a file that is replaced while we run are the new ones when they are asked for next."""
+    del home
+    key = ["old"]
+    access = BucketAccess(region="x", access_key=Secret.literal("id"), secret_key=Secret(lambda: key[0], "file:key"))
+    store = open_store(S3, access)
+    assert store.credential_provider is not None
+    key[0] = "new"
+    found = store.credential_provider()
+    assert isinstance(found, dict)
+    assert found["secret_access_key"] == "new"
 
 
 def test_no_files_no_profile(home: Path) -> None:
