@@ -1,6 +1,7 @@
 """HEAD of one job's manifest: read with distrust, moved by compare-and-swap, kept short by merging segments."""
 
 import hashlib
+import random
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -18,7 +19,9 @@ HEAD = "HEAD.json"
 _MAX_HEAD = 256 << 20
 _MAX_SEGMENT = 1 << 30
 #: Attempts of a compare-and-swap before somebody else is told to come back later.
-ATTEMPTS = 20
+ATTEMPTS = 50
+#: Seconds that somebody waits who was not first, times the number of attempts; a random part of it.
+_PAUSE = 0.02
 #: How long a merged segment stays for readers that still follow an older HEAD.
 _GRACE = timedelta(hours=1)
 
@@ -60,7 +63,7 @@ class HeadFile:
         Raises:
             NotNow: others move it all the time.
         """
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             present, tag = await self.read()
             before = present or HeadDocument(self._job, 0)
             after = await self._swept(change(before))
@@ -71,6 +74,7 @@ class HeadFile:
             try:
                 await self._blobs.put(self._name, data, create=tag is None, match=tag)
             except Conflict:
+                await self._clock.sleep(pause(attempt))
                 continue
             return after
         message = f"{self._blobs.url}/{self._name} is moved all the time by others"
@@ -142,6 +146,11 @@ class HeadFile:
         await self._blobs.delete_many([f"{self._folder}/{name}" for name in sorted(expired)])
         kept = tuple(old for old in head.superseded if old.name not in expired)
         return msgspec.structs.replace(head, superseded=kept)
+
+
+def pause(attempt: int) -> float:
+    """Return how long to wait before a compare-and-swap is tried again: those who met should not meet again."""
+    return _PAUSE * min(attempt + 1, 20) * random.random()  # noqa: S311  # spreads writers, protects nothing
 
 
 def ordered(entries: Sequence[SegmentEntry]) -> tuple[SegmentEntry, ...]:

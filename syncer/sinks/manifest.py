@@ -24,7 +24,7 @@ from syncer.sinks.documents import (
     encode,
 )
 from syncer.sinks.failures import destination
-from syncer.sinks.heads import ATTEMPTS, HEAD, HeadFile, ordered
+from syncer.sinks.heads import ATTEMPTS, HEAD, HeadFile, ordered, pause
 from syncer.sinks.segments import read_rows, segment_name
 
 CHECKPOINT, STATUS, LATEST, SUCCESS = "checkpoint.json", "status.json", "latest", "_SUCCESS"
@@ -171,7 +171,7 @@ class JobManifest:
         return decode(found[0], CheckpointDocument, f"{self._blobs.url}/{name}"), found[1]
 
     async def _merge_checkpoint(self, generation: int, units: Mapping[str, object]) -> None:
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             present, tag = await self._read_checkpoint()
             before = {} if present is None else present.units
             newest = generation if present is None else max(generation, present.generation)
@@ -180,7 +180,8 @@ class JobManifest:
             try:
                 await self._blobs.put(self._name(CHECKPOINT), body, create=tag is None, match=tag)
             except Conflict:
-                continue  # another unit's
+                await self._clock.sleep(pause(attempt))
+                continue  # it was another unit's turn
             return
         message = f"{self._blobs.url}/{self._name(CHECKPOINT)} is changed all the time by others"
         raise NotNow(message, hint="run again when fewer processes work on this destination")
