@@ -105,6 +105,15 @@ def dotted(assignments: Iterable[str], platform: str, sink: str | None = None) -
     return [_dotted(assignment, platform, sink) for assignment in assignments]
 
 
+def dotted_sink(assignments: Iterable[str], sink: str | None) -> list[str]:
+    """Return `--set` assignments of a command that has no platform: `sink.endpoint=…` is the named sink's."""
+    heads = [(assignment, assignment.strip().partition(".")) for assignment in assignments]
+    return [
+        f"sinks.{sink}.{rest}" if head == "sink" and dot and sink is not None else assignment
+        for assignment, (head, dot, rest) in heads
+    ]
+
+
 def _dotted(assignment: str, platform: str, sink: str | None) -> str:
     key, equals, _ = assignment.partition("=")
     head, dot, _ = key.strip().partition(".")
