@@ -67,7 +67,8 @@ class ArchiveSession:
             SettingsError: a path is no item's (nothing was accepted), or the archive's name is taken by a foreign one.
         """
         self._void()
-        await self._growth.room(sum(entry.size for entry in entries))
+        with destination(self._leg, self._blobs.url):
+            await self._growth.room(sum(entry.size for entry in entries))
         self._receipts += await self._work(self._parts.put, entries, self._stem_of)
 
     async def remove(self, rows: Removals) -> None:

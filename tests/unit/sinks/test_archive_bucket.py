@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from syncer.model.errors import DestinationChanged
+from syncer.model.errors import DestinationChanged, Exit, LegFailed
 from tests.support.archive_buckets import WAYS, Bucket, dying_at_request
 from tests.support.archives import STEPS, Book, Died
 from tests.support.stored import key
@@ -220,3 +220,23 @@ async def test_the_way_may_change(tmp_path: Path, first: str, second: str) -> No
     await bring_about(book, {"a": b"1", **SEEN})
     await book.leave()
     assert await bucket.documents(book) == {f"{item}.json": [body] for item, body in {"a": b"1", **SEEN}.items()}
+
+
+async def test_a_disk_that_is_nearly_full_is_not_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Space is looked at before anything is spooled: the sink stops with 75, and what was accepted is kept."""
+    bucket = Bucket.in_memory("spool", tmp_path)
+    book = Book(bucket.sink())
+    await book.put({"a": b"1"})
+    await book.commit()
+    usage = shutil.disk_usage(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1 << 20))
+        await book.put({"b": b"2"})
+        with pytest.raises(LegFailed, match="nearly full: 1 MiB left") as caught:
+            await book.put({"c": b"3" * (64 << 20)})
+        assert (caught.value.exit_code, "volumes" in (caught.value.hint or "")) == (Exit.NOT_NOW, True)
+    await book.crash()
+    book.sink = bucket.sink()
+    await book.sync({"c": b"3"})
+    await book.leave()
+    await expected(bucket, book, {"a": b"1", "c": b"3"})
