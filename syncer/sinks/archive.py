@@ -141,12 +141,12 @@ class ZipSink:
         mine = frozenset(naming.stem_of(partition) for partition in unit.partitions)
         swapped = frozenset(swap.name for swap in decode_swaps(staged)) if staged else frozenset[str]()
         await self._check([one for one in containers if part_id(one.name).stem in mine and one.name not in swapped])
-        rules = Rules(
-            mode=options.mode, limit=self._place.limit, durable=options.durability != "none",
-            # Where the version is part of the name, older ones are wanted.
-            moves="version" not in layout.items.variables, worn=options.compact_above,
-        )  # fmt: skip
         async with self._place.growth() as growth:
+            rules = Rules(
+                mode=options.mode, limit=self._place.limit, durable=options.durability != "none" and growth.outlives,
+                # Where the version is part of the name, older ones are wanted.
+                moves="version" not in layout.items.variables, worn=options.compact_above,
+            )  # fmt: skip
             parts = Parts(Places(growth.folder, self._place.store, containers, rules, epoch))
             session = ArchiveSession(self.name, parts, growth, self._blobs, self._naming, unit.partitions)
             try:

@@ -21,6 +21,8 @@ class Growth(Protocol):
 
     #: Where archives grow and are staged.
     folder: Path
+    #: Whether that outlives the process, so that forcing it to disk has a point.
+    outlives: bool
 
     async def restore(self, token: bytes | None, stems: Collection[str]) -> bytes | None:
         """Bring the files that a token names into the folder; return the token to resume from.
@@ -57,6 +59,8 @@ class Growth(Protocol):
 
 class FolderGrowth:
     """Archives grow beside the published ones, in the destination's own folder, which outlives everything."""
+
+    outlives = True
 
     def __init__(self, blobs: Blobs, folder: Path) -> None:
         """Take the folder; nothing is touched."""

@@ -31,6 +31,8 @@ class ArchiveSession:
         """Take the open archives, and how they grow; nothing is read or written yet."""
         self._leg, self._parts, self._growth, self._blobs, self._naming = leg, parts, growth, blobs, naming
         parts.gather = growth.gather
+        # Where the disk is that may be full: the destination's own, or that of the spool.
+        self._disk = blobs.url if blobs.folder is not None else growth.folder.as_uri()
         self._partitions: Mapping[PartitionKey, Partition] = {partition.key: partition for partition in partitions}
         self._stems: dict[tuple[str, str | None, str | None], str] = {}
         # One worker at a time: the archives have one owner, and deflate in two threads gains nothing.
@@ -199,7 +201,7 @@ class ArchiveSession:
         if self._broken is not None:
             raise self._broken
         try:
-            with destination(self._leg, self._blobs.url):
+            with destination(self._leg, self._disk):
                 return await to_thread.run_sync(function, *args, limiter=self._limiter)
         except LegFailed as error:
             self._broken = error

@@ -36,6 +36,7 @@ Sweep = Callable[[Collection[str]], Awaitable[None]]
 class SpoolGrowth:
     """Archives grow in a local folder that is still there after a restart. See the door `Growth`."""
 
+    outlives = True
     #: Share of what may wait from which on it is time to publish.
     _full = 1.0
 

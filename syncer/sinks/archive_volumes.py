@@ -21,6 +21,7 @@ from syncer.sinks.archive_token import Mark, read_token, write_token
 class VolumesGrowth(SpoolGrowth):
     """Archives grow in a folder that goes with the process. See the door `Growth`."""
 
+    outlives = False
     #: A part is published a little before it is full: what comes with the same seal still has room in it.
     _full = 0.875
 

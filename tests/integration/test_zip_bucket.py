@@ -16,12 +16,15 @@ from syncer.demo.platform_process import platform_process
 from syncer.model.errors import Exit
 from syncer.ports import Found
 from syncer.sinks import archive_multipart
+from syncer.sources.memory import MemoryPlatform, MemorySource
 from tests.support.archive_buckets import WAYS
 from tests.support.archive_buckets import Bucket as Place
 from tests.support.archives import Book, Died, documents
 from tests.support.buckets import Server
 from tests.support.command import syncer
+from tests.support.engine import Engine
 from tests.support.s3 import Bucket
+from tests.unit.flow.test_verify import findings, healed
 
 
 @pytest.fixture
@@ -182,3 +185,34 @@ async def test_foreign_names_are_refused(place: Place, seaweed_server: Server, t
         ended = syncer(*line, cwd=tmp_path, env=env)
     assert ended.code == Exit.SETTINGS
     assert f"{place.url}/labels.zip exists already" in ended.err
+
+
+@pytest.mark.parametrize("harm", ["a missing part", "a truncated part"])
+async def test_a_lost_part_is_made_anew_with_the_fewest_fetches(
+    place: Place, seaweed_server: Server, tmp_path: Path, harm: str
+) -> None:
+    """Only what was in it is fetched again; a damaged one is kept under another name; then nothing is wrong."""
+    bucket = Bucket(seaweed_server, place.url.rpartition("/")[2])
+    platform = MemoryPlatform()
+    for number in range(30):
+        platform.put(str(number), random.Random(number).randbytes(9000))
+    source = MemorySource(platform, inline=False)
+    sinks = {"zip": {"type": "zip", "url": place.url, "name": "x.zip", "max_part_size": 100_000}}
+    engine = Engine(tmp_path, source, sinks=sinks)
+    assert (await engine.run()).exit_code() is Exit.DONE
+    name = "x.part-00002.zip"
+    data = bucket.read(name)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        inside = len(archive.namelist())
+    if harm == "a missing part":
+        bucket.delete(name)
+    else:
+        bucket.write(name, data[:-3000])
+    found = await findings(engine, "zip")
+    assert found
+    source.opened.clear()
+    assert await healed(engine, "zip", found) is Exit.DONE
+    assert sum(source.opened.values()) == inside
+    assert await findings(engine, "zip") == []
+    damaged = [f"{name}.damaged"] if harm == "a truncated part" else []
+    assert [one for one in bucket.names() if one.endswith(".damaged")] == damaged
