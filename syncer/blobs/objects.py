@@ -5,28 +5,26 @@ is nothing to force to disk, and no temporary file. What two processes could bot
 """
 
 import random
-from collections.abc import AsyncGenerator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import anyio
 import obstore
 from anyio import CapacityLimiter, create_task_group, current_time, sleep, to_thread
 
 from syncer.blobs.access import BucketAccess
-from syncer.blobs.clouds import Store, open_store
+from syncer.blobs.clouds import Store
 from syncer.blobs.corners import copied, names_below
-from syncer.blobs.farewell import rest_at_exit
-from syncer.blobs.places import Place, is_key
-from syncer.blobs.refusals import Absent, Refusal, Taken, missing_bucket, past_the_end, store_failed, unanswered
+from syncer.blobs.objects_read import ObjectReader, guarded
+from syncer.blobs.places import Place
+from syncer.blobs.refusals import Absent, Refusal, Taken, missing_bucket, store_failed, unanswered
 from syncer.blobs.uploads import LARGE, SINGLE, tag_of, upload
 from syncer.model.entries import SpooledFile
-from syncer.model.errors import Conflict, SettingsError, SyncerError, TooLarge
-from syncer.ports import About, BlobInfo
+from syncer.model.errors import Conflict, SyncerError, TooLarge
+from syncer.ports import About
 
 if TYPE_CHECKING:
-    from obstore import ObjectMeta, OffsetRange, PutMode
+    from obstore import PutMode
 
 _CHUNK = 1 << 20
 #: Names listed, and deleted, by one request.
@@ -38,28 +36,21 @@ _LONGEST_PAUSE = 10.0
 Body = bytes | SpooledFile
 
 
-class ObjectBlobs:
-    """Objects below one prefix of a bucket. The client is made by the first use; nothing needs to be closed."""
+class ObjectBlobs(ObjectReader):
+    """The door `Blobs` for a bucket."""
 
     def __init__(self, place: Place, access: BucketAccess) -> None:
         """Take a place and how it is reached; nothing is sent."""
-        self.url = place.url
-        self.folder: Path | None = None
-        self._place = place
-        self._access = access
+        super().__init__(place, access)
         self._limiter = CapacityLimiter(access.concurrency)
         self._large = CapacityLimiter(LARGE)
-        self._opening = anyio.Lock()
-        self._stores: dict[bool, Store] = {}
-
-    # ---------------------------------------------------------------------------------------- writing
 
     async def put_many(
         self, files: Sequence[tuple[str, Body]], scratch: str, *, about: Sequence[About] = (), create: bool = False
     ) -> Sequence[str]:
         """Write or replace, several at a time; return tags. Of one name that stands twice, the last body counts."""
         for name in (scratch, *(name for name, _ in files)):
-            _guard(name)
+            guarded(name)
         store = await self._opened()
         last = {name: index for index, (name, _) in enumerate(files)}
         tags: dict[str, str] = {}
@@ -95,15 +86,15 @@ class ObjectBlobs:
             Conflict: with `create`, it is there with other bytes; with `match`, its tag is another.
         """
         if match is not None:
-            return await self._conditional(_guard(name), data, match, About())
-        return await self._write(await self._opened(), _guard(name), data, About(), create=create)
+            return await self._conditional(guarded(name), data, match, About())
+        return await self._write(await self._opened(), guarded(name), data, About(), create=create)
 
     async def adopt(self, path: Path, name: str) -> str:
         """Upload a complete local file under `name`, replacing atomically, and remove it; return the tag.
 
         An upload that is cut off is begun again by the next call: until then the file stays.
         """
-        _guard(name)
+        guarded(name)
         size = (await to_thread.run_sync(path.stat)).st_size
         store = await self._opened()
         async with self._limiter:
@@ -113,7 +104,7 @@ class ObjectBlobs:
 
     async def delete_many(self, names: Sequence[str]) -> None:
         """Delete in bulk; absent names are fine."""
-        wanted = [_guard(name) for name in names]
+        wanted = [guarded(name) for name in names]
         if not wanted:
             return
         store = await self._opened()
@@ -134,7 +125,7 @@ class ObjectBlobs:
 
     async def clear_scratch(self, scratch: str) -> None:
         """Do nothing: writes here have no temporary files."""
-        _guard(scratch)
+        guarded(scratch)
 
     async def copy(self, source: str, name: str) -> str:
         """Copy inside the bucket, replacing atomically; return the tag.
@@ -142,9 +133,9 @@ class ObjectBlobs:
         Raises:
             FileNotFoundError: there is no such object.
         """
-        _guard(name)
+        guarded(name)
         try:
-            return await copied(await self._opened(), _guard(source), name)
+            return await copied(await self._opened(), guarded(source), name)
         except Absent as error:
             if missing_bucket(error):
                 raise store_failed(error, self.url) from None
@@ -155,7 +146,7 @@ class ObjectBlobs:
     async def remove_all(self, folder: str) -> None:
         """Delete everything below a folder, private names too."""
         try:
-            await self.delete_many(await names_below(await self._opened(), _guard(folder)))
+            await self.delete_many(await names_below(await self._opened(), guarded(folder)))
         except Refusal as error:
             raise store_failed(error, self.url) from None
 
@@ -243,105 +234,6 @@ class ObjectBlobs:
         if self._access.storage_class is not None:
             found["Storage-Class"] = self._access.storage_class
         return found
-
-    # ---------------------------------------------------------------------------------------- reading
-
-    async def get(self, name: str, limit: int) -> tuple[bytes, str] | None:
-        """Return content and tag, None if absent.
-
-        Raises:
-            TooLarge: it is larger than `limit` bytes.
-        """
-        store = await self._opened()
-        try:
-            found = await obstore.get_async(store, _guard(name))
-            if found.meta["size"] > limit:
-                message = f"{name} is larger than {limit:,} bytes"
-                raise TooLarge(message)
-            return bytes(await found.bytes_async()), tag_of(found.meta)
-        except Absent as error:
-            if missing_bucket(error):
-                raise store_failed(error, self.url) from None
-            return None
-        except Refusal as error:
-            raise store_failed(error, self.url) from None
-
-    async def read(self, name: str, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes, None]:
-        """Stream bytes of one version: if it is replaced meanwhile, either its old bytes go on, or the read fails.
-
-        Raises:
-            FileNotFoundError: there is no such object.
-        """
-        store = await self._opened()
-        _guard(name)
-        if stop is not None and start >= stop:
-            if await self._head(store, name) is None:
-                raise FileNotFoundError(name)
-            return
-        # The client knows no open range with an end of its own.
-        part: tuple[int, int] | OffsetRange = (start, stop) if stop is not None else {"offset": start}
-        try:
-            found = await obstore.get_async(store, name, options={"range": part} if start or stop is not None else {})
-            async for chunk in found.stream(_CHUNK):
-                yield bytes(chunk)
-        except Absent as error:
-            if missing_bucket(error):
-                raise store_failed(error, self.url) from None
-            raise FileNotFoundError(name) from None
-        except Refusal as error:
-            if past_the_end(error):
-                return
-            raise store_failed(error, self.url) from None
-
-    async def stat(self, name: str) -> BlobInfo | None:
-        """Return size and tag, None if absent."""
-        found = await self._head(await self._opened(), _guard(name))
-        return None if found is None else BlobInfo(name, found["size"], tag_of(found))
-
-    async def list(self, prefix: str = "") -> AsyncGenerator[BlobInfo, None]:
-        """Yield all objects below a prefix; private names are left out."""
-        if prefix:
-            _guard(f"{prefix}x")
-        store = await self._opened()
-        # The client lists whole folders only.
-        folder = prefix.rpartition("/")[0]
-        try:
-            async for chunk in obstore.list(store, folder or None, chunk_size=_NAMES):
-                for found in chunk:
-                    name = found["path"]
-                    if name.startswith(prefix) and not any(part.startswith(".") for part in name.split("/")):
-                        yield BlobInfo(name, found["size"], tag_of(found))
-        except Refusal as error:
-            raise store_failed(error, self.url) from None
-
-    async def _head(self, store: Store, name: str) -> "ObjectMeta | None":
-        try:
-            return await obstore.head_async(store, name)
-        except Absent as error:
-            if missing_bucket(error):
-                raise store_failed(error, self.url) from None
-            return None
-        except Refusal as error:
-            raise store_failed(error, self.url) from None
-
-    async def _opened(self, *, once: bool = False) -> Store:
-        """Return the client; with `once`, the one that repeats nothing."""
-        store = self._stores.get(once)
-        if store is None:
-            async with self._opening:
-                store = self._stores.get(once)
-                if store is None:
-                    made = partial(open_store, self._place, self._access, **({"retries": 0} if once else {}))
-                    store = self._stores[once] = await to_thread.run_sync(made)
-                    rest_at_exit()
-        return store
-
-
-def _guard(name: str) -> str:
-    if not is_key(name):
-        message = f"{name[:200]!r} is no name inside the store"
-        raise SettingsError(message)
-    return name
 
 
 def _replaced(name: str) -> str:
