@@ -1,9 +1,10 @@
 """Set up everything that the tests need, then run them: `python3 tests/run.py [PYTEST ARGUMENTS]`.
 
 Standard library only, so that it starts on a fresh machine with Python >= 3.11. It makes `.venv` in the checkout with
-the package and the test tools, further environments with a real Label Studio server and with vendors' clients in the
-user's cache folder, and checks for the archive programs that archives are proved with (installed by apt where this
-runs as root). Nothing is skipped: what can't be set up is an error that names the command to run.
+the package and the test tools; in the user's cache folder further environments with a real Label Studio server and
+with vendors' clients, and the emulator of Azure's storage; and it checks for the archive programs that archives are
+proved with (installed by apt where this runs as root). Nothing is skipped: what can't be set up is an error that names
+the command to run.
 """
 
 import os
@@ -27,6 +28,9 @@ CLIENTS = ("vi-sdk==0.1.0b7", "datature==1.12.2")
 #: later releases of authlib, and no pip from 24.1 on reads the metadata of its dependencies.
 ANNOTELL = ("annotell-input-api==1.3.1", "pydantic<2", "authlib<1.1")
 ANNOTELL_PIP = "pip<24.1"
+
+#: The emulator of Azure's blob storage that buckets there are proved with; the other servers come from PyPI.
+AZURITE = "azurite@3.35.0"
 
 #: Programs that must accept our archives, and the Debian packages that bring them.
 PROGRAMS = {"unzip": "unzip", "zip": "zip", "7z": "p7zip-full", "bsdtar": "libarchive-tools"}
@@ -96,6 +100,19 @@ def make_environment(what: Sequence[str], program: str = "python", *, pip: str =
     return folder / "bin" / program
 
 
+def install_azurite(folder: Path) -> None:
+    """Install the Azure emulator into a folder, unless it is there."""
+    marker = folder / "installed"
+    if marker.exists() and marker.read_text() == AZURITE:
+        return
+    if shutil.which("npm") is None:
+        install_debian("npm")
+    say(f"npm install {AZURITE} (once)")
+    folder.mkdir(parents=True, exist_ok=True)
+    run("npm", "install", "--prefix", folder, "--no-audit", "--no-fund", "--silent", AZURITE)
+    marker.write_text(AZURITE)
+
+
 def main() -> None:
     """Set up, then become pytest."""
     if sys.version_info < (3, 11):  # noqa: UP036  # this file is what tells an older Python so
@@ -115,6 +132,7 @@ def main() -> None:
     if "SYNCER_TEST_CLIENTS" not in environment:
         environment["SYNCER_TEST_CLIENTS"] = str(make_environment(CLIENTS))
     environment.setdefault("SYNCER_TEST_CACHE", str(CACHE))
+    install_azurite(Path(environment["SYNCER_TEST_CACHE"]) / "azurite")
     os.chdir(ROOT)
     os.execve(python, [str(python), "-m", "pytest", *sys.argv[1:]], environment)  # noqa: S606  # pytest, in our own environment
 

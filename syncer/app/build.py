@@ -11,7 +11,7 @@ from syncer.flow.job import CommitPolicy, Job
 from syncer.model.errors import SettingsError
 from syncer.model.events import Emit
 from syncer.net.client import open_http
-from syncer.ports import Clock, Sink, Source, Spool, Tools
+from syncer.ports import Blobs, Clock, Sink, Source, Spool, Tools
 from syncer.settings import Configured, Settings
 from syncer.settings import Job as JobSettings
 
@@ -27,6 +27,8 @@ class Assembly:
     registry: Registry
     stack: AsyncExitStack
     spool: Spool
+    #: The folder that the spool is a corner of.
+    scratch: Path
     clock: Clock
     emit: Emit
     _sources: dict[str, Source] = field(default_factory=dict)
@@ -50,7 +52,12 @@ class Assembly:
     def sink(self, leg: Configured) -> Sink:
         """Return a configured sink; nothing is touched before its first use."""
         plugin = self.registry.sink(leg.type)
-        return plugin.create(leg.options, self.settings.base, Tools(leg.name, self.clock, self.emit))
+        return plugin.create(leg.options, self.settings.base, Tools(leg.name, self.clock, self.emit, self.scratch))
+
+    def store(self, leg: Configured) -> Blobs:
+        """Return the bytes behind a configured sink, for what concerns its whole root."""
+        opened: Blobs = leg.options.open(self.settings.base)  # type: ignore[attr-defined]  # every sink's options derive from SinkOptions
+        return opened
 
     async def job(self, job: JobSettings) -> Job:
         """Return a job with its source and sinks.

@@ -1,4 +1,4 @@
-"""Care for what is stored: verify, repair, compact, rebuild. The commands of the same names call these."""
+"""Care for what is stored: verify, repair, compact, retention, rebuild. The commands of the same names call these."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,14 @@ from syncer.flow.compact import compact_unit
 from syncer.flow.job import Job
 from syncer.flow.rebuild import rebuild as rebuild_leg
 from syncer.flow.rebuild import units_of
+from syncer.flow.retention import Keep, Removed, retain
+from syncer.flow.retention import plan as plan_retention
 from syncer.flow.run import run_id
 from syncer.flow.units import group
 from syncer.flow.verify import Finding, lost_containers, verify
 from syncer.model.errors import Exit, SettingsError
 from syncer.model.report import Report
-from syncer.ports import Unit
+from syncer.ports import Claim, Sink, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,9 @@ async def _owe(syncer: Syncer, name: str, found: Sequence[Damage], *, strict: bo
             if keys or lost:
                 await syncer.store.invalidate(name, sink.name, keys, "repair: missing or damaged", lost)
                 await sink.set_aside(lost)
+            if lost:
+                # What takes their place may have other names: HEAD would list them for ever.
+                await sink.manifest(name).move_head(dropped=lost)
 
 
 async def rebuild_job(syncer: Syncer, name: str) -> int:
@@ -78,10 +83,22 @@ async def rebuild_job(syncer: Syncer, name: str) -> int:
                 written = units_of(await manifest.checkpoint()).get(unit.name)
                 if written is not None:
                     rows += await rebuild_leg(job, syncer.store, unit, job.leg_spec(sink), manifest, written)
+        for sink in job.sinks:
+            await _own(job, syncer.store.id, sink)
     if not rows:
         places = ", ".join(sink.url for sink in job.sinks)
         raise SettingsError(f"no manifest of job {name} at {places}", hint="check the sinks' url")
     return rows
+
+
+async def _own(job: Job, state: str, sink: Sink) -> None:
+    """Make this state the owner of what it was rebuilt from; the next run raises the epoch."""
+    manifest = sink.manifest(job.name)
+    owner = await manifest.owner()
+    if owner is not None and owner.state != state:
+        source = job.source
+        mine = Claim(job.name, state, job.platform_type, source.origin, source.account, paths=owner.paths)
+        await manifest.claim(mine, adopt=True)
 
 
 async def compact_job(syncer: Syncer, name: str) -> int:
@@ -97,6 +114,27 @@ async def compact_job(syncer: Syncer, name: str) -> int:
         for unit in await _units(job):
             freed += await compact_unit(job, syncer.store, unit, run=run, clock=syncer.clock, emit=syncer.hub.emit)
     return freed
+
+
+async def retention_job(syncer: Syncer, name: str, keep: Keep, *, dry: bool = False) -> list[Removed]:
+    """Remove superseded versions that nothing asks to keep; with `dry` only say what would go.
+
+    Raises:
+        SyncerError: a destination can't be read or written.
+        SettingsError: none of the job's sinks keeps superseded versions.
+    """
+    job = await syncer.job(name)
+    if not any(sink.history for sink in job.sinks):
+        raise SettingsError(f"no sink of job {name} keeps superseded versions",
+                            hint="that is what `versions: keep` (prefix) and `mode: delta` (zip) do")  # fmt: skip
+    if dry:
+        found = [(sink.name, await plan_retention(sink, name, keep)) for sink in job.sinks]
+        return [Removed(leg, len(gone), sum(one.row.size for one in gone)) for leg, gone in found]
+    run = run_id(syncer.clock.now())
+    async with syncer.store.lease(name):
+        return await retain(
+            job, syncer.store, await _units(job), keep, run=run, clock=syncer.clock, emit=syncer.hub.emit
+        )
 
 
 async def _units(job: Job) -> list[Unit]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from syncer.app.library import Syncer
-from syncer.blobs.roots import canonical, open_root
+from syncer.blobs.roots import canonical
 from syncer.flow.job import RunOptions
 from syncer.model.errors import SettingsError
 from syncer.model.paths import MANIFEST_FOLDER, clean_segment
@@ -19,6 +19,7 @@ from syncer.sinks.heads import HEAD
 from syncer.sinks.owners import MAX_OWNER, OWNER
 
 _MAX_DOCUMENT = 256 << 20
+_MAX_SEGMENT = 1 << 30
 
 
 async def take_over(syncer: Syncer, url: str, name: str) -> Report:
@@ -39,7 +40,8 @@ async def take_over(syncer: Syncer, url: str, name: str) -> Report:
         place = place.rpartition("/")[0]
     if place not in roots:
         raise SettingsError(f"job {name} does not write to {url}", hint=f"it writes to {', '.join(roots)}")
-    blobs = open_root(place, syncer.settings.base)
+    leg = next(leg for leg in syncer.settings.jobs[name].legs if syncer.assembly.sink(leg).url == place)
+    blobs = syncer.assembly.store(leg)
     if await blobs.stat(f"{_folder(name)}/{HEAD}") is None:
         owners = await _owners(blobs)
         former = [other for other in owners if other != name]
@@ -72,7 +74,7 @@ async def rename_job(syncer: Syncer, old: str, new: str) -> None:
             raise SettingsError(f"there is a job {new} in this state already",
                                 hint=f"choose another name, or forget that one: syncer state reset {new}")  # fmt: skip
         for leg in job.legs:
-            await _move(open_root(syncer.assembly.sink(leg).url, syncer.settings.base), old, new)
+            await _move(syncer.assembly.store(leg), old, new)
         await syncer.store.rename(old, new)
 
 
@@ -94,14 +96,34 @@ def _jobs(documents: Iterator[bytes]) -> Iterator[str]:
 
 
 async def _move(blobs: Blobs, old: str, new: str) -> None:
-    """Rename a job's manifest, in one step, then the name in its documents. A manifest that is not there is fine."""
+    """Rename a job's manifest, then the name in its documents. A manifest that is not there is fine.
+
+    In a folder that is one step. In a bucket HEAD is copied last and removed first, so that a reader finds all of it
+    under one name or the other, or, for a moment, under both; a second call completes what was begun.
+    """
     if blobs.folder is not None:
         await anyio.to_thread.run_sync(_rename, blobs.folder / _folder(old), blobs.folder / _folder(new))
+    else:
+        await _copied(blobs, f"{_folder(old)}/", f"{_folder(new)}/")
     for document in (OWNER, HEAD):
         name = f"{_folder(new)}/{document}"
         found = await blobs.get(name, _MAX_DOCUMENT)
         if found is not None:
             await blobs.put(name, encode({**json.loads(found[0]), "job": new}), match=found[1])
+
+
+async def _copied(blobs: Blobs, old: str, new: str) -> None:
+    names = sorted([info.name async for info in blobs.list(old)], key=lambda name: name == f"{old}{HEAD}")
+    if f"{old}{HEAD}" in names and await blobs.stat(f"{new}{HEAD}") is not None:
+        raise SettingsError(f"{blobs.url}/{new} is there already",
+                            hint="its job has data there: give it another name or place")  # fmt: skip
+    for name in names:
+        found = await blobs.get(name, _MAX_SEGMENT)
+        if found is not None:
+            await blobs.put(f"{new}{name.removeprefix(old)}", found[0])
+    if names:
+        await blobs.delete_many([names[-1]])
+        await blobs.delete_many(names[:-1])
 
 
 def _rename(source: Path, target: Path) -> None:

@@ -200,7 +200,7 @@ async def open_syncer(
         scratch = temporary_folder() if readonly else spool_folder(settings)
         spool = await stack.enter_async_context(open_spool(scratch))
         store = await stack.enter_async_context(open_state(settings.state, settings.base, readonly=readonly))
-        assembly = Assembly(settings, known, stack, spool, ticking, heard.emit)
+        assembly = Assembly(settings, known, stack, spool, scratch, ticking, heard.emit)
         yield Syncer(settings, known, assembly, store, ticking, heard, tally, Drain(heard.emit))
 
 

@@ -43,20 +43,23 @@ class Files:
 
     # ---------------------------------------------------------------------------------------- writing
 
-    def write(self, files: Sequence[tuple[str, bytes | SpooledFile]], scratch: str) -> list[str]:
+    def write(
+        self, files: Sequence[tuple[str, bytes | SpooledFile]], scratch: str, *, create: bool = False
+    ) -> list[str]:
         """Write files, each atomically, in this order; return their tags.
 
         Raises:
             FileNotFoundError: the private corner was cleared by somebody who took over.
+            Conflict: with `create`, a name is taken by other bytes.
         """
         corner = self.folders.path(f"{scratch}/{self._token}", make=scratch not in self._corners)
         self._corners.add(scratch)
         tags: list[str] = []
         for start in range(0, len(files), _GROUP):
-            tags += self._group(files[start : start + _GROUP], corner)
+            tags += self._group(files[start : start + _GROUP], corner, create=create)
         return tags
 
-    def _group(self, files: Sequence[tuple[str, bytes | SpooledFile]], corner: str) -> list[str]:
+    def _group(self, files: Sequence[tuple[str, bytes | SpooledFile]], corner: str, *, create: bool) -> list[str]:
         pending: list[str] = []
         opened: list[int] = []
         targets = [(name, self.folders.path(name, make=True)) for name, _ in files]
@@ -69,8 +72,11 @@ class Files:
                 for descriptor in opened:
                     os.fsync(descriptor)
             tags = [tag_of(os.fstat(descriptor)) for descriptor in opened]
-            for (name, target), temporary in zip(targets, tuple(pending), strict=True):
-                self._rename(temporary, name, target)
+            for index, ((name, target), temporary) in enumerate(zip(targets, tuple(pending), strict=True)):
+                if create:
+                    tags[index] = self._link(temporary, name, target, files[index][1], tags[index])
+                else:
+                    self._rename(temporary, name, target)
                 pending.remove(temporary)
         finally:
             for descriptor in opened:
@@ -84,6 +90,15 @@ class Files:
         self.folders.changed(target)
         if self.durability == "file":
             self.folders.sync()
+
+    def _link(self, source: str, name: str, target: str, data: bytes | SpooledFile, tag: str) -> str:
+        """Give a new file its name; return its tag, or that of the one which is there with the same bytes."""
+        if not self._healed(name, lambda: link_new(source, target)):
+            return self._same(name, data if isinstance(data, bytes) else data.path.read_bytes())
+        self.folders.changed(target)
+        if self.durability == "file":
+            self.folders.sync()
+        return tag
 
     def _healed(self, name: str, action: Callable[[], T]) -> T:
         """Do something in a folder, once more if that was removed behind our back."""
@@ -163,6 +178,15 @@ class Files:
             self._copy(temporary, name, SpooledFile(source, source.stat().st_size, ""), None)
             self._rename(temporary, name, target)
             source.unlink()
+        self.sync()
+        return tag_of(os.lstat(target))
+
+    def copy(self, source: str, name: str) -> str:
+        """Copy a file under another name, replacing atomically."""
+        file = Path(self.folders.path(source))
+        temporary, target = self._beside(name), self.folders.path(name, make=True)
+        self._copy(temporary, name, SpooledFile(file, file.stat().st_size, ""), status_of(target))
+        self._rename(temporary, name, target)
         self.sync()
         return tag_of(os.lstat(target))
 

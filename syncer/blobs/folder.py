@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from syncer.blobs.atomic import locked_now
 from syncer.blobs.files import Durability, Files
 from syncer.model.entries import SpooledFile
 from syncer.model.errors import NotNow
-from syncer.ports import BlobInfo
+from syncer.ports import About, BlobInfo
 
 #: Bytes read, and names listed, by one hop.
 _CHUNK = 1 << 20
@@ -31,9 +31,17 @@ class FolderBlobs:
         self.url = folder.as_uri()
         self._files = Files(folder, durability)
 
-    async def put_many(self, files: Sequence[tuple[str, bytes | SpooledFile]], scratch: str) -> Sequence[str]:
+    async def put_many(
+        self,
+        files: Sequence[tuple[str, bytes | SpooledFile]],
+        scratch: str,
+        *,
+        about: Sequence[About] = (),
+        create: bool = False,
+    ) -> Sequence[str]:
         """Write or replace; return tags. One thread hop; each file is complete before its name shows it."""
-        return await to_thread.run_sync(self._files.write, files, scratch)
+        del about  # a file has no place for it
+        return await to_thread.run_sync(lambda: self._files.write(files, scratch, create=create))
 
     async def sync(self) -> None:
         """Force the folders changed so far to disk, once each (files were before their renames)."""
@@ -101,14 +109,17 @@ class FolderBlobs:
         """Remove a private corner with all its temporary files."""
         await to_thread.run_sync(self._files.clear, scratch)
 
-    def lock(self, name: str) -> AbstractAsyncContextManager[None]:
-        """Hold a short advisory lock, over tasks and processes of this machine.
+    async def copy(self, source: str, name: str) -> str:
+        """Copy a file under another name, replacing atomically; return the tag.
 
-        Raises on entering:
-            NotNow: somebody holds it for a minute already.
+        Raises:
+            FileNotFoundError: there is no such file.
         """
-        folder, slash, last = name.rpartition("/")
-        return self._flock(f"{folder}{slash}.{last}.lock")
+        return await to_thread.run_sync(self._files.copy, source, name)
+
+    async def remove_all(self, folder: str) -> None:
+        """Remove a folder with everything in it."""
+        await to_thread.run_sync(self._files.clear, folder)
 
     @asynccontextmanager
     async def _flock(self, name: str) -> AsyncIterator[None]:

@@ -1,7 +1,6 @@
 """A store that forgets: for tests of sinks and plug-ins. It keeps the same promises as a real one."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import anyio
@@ -10,7 +9,7 @@ from anyio import to_thread
 from syncer.model.entries import SpooledFile
 from syncer.model.errors import Conflict, SettingsError, TooLarge
 from syncer.model.paths import is_safe
-from syncer.ports import BlobInfo
+from syncer.ports import About, BlobInfo
 
 _CHUNK = 1 << 20
 _SHARED: dict[str, "MemoryBlobs"] = {}
@@ -25,24 +24,33 @@ class MemoryBlobs:
         self.folder: Path | None = None
         #: Content and tag by name.
         self.objects: dict[str, tuple[bytes, str]] = {}
+        #: What was said of objects beside their bytes, by name.
+        self.about: dict[str, About] = {}
         #: How often `sync` was called; what a test of durability looks at.
         self.syncs = 0
         self._serial = 0
-        self._locks: dict[str, anyio.Lock] = {}
 
     @classmethod
     def shared(cls, name: str) -> "MemoryBlobs":
         """Return the one store of this name in this process, so that a second run finds what the first one wrote."""
         return _SHARED.setdefault(name, cls(name))
 
-    async def put_many(self, files: Sequence[tuple[str, bytes | SpooledFile]], scratch: str) -> Sequence[str]:
+    async def put_many(
+        self,
+        files: Sequence[tuple[str, bytes | SpooledFile]],
+        scratch: str,
+        *,
+        about: Sequence[About] = (),
+        create: bool = False,
+    ) -> Sequence[str]:
         """Write or replace; return tags."""
         for name in (scratch, *(name for name, _ in files)):
             _guard(name)
         tags: list[str] = []
         for name, data in files:
             body = data if isinstance(data, bytes) else await anyio.Path(data.path).read_bytes()
-            tags.append(self._store(name, body))
+            tags.append(await self.put(name, body, create=create))
+        self.about.update(zip((name for name, _ in files), about, strict=False))
         return tags
 
     async def sync(self) -> None:
@@ -120,9 +128,21 @@ class MemoryBlobs:
         """Do nothing: writes here have no temporary files."""
         _guard(scratch)
 
-    def lock(self, name: str) -> AbstractAsyncContextManager[None]:
-        """Hold a short lock, over the tasks of this process."""
-        return self._locks.setdefault(_guard(name), anyio.Lock())
+    async def copy(self, source: str, name: str) -> str:
+        """Store the same bytes under another name; return the tag.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+        """
+        present = self.objects.get(_guard(source))
+        if present is None:
+            raise FileNotFoundError(source)
+        return self._store(name, present[0])
+
+    async def remove_all(self, folder: str) -> None:
+        """Delete everything below a folder."""
+        for name in [name for name in self.objects if name.startswith(f"{_guard(folder)}/")]:
+            del self.objects[name]
 
     def _store(self, name: str, data: bytes) -> str:
         self._serial += 1

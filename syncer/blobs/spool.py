@@ -36,7 +36,8 @@ class FolderSpool:
         """Take a private folder that exists; `open_spool` makes and removes one."""
         self.threshold = threshold
         self.reserve = reserve
-        self._corner = corner
+        #: The private folder.
+        self.corner = corner
         self._serial = itertools.count()
 
     @asynccontextmanager
@@ -47,7 +48,7 @@ class FolderSpool:
             NotNow: the disk is nearly full.
         """
         await self.check_space()
-        path = self._corner / f"{next(self._serial):08x}-{digest8(key)}"
+        path = self.corner / f"{next(self._serial):08x}-{digest8(key)}"
         with CancelScope(shield=True):  # a file half opened could not be closed again
             file = await aiofiles.open(path, "xb", opener=_private)
         kept: SpooledFile | None = None
@@ -64,7 +65,7 @@ class FolderSpool:
 
     async def discard(self, file: SpooledFile) -> None:
         """Remove a file whose entry has settled. Idempotent; files elsewhere are left alone."""
-        if file.path.parent == self._corner:
+        if file.path.parent == self.corner:
             await to_thread.run_sync(lambda: file.path.unlink(missing_ok=True))
 
     async def check_space(self) -> None:
@@ -73,9 +74,9 @@ class FolderSpool:
         Raises:
             NotNow: less than the reserve is left.
         """
-        free = (await to_thread.run_sync(shutil.disk_usage, self._corner)).free
+        free = (await to_thread.run_sync(shutil.disk_usage, self.corner)).free
         if free < self.reserve:
-            message = f"the disk of the spool {self._corner.parent} is nearly full: {free >> 20:,} MiB left"
+            message = f"the disk of the spool {self.corner.parent} is nearly full: {free >> 20:,} MiB left"
             raise NotNow(message, hint=_HINT)
 
 

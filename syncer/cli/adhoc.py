@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from syncer.blobs.roots import canonical
+from syncer.blobs.roots import canonical, is_bucket
 from syncer.cli.exits import UsageError
 from syncer.settings.problems import suggestion
 from syncer.settings.schema import FileOptions
@@ -79,28 +79,39 @@ def destination(to: str, folder: Path) -> Destination:
         SettingsError: it is no kind of destination that this version can write to.
     """
     if not to:
-        raise UsageError("--to names no destination", hint="give out.zip, or dir/")
+        raise UsageError("--to names no destination", hint="give out.zip, dir/, or s3://bucket/prefix/")
     url = canonical(to, folder)
     parent, _, name = url.rpartition("/")
+    # Names in buckets are taken as they stand.
+    name = name if is_bucket(to) else unquote(name)
     if to.endswith(".zip"):
         # Braces in a file's name are no variables.
-        plain = unquote(name).replace("{", "{{").replace("}", "}}")
-        job = _job_name(unquote(name).removesuffix(".zip"), url)
+        plain = name.replace("{", "{{").replace("}", "}}")
+        job = _job_name(name.removesuffix(".zip"), url)
         return Destination(job, url, {"type": "zip", "url": parent, "name": plain})
     suffix = Path(to).suffix.lower()
     if not to.endswith("/") and suffix in {*_OTHER_FILES, ".zip"}:
         raise UsageError(
-            f"--to {to}: only zip archives (.zip) and folders can be written", hint="end it with / if it is a folder"
+            f"--to {to}: only zip archives (.zip) and folders can be written",
+            hint="end it with / if it is a folder or a prefix",
         )
-    path = folder / Path(to.removeprefix("file:")).expanduser()
-    if path.is_file():
+    if not is_bucket(to) and (folder / Path(to.removeprefix("file:")).expanduser()).is_file():
         raise UsageError(f"--to {to}: is a file", hint="name a folder, or an archive that ends with .zip")
-    return Destination(_job_name(unquote(name), url), url, {"type": "prefix", "url": url})
+    return Destination(_job_name(name, url), url, {"type": "prefix", "url": url})
 
 
 def dotted(assignments: Iterable[str], platform: str, sink: str | None = None) -> list[str]:
     """Return `--set` assignments with full paths: `url=…` is the platform's, `sink.on_delete=…` the sink's."""
     return [_dotted(assignment, platform, sink) for assignment in assignments]
+
+
+def dotted_sink(assignments: Iterable[str], sink: str | None) -> list[str]:
+    """Return `--set` assignments of a command that has no platform: `sink.endpoint=…` is the named sink's."""
+    heads = [(assignment, assignment.strip().partition(".")) for assignment in assignments]
+    return [
+        f"sinks.{sink}.{rest}" if head == "sink" and dot and sink is not None else assignment
+        for assignment, (head, dot, rest) in heads
+    ]
 
 
 def _dotted(assignment: str, platform: str, sink: str | None) -> str:

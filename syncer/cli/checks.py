@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Literal
 
 import anyio.to_thread
 
 from syncer import __version__
 from syncer.app.library import Syncer
-from syncer.blobs.roots import open_root
-from syncer.model.errors import Exit, SyncerError
+from syncer.model.errors import Conflict, Exit, SyncerError
 from syncer.model.units import show_duration
+from syncer.ports import Blobs
 from syncer.settings import Configured
 
 #: Seconds between our clock and the platform's above which times in selections mislead.
@@ -123,20 +122,21 @@ async def _destination(syncer: Syncer, leg: Configured) -> Check:
     """Write, read and delete a small object where a sink writes."""
     what = f"sink {leg.name}"
     try:
-        sink = syncer.assembly.sink(leg)
-        return await _probe(what, sink.url, syncer.settings.base)
+        return await _probe(what, syncer.assembly.store(leg))
     except SyncerError as error:
         return Check(what, "failed", str(error), error.hint, error.exit_code)
 
 
-async def _probe(what: str, url: str, base: Path) -> Check:
-    blobs = open_root(url, base)
+async def _probe(what: str, blobs: Blobs) -> Check:
+    url = blobs.url
     mark = secrets.token_hex(4)
     name, data = f"syncer-doctor-{mark}", os.urandom(64)
     new = blobs.folder is not None and not await anyio.to_thread.run_sync(blobs.folder.exists)
     try:
         await blobs.put_many([(name, data)], f".{name}")
         found = await blobs.get(name, len(data))
+        listed = [info.name async for info in blobs.list(name)]
+        guarded = await _guarded(blobs, name)
         await blobs.delete_many([name])
         await blobs.clear_scratch(f".{name}")
         if new and blobs.folder is not None:
@@ -149,9 +149,25 @@ async def _probe(what: str, url: str, base: Path) -> Check:
             "let this user write there, or change the sink's url" if denied else "look at the disk and the sink's url",
             Exit.PERMISSION if denied else Exit.NOT_NOW,
         )  # fmt: skip
-    if found is None or found[0] != data:
+    if found is None or found[0] != data or listed != [name]:
         return Check(what, "failed", f"{url}: what was written did not come back", None, Exit.DAMAGE)
-    return Check(what, "ok", f"{url}: can be written, read and deleted")
+    if not guarded:
+        return Check(
+            what, "failed", f"{url}: two processes could both replace an object: conditional writes are not honoured",
+            "use a service that knows If-None-Match and If-Match", Exit.SETTINGS,
+        )  # fmt: skip
+    return Check(what, "ok", f"{url}: can be written, read, listed and deleted")
+
+
+async def _guarded(blobs: Blobs, name: str) -> bool:
+    """Tell whether a write that may only create is refused where something is; all manifests rely on that."""
+    if blobs.folder is not None:
+        return True
+    try:
+        await blobs.put(name, b"other", create=True)
+    except Conflict:
+        return True
+    return False
 
 
 def _version(name: str) -> str:

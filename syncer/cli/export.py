@@ -1,4 +1,4 @@
-"""`syncer export`: a project into an archive or a folder, in one line and without a file."""
+"""`syncer export`: a project into an archive, a folder or a bucket, in one line and without a file."""
 
 import sys
 from collections.abc import Sequence
@@ -16,7 +16,10 @@ async def export(
     platform: Annotated[str, Parameter(help="A platform of the configuration, or a type such as label_studio.")],
     /,
     *,
-    to: Annotated[str, Parameter(metavar="URL", help="Where to: out.zip (an archive) or dir/ (a file an item).")],
+    to: Annotated[
+        str,
+        Parameter(metavar="URL", help="Where to: out.zip, dir/ (a file an item), or the same as s3://, gs://, az://."),
+    ],
     project: Annotated[
         tuple[str, ...],
         Parameter(metavar="PROJECT", help="Id or title of a project, or a glob such as '*'. May be repeated."),

@@ -27,13 +27,11 @@ async def manifest(
     here: Everywhere = EVERYWHERE,
 ) -> int:
     """Print what is current in a destination, where it lies, and its sha256."""
-    from syncer.cli.context import opened
     from syncer.cli.exits import UsageError
-    from syncer.cli.places import places
+    from syncer.cli.places import opened_places
     from syncer.cli.tables import Printer
 
-    async with opened(here, readonly=True) as session:
-        found = await places(session, [job], sink)
+    async with opened_places(here, [job], sink) as (_, found):
         if len(found) > 1:
             names = ", ".join(each.sink.name for each in found)
             raise UsageError(f"job {job} has {len(found)} sinks", hint=f"name one with --sink: {names}")

@@ -1,17 +1,22 @@
 """Destinations that a command is about: of jobs of the configuration, or of `export`, named by their URL."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio.to_thread
 
-from syncer.cli.adhoc import destination
-from syncer.cli.context import Session
+from syncer.cli.adhoc import Destination, destination, dotted_sink
+from syncer.cli.context import Session, opened
 from syncer.cli.exits import UsageError
+from syncer.cli.options import Everywhere
 from syncer.ports import Sink
 from syncer.settings import Configured
 from syncer.settings.problems import suggestion
+
+#: An open configuration, and the destinations that a command is about.
+Found = tuple[Session, "list[Place]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,22 @@ class Place:
     sink: Sink
     #: Its root, or the archive that `export` was told to write.
     url: str
+
+
+@asynccontextmanager
+async def opened_places(here: Everywhere, words: Sequence[str], sink: str | None = None) -> AsyncIterator[Found]:
+    """Open the configuration for a command that only looks at destinations; `--set sink.X=…` counts as for export.
+
+    Raises on entering:
+        UsageError: a word is neither a job nor a destination, or a job has no such sink.
+        SettingsError: the configuration can't be used, or there are no jobs at all.
+    """
+    targets = [found for word in words if (found := await _target(word)) is not None]
+    own = {target.job: dict(target.sink) for target in targets}
+    # An option of the sink is meant for each destination that was named.
+    sets = [text for each in (*own,) or (None,) for text in dotted_sink(here.sets, each)]
+    async with opened(here, readonly=True, sets=list(dict.fromkeys(sets)), add={"sinks": own}) as session:
+        yield session, await places(session, words, sink)
 
 
 async def places(session: Session, words: Sequence[str], sink: str | None = None) -> list[Place]:
@@ -46,13 +67,20 @@ async def places(session: Session, words: Sequence[str], sink: str | None = None
     return found
 
 
-async def _of_export(session: Session, word: str) -> Place:
-    target = None
+async def _target(word: str) -> Destination | None:
     if "/" in word or word.endswith(".zip") or await anyio.Path(word).exists():
-        target = await anyio.to_thread.run_sync(destination, word, await anyio.to_thread.run_sync(Path.cwd))
+        return await anyio.to_thread.run_sync(destination, word, await anyio.to_thread.run_sync(Path.cwd))
+    return None
+
+
+async def _of_export(session: Session, word: str) -> Place:
+    target = await _target(word)
     if target is None:
         known = session.syncer.settings.jobs
         raise UsageError(f"no job {word!r}; {suggestion(word, known)}", hint="a destination of export goes by its path")
-    kind = str(target.sink["type"])
-    options = session.syncer.registry.sink(kind).options.model_validate(dict(target.sink))
-    return Place(target.job, session.syncer.assembly.sink(Configured(target.job, kind, options)), target.url)
+    configured = session.syncer.settings.sinks.get(target.job)
+    if configured is None:
+        kind = str(target.sink["type"])
+        options = session.syncer.registry.sink(kind).options.model_validate(dict(target.sink))
+        configured = Configured(target.job, kind, options)
+    return Place(target.job, session.syncer.assembly.sink(configured), target.url)

@@ -33,6 +33,7 @@ _COMMANDS: Sequence[tuple[Group, str, str, str]] = (
     (_CARE, "verify", "[JOB...] [OPTIONS]", "Compare destinations with their manifests."),
     (_CARE, "repair", "[JOB] [OPTIONS]", "Fetch again what is missing or damaged, or salvage a broken archive."),
     (_CARE, "compact", "JOB [OPTIONS]", "Rewrite archives without what is no longer current."),
+    (_CARE, "retention", "JOB [OPTIONS]", "Remove superseded versions that nobody wants to go back to."),
     (_CARE, "adopt", "URL --job JOB [OPTIONS]", "Hand a destination over to a job of this configuration."),
     (_BEGIN, "init", "[OPTIONS]", "Write a configuration file to start from."),
     (_BEGIN, "doctor", "[OPTIONS]", "Try credentials, destinations, state and clock, and say what to do."),
@@ -49,7 +50,7 @@ def build() -> App:
     """Return the command line."""
     root = App(
         name="syncer",
-        help="rclone for annotations: bulk export and sync of finished labels into archives and folders.",
+        help="rclone for annotations: bulk export and sync of finished labels into archives, folders and buckets.",
         version=__version__,
         # Every option has one spelling, and says itself what happens without it.
         default_parameter=Parameter(negative=(), show_default=False),

@@ -39,17 +39,16 @@ async def verify(
     them again. With --source, a destination that is not in step with the
     platform ends with 3.
     """
-    from syncer.cli.context import opened
     from syncer.cli.messages import explain
-    from syncer.cli.places import places
+    from syncer.cli.places import opened_places
     from syncer.cli.tables import Printer
     from syncer.model.report import worst
 
     codes: list[Exit] = []
     printer = Printer(output, () if output != "table" else _COLUMNS)
-    async with opened(here, readonly=True) as session:
+    async with opened_places(here, jobs) as (session, found):
         asked = _configured(session, jobs) if source else []
-        for place in await places(session, jobs):
+        for place in found:
             try:
                 codes.append(await _compare(place, printer, deep=deep, quiet=here.quiet, whole=output != "table"))
             except SyncerError as error:

@@ -32,12 +32,17 @@ async def compact_unit(job: Job, store: StateStore, unit: Unit, *, run: str, clo
             # What an earlier run left unpublished comes first: only published containers are compacted.
             await publisher.publish(leg)
             before = await _size(leg, ledger)
-            passing = Passing(leg, ledger, run, clock)
-            await leg.session.compact(passing.rows(), passing.commit)
-            await publisher.publish(leg)
+            await compact_leg(leg, ledger, publisher)
             freed += before - await _size(leg, ledger)
             await leg.manifest.merge()
     return freed
+
+
+async def compact_leg(leg: LegRun, ledger: Ledger, publisher: Publisher) -> int | None:
+    """Compact the containers of one open leg, all of which is published; return HEAD's generation if it moved."""
+    passing = Passing(leg, ledger, publisher.run, publisher.clock)
+    await leg.session.compact(passing.rows(), passing.commit)
+    return await publisher.publish(leg)
 
 
 @dataclass(slots=True)

@@ -20,6 +20,8 @@ class LegRun:
     sink: Sink
     session: SinkSession
     manifest: Manifest
+    #: The last publish said that compacting is due.
+    worn: bool = False
 
 
 @dataclass(slots=True)
@@ -38,7 +40,7 @@ class Legs:
         """
         self.live.pop(leg, None)
         self.emit(LegDetached(leg, str(error)))
-        code = error.code if isinstance(error, LegFailed) else error.exit_code
+        code = error.exit_code
         self.account.trouble(type(error)(f"sink {leg}: {error}", hint=error.hint), code=code, leg=leg)
         if not self.live:
             raise failed(f"sink {leg}: {error}", code, error.hint) from error

@@ -36,7 +36,7 @@ class Publisher:
         dropped: Sequence[str] = ()
         if not leg.sink.immediate:
             published = await self._swap(leg)
-            containers, dropped = published.containers, published.dropped
+            containers, dropped, leg.worn = published.containers, published.dropped, published.worn
         return await self.flush(leg, containers, dropped)
 
     async def _swap(self, leg: LegRun) -> Published:

@@ -7,6 +7,7 @@ import anyio
 
 from syncer.flow.account import Account, Traffic
 from syncer.flow.channel import Channel
+from syncer.flow.compact import compact_leg
 from syncer.flow.drain import Drain, Meter
 from syncer.flow.fetch import Fetcher, Message, Outcomes
 from syncer.flow.first import first
@@ -67,7 +68,7 @@ class Pass:
             complete = await self._items(unit, ledger, legs, publisher)
             if complete:
                 await self._deletions(ledger, legs)
-            generations = await self._publish(legs, publisher)
+            generations = await self._publish(legs, publisher, ledger)
             self.emit(UnitEnded(unit.name, complete))
         return generations
 
@@ -116,16 +117,18 @@ class Pass:
             self.emit, self.spool, publisher,
         )  # fmt: skip
         failure: SyncerError | None = None
-        async with anyio.create_task_group() as line:
-            line.start_soon(writer.tick)
-            line.start_soon(_close_after, writer, line.cancel_scope)
-            try:
-                await intake.work()
-            except* SyncerError as group:
-                # The writer still commits what arrived; the unit then leaves with the first of the errors.
-                failure = first(group)
-        left = frontier.unsettled()
-        self.account.counts.unsettled += left
+        try:
+            async with anyio.create_task_group() as line:
+                line.start_soon(writer.tick)
+                line.start_soon(_close_after, writer, line.cancel_scope)
+                try:
+                    await intake.work()
+                except* SyncerError as group:
+                    # The writer still commits what arrived; the unit then leaves with the first of the errors.
+                    failure = first(group)
+        finally:
+            # Also where the last destination failed: what was listed and got nowhere is part of the account.
+            self.account.counts.unsettled += frontier.unsettled()
         if failure is not None:
             raise failure
         return intake.error is None and not self.drain.started and frontier.waiting == 0
@@ -139,11 +142,13 @@ class Pass:
         counts.withdrawn += max(each.withdrawn for each in applied)
         counts.held += max(each.held for each in applied)
 
-    async def _publish(self, legs: Legs, publisher: Publisher) -> dict[Leg, int]:
+    async def _publish(self, legs: Legs, publisher: Publisher, ledger: Ledger) -> dict[Leg, int]:
         generations: dict[Leg, int] = {}
         for name, leg in list(legs.live.items()):
             try:
                 generation = await publisher.publish(leg)
+                if leg.worn and not self.drain.started:
+                    generation = await compact_leg(leg, ledger, publisher) or generation
             except (LegFailed, RunFailed) as error:
                 legs.detach(name, error)
                 continue

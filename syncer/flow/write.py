@@ -13,7 +13,7 @@ from syncer.flow.legs import LegRun, Legs
 from syncer.flow.publish import SEGMENT_ROWS, Publisher
 from syncer.model.checkpoint import Action, Change, CommitGroup, OwedItem
 from syncer.model.entries import Entry, Leg, Receipt, SpooledFile, StoredRow
-from syncer.model.errors import LegFailed
+from syncer.model.errors import LegFailed, RunFailed
 from syncer.model.events import Committed, Emit, ItemOwed, Sealed, Written
 from syncer.model.refs import GroupKey, ItemKey, PartitionKey
 from syncer.ports import Clock, Ledger, Spool
@@ -58,6 +58,8 @@ class Writer:
     spool: Spool
     publisher: Publisher
     _gone: set[ItemKey] = field(default_factory=set)
+    #: Legs that asked for a publish.
+    _full: set[Leg] = field(default_factory=set)
     _unsent: int = 0
     _flushed: float | None = None
     _written: dict[Leg, list[tuple[Mapping[str, str], GroupKey | None]]] = field(default_factory=dict)
@@ -120,7 +122,17 @@ class Writer:
             self._count(owed)
             self.emit(Committed(self.unit, len(self._settled), self._size))
             await self._flush(sum(map(len, receipts.values())))
+            await self._publish()
         self._clear()
+
+    async def _publish(self) -> None:
+        """Publish the legs that asked for it: what waits there is committed, and more should not wait."""
+        for name in sorted(self._full & self.legs.names):
+            try:
+                await self.publisher.publish(self.legs.live[name])
+            except (LegFailed, RunFailed) as error:
+                self.legs.detach(name, error)
+        self._full.clear()
 
     async def _flush(self, rows: int) -> None:
         """Let manifests follow a long run: a segment every so many rows or seconds."""
@@ -170,6 +182,8 @@ class Writer:
             self.legs.detach(name, error)
             return ()
         self._resume[name] = seal.resume
+        if seal.full:
+            self._full.add(name)
         if seal.receipts:
             self.emit(Sealed(name, len(seal.receipts)))
         return seal.receipts

@@ -137,6 +137,8 @@ class Seal:
     receipts: tuple[Receipt, ...]
     #: The session's own token, from which it resumes after anything; None where it needs none.
     resume: bytes | None = None
+    #: Much is sealed and not published: the sink asks for a publish now, not only at the end of the run.
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,8 @@ class Published:
     dropped: tuple[str, ...] = ()
     #: Token from which the next session of the unit goes on.
     resume: bytes | None = None
+    #: So much of what the containers hold is superseded that `compact` is due.
+    worn: bool = False
 
 
 #: Rows of a page to be forgotten by a sink, with their present places.

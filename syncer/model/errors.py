@@ -8,14 +8,13 @@
     ├── PartitionGone          one partition; caught in flow/discover, which freezes it
     ├── LegFailed              one sink; caught in flow/write, which detaches it
     ├── RunFailed              one run; caught in schedule
-    │   ├── NotNow  PermissionRefused  SettingsError (UnknownName)  DestinationChanged  LeaseHeld  Fenced
+    │   ├── NotNow  StoreFailed  PermissionRefused  SettingsError (UnknownName)  DestinationChanged  LeaseHeld  Fenced
     └── ProcessFailed          everything; caught in cli
 
 Messages say what happened and where; `hint` says what to do. Neither ever holds a credential.
 """
 
 from enum import IntEnum
-from typing import ClassVar
 
 from syncer.model.refs import ItemKey
 
@@ -47,7 +46,7 @@ EXIT_ORDER = (
 class SyncerError(Exception):
     """Anything that syncer itself reports. `str()` is one line for people."""
 
-    exit_code: ClassVar[Exit] = Exit.BUG
+    exit_code: Exit = Exit.BUG
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         """Keep the message, and what the reader can do about it."""
@@ -149,7 +148,7 @@ class LegFailed(SyncerError):
         """Name the leg, and the exit code that its cause asks for."""
         super().__init__(message, hint=hint)
         self.leg = leg
-        self.code = exit_code
+        self.exit_code = exit_code
 
 
 class RunFailed(SyncerError):
@@ -160,6 +159,15 @@ class RunFailed(SyncerError):
 
 class NotNow(RunFailed):
     """Platform, database or disk is away; try again later."""
+
+
+class StoreFailed(RunFailed):
+    """The store behind a destination can't be used; a sink turns it into `LegFailed`."""
+
+    def __init__(self, message: str, *, exit_code: Exit = Exit.NOT_NOW, hint: str | None = None) -> None:
+        """Keep the exit code that its cause asks for."""
+        super().__init__(message, hint=hint)
+        self.exit_code = exit_code
 
 
 class PermissionRefused(RunFailed):

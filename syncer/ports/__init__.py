@@ -7,7 +7,7 @@ in `tests/contract` hold every adapter, fakes included, to it. Everybody imports
 """
 
 from syncer.model.rows import ManifestRow
-from syncer.ports.blobs import BlobInfo, Blobs, Spool, SpoolWriter
+from syncer.ports.blobs import About, BlobInfo, Blobs, Spool, SpoolWriter
 from syncer.ports.clock import Clock
 from syncer.ports.http import Authenticator, Http, Judge, Judgement, Meaning, Request, Response
 from syncer.ports.ledger import Ledger
@@ -18,6 +18,7 @@ from syncer.ports.source import Features, Known, Selection, Source
 from syncer.ports.state import JobStatus, RunRow, StateStore
 
 __all__ = [
+    "About",
     "Authenticator",
     "BlobInfo",
     "Blobs",

@@ -1,8 +1,8 @@
 """Bytes at rest: the scratch space of a process, and the root of a destination."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -42,15 +42,25 @@ class BlobInfo:
     name: str
     #: Bytes.
     size: int
-    #: Changes whenever the object is replaced: an ETag, or `size-mtime_ns` of a local file.
+    #: Changes whenever the object gets other bytes: an ETag, or `size-mtime_ns` of a local file.
     tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a bucket tells of an object beside its bytes; local files have no place for it."""
+
+    media_type: str = "application/json"
+    #: Keys of `[a-z_][a-z0-9_]*`, values of printable ASCII: what every service takes.
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 class Blobs(Protocol):
     """Bytes at rest below one root: a local folder, or a prefix in a bucket.
 
     Names are relative, with forward slashes. A reader never sees a torn object. Nothing outside
-    the root is ever touched: a name that would leave it raises `SettingsError`.
+    the root is ever touched: a name that would leave it raises `SettingsError`. There are no locks: what two
+    processes could both change is moved by `put` with `create` or `match`.
     """
 
     #: Canonical URL of the root, without credentials.
@@ -58,10 +68,18 @@ class Blobs(Protocol):
     #: The folder behind it, where there is one.
     folder: Path | None
 
-    async def put_many(self, files: "Sequence[tuple[str, bytes | SpooledFile]]", scratch: str) -> Sequence[str]:
+    async def put_many(
+        self,
+        files: "Sequence[tuple[str, bytes | SpooledFile]]",
+        scratch: str,
+        *,
+        about: Sequence[About] = (),
+        create: bool = False,
+    ) -> Sequence[str]:
         """Write or replace; return tags. `scratch` names the private corner for temporary files.
 
-        Each object is atomic and complete; durability follows with `sync`.
+        Each object is atomic and complete; durability follows with `sync`. `about` says more about each file, or is
+        empty. With `create`, an object that exists with other bytes raises `Conflict`, as with `put`.
         """
 
     async def sync(self) -> None:
@@ -99,5 +117,12 @@ class Blobs(Protocol):
     async def clear_scratch(self, scratch: str) -> None:
         """Remove temporary files that a dead predecessor left in this corner."""
 
-    def lock(self, name: str) -> AbstractAsyncContextManager[None]:
-        """Hold a short advisory lock while a small object is read, changed and replaced."""
+    async def copy(self, source: str, name: str) -> str:
+        """Let an object have a copy under another name, replacing atomically, without moving its bytes; return its tag.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+        """
+
+    async def remove_all(self, folder: str) -> None:
+        """Delete everything below a folder, private names too; nothing there is fine."""

@@ -32,6 +32,8 @@ class Tools:
     name: str
     clock: Clock
     emit: Emit
+    #: Folder for what is too large for memory; None: one below the system's folder for temporary files.
+    spool: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

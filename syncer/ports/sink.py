@@ -1,6 +1,6 @@
 """A destination, and one of its units open for writing."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,6 +25,8 @@ class Sink(Protocol):
     name: Leg
     #: True where one object is one item: sealed and published coincide, and `stage` is never called.
     immediate: bool
+    #: True where superseded versions stay, and the manifest remembers them, until `retention` removes them.
+    history: bool
     #: Canonical URL of the root, without credentials.
     url: str
     #: Options that shape paths or bytes, for the fingerprint (`path`, `document`).
@@ -129,11 +131,18 @@ class SinkSession(Protocol):
     async def publish(self, swaps: bytes) -> Published:
         """Carry out a swap list that stands in the checkpoint. Idempotent: rolls forward from any point."""
 
-    async def compact(self, rows: AsyncIterator[Sequence[StoredRow]], commit: Callable[[Seal], Awaitable[None]]) -> int:
+    async def compact(
+        self,
+        rows: AsyncIterator[Sequence[StoredRow]],
+        commit: Callable[[Seal], Awaitable[None]],
+        *,
+        only: Collection[str] | None = None,
+    ) -> int:
         """Rewrite what holds dead entries, given all published rows of the unit; return how many entries were dropped.
 
         `commit` stores each seal: its receipts say which items lie in another container now. Stage, publish and settle
-        follow. A sink whose containers hold one item each has nothing to do.
+        follow. `only` names the containers that may be rewritten, whatever their share of dead entries. A sink whose
+        containers hold one item each has nothing to do.
         """
 
     async def settle(self) -> None:

@@ -5,22 +5,21 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
-from anyio import to_thread
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from syncer.blobs.roots import open_root
 from syncer.model.entries import Container
-from syncer.model.errors import SettingsError
 from syncer.model.paths import clean_segment
 from syncer.model.refs import AnnotationRef, Partition
 from syncer.model.units import SIZE_PATTERN, size_in_bytes
 from syncer.ports import Blobs, Found, ManifestRow, SinkPlugin, Tools, Unit
 from syncer.sinks.archive_names import EXTENSION, Naming, part_id
 from syncer.sinks.archive_parts import Parts
+from syncer.sinks.archive_place import ArchivePlace, Upload
 from syncer.sinks.archive_places import Places, Rules
 from syncer.sinks.archive_read import ArchiveReader
 from syncer.sinks.archive_session import ArchiveSession
-from syncer.sinks.archive_swap import changed, decode_swaps, set_aside
+from syncer.sinks.archive_store import changed
+from syncer.sinks.archive_swap import decode_swaps
 from syncer.sinks.failures import destination
 from syncer.sinks.layout import ITEM_FIELDS, KEY_FIELDS, Layout, Template, bound_layout
 from syncer.sinks.manifest import JobManifest
@@ -53,14 +52,34 @@ class ZipOptions(SinkOptions):
             " go to new parts. `delta`: the changes of each run in archives of their own."
         ),
     )
-    max_part_size: Size = Field(
-        default=2 << 30,
-        description="Size at which the next part of an archive begins (`2GiB`); one entry may be larger.",
+    max_part_size: Size | None = Field(
+        default=None,
+        description=(
+            "Size at which the next part of an archive begins; one entry may be larger."
+            " Default: `2GiB` in a folder, `256MiB` in a bucket."
+        ),
+    )
+    compact_above: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description=(
+            "`append` only: share of superseded entries from which a run compacts the archives by itself. `1`: never."
+        ),
+    )
+    upload: Upload = Field(
+        default="spool",
+        description=(
+            "Buckets only: how archives get there. `spool`: they grow in the local spool, which has to outlive the"
+            " process, and are uploaded when they are published. `volumes`: for pods without a disk; they grow in a"
+            " bounded corner of the spool, which may be memory, and what is new goes to the bucket all the time."
+            " `multipart` (S3, needs `annotation-syncer[multipart]`): the same, straight into a multipart upload."
+        ),
     )
 
 
 class ZipSink:
-    """The door `Sink` for archives below one local folder."""
+    """The door `Sink` for archives below one folder, or one prefix of a bucket."""
 
     immediate = False
 
@@ -68,19 +87,19 @@ class ZipSink:
         """Take the options and the open store.
 
         Raises:
-            SettingsError: the store has no folder to grow archives in.
+            SettingsError: archives can't get there in the way asked for.
         """
-        if blobs.folder is None:
-            message = f"sink {tools.name}: archives need a local folder, and {blobs.url} is none"
-            raise SettingsError(message, hint="write to file:DIR and upload the finished archives")
         self.name, self.url = tools.name, blobs.url
         self.on_delete: str = options.on_delete
         self.on_withdraw: str = options.on_withdraw
         self.max_delete = options.max_delete
         self.shape: Mapping[str, str] = {"document": options.document}
         self.layout: Mapping[str, str] = {"type": options.type, "mode": options.mode, "name": options.name}
-        self._options, self._blobs, self._folder, self._clock = options, blobs, blobs.folder, tools.clock
-        self._reader = ArchiveReader(blobs.folder)
+        #: Archives that no later run rewrites keep what was superseded.
+        self.history = options.mode == "delta"
+        self._options, self._blobs, self._clock = options, blobs, tools.clock
+        self._place = ArchivePlace(blobs, options, options.upload, options.max_part_size, tools)
+        self._reader = ArchiveReader(self._place.store)
         self._bound: tuple[Naming, Layout] | None = None
         self._manifests: dict[str, JobManifest] = {}
 
@@ -122,25 +141,28 @@ class ZipSink:
         mine = frozenset(naming.stem_of(partition) for partition in unit.partitions)
         swapped = frozenset(swap.name for swap in decode_swaps(staged)) if staged else frozenset[str]()
         await self._check([one for one in containers if part_id(one.name).stem in mine and one.name not in swapped])
-        rules = Rules(
-            mode=options.mode, limit=options.max_part_size, durable=options.durability != "none",
-            # Where the version is part of the name, older ones are wanted.
-            moves="version" not in layout.items.variables,
-        )  # fmt: skip
-        parts = Parts(Places(self._folder, containers, rules, epoch))
-        session = ArchiveSession(self.name, parts, self._blobs, self._naming, unit.partitions)
-        try:
-            if staged is None:
-                await session.resume(resume)
-            else:
-                session.roll_forward(resume, staged)
-            yield session
-        finally:
-            await session.close()
+        async with self._place.growth() as growth:
+            rules = Rules(
+                mode=options.mode, limit=self._place.limit, durable=options.durability != "none" and growth.outlives,
+                # Where the version is part of the name, older ones are wanted.
+                moves="version" not in layout.items.variables, worn=options.compact_above,
+            )  # fmt: skip
+            parts = Parts(Places(growth.folder, self._place.store, containers, rules, epoch))
+            session = ArchiveSession(self.name, parts, growth, self._blobs, self._naming, unit.partitions)
+            try:
+                if staged is None:
+                    await session.resume(resume)
+                else:
+                    session.roll_forward(resume, staged)
+                yield session
+            finally:
+                await session.close()
 
     def manifest(self, job: str) -> JobManifest:
         """Return the manifest of a job beside the archives."""
-        return self._manifests.setdefault(job, JobManifest(self._blobs, job, self.name, self._clock))
+        return self._manifests.setdefault(
+            job, JobManifest(self._blobs, job, self.name, self._clock, history=self.history)
+        )
 
     async def read(self, row: ManifestRow, limit: int) -> bytes | None:
         """Return the document of an entry, None if archive or entry are missing.
@@ -155,7 +177,7 @@ class ZipSink:
     async def set_aside(self, containers: Sequence[str]) -> None:
         """Rename archives to `<name>.damaged`, or `.damaged-2` and so on where that is taken. Idempotent."""
         with destination(self.name, self.url):
-            await to_thread.run_sync(set_aside, self._folder, containers)
+            await self._place.store.set_aside(containers)
 
     async def scan(self, containers: Mapping[str, Container], *, deep: bool = False) -> AsyncIterator[Found]:
         """Yield every entry of every archive, and what is wrong with entries or archives.
@@ -173,7 +195,7 @@ class ZipSink:
                 now = await self._blobs.stat(container.name)
                 if now is None or now.tag != container.tag:
                     why = "it is missing" if now is None else "it was replaced or changed"
-                    raise changed(self._folder, container.name, why)
+                    raise changed(self._place.store.where(container.name), why)
 
     @property
     def _naming(self) -> Naming:
@@ -188,7 +210,7 @@ class ZipSink:
 
 def _create(options: ZipOptions, base: Path, tools: Tools) -> ZipSink:
     """Make the sink; nothing is touched before its first use."""
-    return ZipSink(options, open_root(options.url, base, durability=options.durability), tools)
+    return ZipSink(options, options.open(base), tools)
 
 
-PLUGIN = SinkPlugin("zip", "zip archives in a local folder", ZipOptions, _create)
+PLUGIN = SinkPlugin("zip", "zip archives in a folder or a bucket", ZipOptions, _create)

@@ -7,24 +7,27 @@ stays readable where it was, and parts that receive are published before those t
 
 from array import array
 from bisect import bisect_left
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from io import FileIO
 from itertools import groupby
 
 from syncer.model.entries import Container, Receipt, StoredRow
 from syncer.model.errors import DestinationChanged
 from syncer.sinks.archive_names import part_id
 from syncer.sinks.archive_parts import Parts
-from syncer.sinks.archive_swap import REPAIR, changed
+from syncer.sinks.archive_store import REPAIR, changed
 from syncer.sinks.deflate import DamagedError
+from syncer.sinks.zipbytes import Readable
 from syncer.sinks.zipread import Directory, Index, entry_span
 
 #: Share of dead entries from which a part is rewritten.
 SHARE = 0.3
 #: A part smaller than this share of the limit is merged into one before it.
 _SMALL = 0.25
+#: Parts that are open for reading at once.
+_OPEN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,7 @@ class Compaction:
         """Take the open archives, of which nothing may wait to be published."""
         self._parts, self._plan = parts, chosen
         self._wanted: dict[str, array[int]] = {name: array("q") for name in chosen.squeeze}
-        self._stack = ExitStack()
-        self._givers: dict[str, tuple[FileIO, Index]] = {}
+        self._givers: OrderedDict[str, tuple[ExitStack, Readable, Index]] = OrderedDict()
 
     def take(self, rows: Sequence[StoredRow]) -> list[Receipt]:
         """Let live rows pass by; return receipts of the entries that were moved.
@@ -89,12 +91,13 @@ class Compaction:
 
     def close(self) -> None:
         """Close what was opened for reading."""
-        self._stack.close()
+        while self._givers:
+            self._givers.popitem()[1][0].close()
 
     def _drop(self, name: str, wanted: "array[int]") -> int:
         fresh, dropped = self._parts.places.fresh_of(name), 0
         try:
-            with FileIO(self._parts.root / name) as file:
+            with self._parts.store.open(name) as file:
                 for record in Directory.find(file).records():
                     at = bisect_left(wanted, hash(record.name))
                     # Two names with one hash: a dead entry may stay, a live one never goes.
@@ -102,24 +105,33 @@ class Compaction:
                         fresh.note("drop", record.name.decode())
                         dropped += 1
         except DamagedError as error:
-            raise changed(self._parts.root, name, str(error)) from error
+            raise changed(self._parts.store.where(name), str(error)) from error
         fresh.flush()
         return dropped
 
     def _move(self, row: StoredRow, place: str, taker: str) -> None:
         try:
-            if place not in self._givers:
-                file = self._stack.enter_context(FileIO(self._parts.root / place))
-                self._givers[place] = file, Index(Directory.find(file))
-            file, index = self._givers[place]
+            file, index = self._giver(place)
             record = index.find(file, row.path.encode())
             if record is None:
-                message = f"{self._parts.root / place} does not hold {row.path[:200]!r}"
+                message = f"{self._parts.store.where(place)} does not hold {row.path[:200]!r}"
                 raise DestinationChanged(message, hint=REPAIR)
             _, stop = entry_span(file, record)
         except DamagedError as error:
-            raise changed(self._parts.root, place, str(error)) from error
+            raise changed(self._parts.store.where(place), str(error)) from error
         self._parts.places.fresh_of(taker).copy(file, record, stop)
+
+    def _giver(self, place: str) -> tuple[Readable, Index]:
+        """Return an open part and its index; rows come about in the order of parts, so few are open at once."""
+        if place not in self._givers:
+            with ExitStack() as stack:
+                file = stack.enter_context(self._parts.store.open(place))
+                index = Index(Directory.find(file))
+                self._givers[place] = stack.pop_all(), file, index
+        self._givers.move_to_end(place)
+        if len(self._givers) > _OPEN:
+            self._givers.popitem(last=False)[1][0].close()
+        return self._givers[place][1:]
 
 
 def _live_share(container: Container) -> float:

@@ -16,6 +16,7 @@ from syncer.model.errors import ContainerLost
 from syncer.sinks.archive_names import PartId
 from syncer.sinks.archive_token import Mark
 from syncer.sinks.deflate import Packed, crc32
+from syncer.sinks.zipbytes import Readable
 from syncer.sinks.zipfile64 import Appender, Position, pieces, write_at
 from syncer.sinks.zipformat import Record
 from syncer.sinks.zipread import Directory
@@ -30,7 +31,7 @@ class Fresh:
     """The unpublished changes of one archive. Blocking, one owner; OSError where the disk does."""
 
     def __init__(self, root: Path, name: str) -> None:
-        self._root = root
+        self.root, self.name = root, name
         self.archive = root / name
         self.sealed = Mark()
         self.appender: Appender | None = None
@@ -63,6 +64,14 @@ class Fresh:
         return self.archive.with_name(self.archive.name + ending)
 
     @property
+    def files(self) -> dict[str, FileIO]:
+        """The open files by ending."""
+        grown = (
+            {} if self.appender is None else {".partial": self.appender.data, ".partial.dir": self.appender.directory}
+        )
+        return grown if self._ops is None else {**grown, ".partial.ops": self._ops}
+
+    @property
     def size(self) -> int:
         """Bytes that the new entries take in an archive."""
         return 0 if self.appender is None else self.appender.size
@@ -81,7 +90,7 @@ class Fresh:
         """Append an entry."""
         self._growing().add(path.encode(), packed)
 
-    def copy(self, source: FileIO, record: Record, stop: int) -> None:
+    def copy(self, source: Readable, record: Record, stop: int) -> None:
         """Append an entry of another archive, which ends at `stop` there, as it is."""
         self._growing().copy(source, record.offset, stop, [record])
 
@@ -116,7 +125,7 @@ class Fresh:
             if self._ops is not None:
                 os.fdatasync(self._ops.fileno())
             if self._named:
-                sync_folders(self.archive.parent, self._root)
+                sync_folders(self.archive.parent, self.root)
                 self._named = False
         self.sealed = Mark(*position, self._ops_end, self._ops_check)
         return self.sealed

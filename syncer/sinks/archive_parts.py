@@ -19,7 +19,9 @@ class Parts:
 
     def __init__(self, places: Places) -> None:
         """Take the archives as they are published; nothing is touched yet."""
-        self.places, self.root, self.rules = places, places.root, places.rules
+        self.places, self.root, self.store, self.rules = places, places.root, places.store, places.rules
+        #: Brings new entries that were moved elsewhere back into their file.
+        self.gather: Callable[[Fresh], None] = _nothing
 
     # ------------------------------------------------------------------------------------ opening, closing
 
@@ -87,6 +89,11 @@ class Parts:
             self.places.vacate(row)
 
     @property
+    def growing(self) -> list[tuple[Part, Fresh]]:
+        """Return the archives with unpublished changes."""
+        return [(part, part.fresh) for part in self.places.parts.values() if part.fresh is not None]
+
+    @property
     def pending(self) -> bool:
         """Whether something was accepted since the last seal."""
         return any(part.fresh is not None and part.fresh.pending for part in self.places.parts.values())
@@ -125,6 +132,13 @@ class Parts:
         """Return the published archives."""
         return [part.published for part in self.places.parts.values() if part.published is not None]
 
+    @property
+    def worn(self) -> bool:
+        """Whether a large share of what is published is dead; archives of `delta` stay apart as they are."""
+        ours = self.archives()
+        dead, total = sum(one.dead for one in ours), sum(one.dead + one.live for one in ours)
+        return self.rules.mode == "append" and dead > total * self.rules.worn
+
     def sealed(self) -> list[str]:
         """Return the names of the archives with sealed, unpublished changes."""
         return [part.name for part in self._sealed()]
@@ -152,5 +166,15 @@ class Parts:
 
     def _stage(self, part: Part, fresh: Fresh) -> Swap | None:
         return stage(
-            self.root, part.name, part.published, fresh, keep_empty=part.id.number == 1, durable=self.rules.durable
+            self.store,
+            part.name,
+            part.published,
+            fresh,
+            self.gather,
+            keep_empty=part.id.number == 1,
+            durable=self.rules.durable,
         )
+
+
+def _nothing(fresh: Fresh) -> None:
+    """Leave everything as it is: all new entries are in their files."""

@@ -14,6 +14,7 @@ from syncer.model.entries import Container, Entry, StoredRow
 from syncer.model.errors import SettingsError
 from syncer.sinks.archive_fresh import Fresh
 from syncer.sinks.archive_names import PartId, part_id
+from syncer.sinks.archive_store import Store
 from syncer.sinks.zipformat import CENTRAL, LOCAL
 
 Mode = Literal["current", "append", "delta"]
@@ -35,6 +36,8 @@ class Rules:
     durable: bool = True
     #: An item has one path at a time; else the entries at its older paths are kept.
     moves: bool = True
+    #: Share of dead entries from which compacting is due.
+    worn: float = 1.0
 
 
 @dataclass(slots=True)
@@ -55,9 +58,9 @@ class Part:
 class Places:
     """The archives of one unit by name, and where entries go among them. Blocking."""
 
-    def __init__(self, root: Path, published: Sequence[Container], rules: Rules, epoch: int) -> None:
-        """Take what is published; nothing is touched yet."""
-        self.root, self.rules, self._epoch = root, rules, epoch
+    def __init__(self, root: Path, store: Store, published: Sequence[Container], rules: Rules, epoch: int) -> None:
+        """Take the folder where archives grow, and what is published in the store; nothing is touched yet."""
+        self.root, self.store, self.rules, self._epoch = root, store, rules, epoch
         self.parts: dict[str, Part] = {}
         self._tails: dict[str, Part] = {}
         self._recent: dict[tuple[str, str], str] = {}
@@ -108,9 +111,8 @@ class Places:
         ids = [part.id for part in self.parts.values()]
         used = [one.number for one in ids if (one.stem, one.generation) == (stem, generation)]
         free = PartId(stem, generation, 1 + max(used, default=0))
-        path = self.root / free.name
-        if path.exists():
-            message = f"{path} exists already, and this job did not write it"
+        if self.store.exists(free.name):
+            message = f"{self.store.where(free.name)} exists already, and this job did not write it"
             raise SettingsError(message, hint="move it away, choose another name, or take it over with `syncer adopt`")
         return free
 

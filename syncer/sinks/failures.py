@@ -4,7 +4,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from syncer.model.errors import Exit, LegFailed
+from syncer.model.errors import Exit, LegFailed, StoreFailed
 
 #: Error number: what it means here, exit code, what to do.
 _MEANINGS: dict[int, tuple[str, Exit, str]] = {
@@ -41,8 +41,10 @@ def leg_failed(error: OSError, leg: str, url: str) -> LegFailed:
 
 @contextmanager
 def destination(leg: str, url: str) -> Iterator[None]:
-    """Turn what the system refuses inside the block into `LegFailed`."""
+    """Turn what the system, or the store behind a bucket, refuses inside the block into `LegFailed`."""
     try:
         yield
+    except StoreFailed as error:
+        raise LegFailed(str(error), leg=leg, exit_code=error.exit_code, hint=error.hint) from error
     except OSError as error:
         raise leg_failed(error, leg, url) from error

@@ -1,6 +1,7 @@
 """HEAD of one job's manifest: read with distrust, moved by compare-and-swap, kept short by merging segments."""
 
 import hashlib
+import random
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -18,7 +19,9 @@ HEAD = "HEAD.json"
 _MAX_HEAD = 256 << 20
 _MAX_SEGMENT = 1 << 30
 #: Attempts of a compare-and-swap before somebody else is told to come back later.
-_ATTEMPTS = 20
+ATTEMPTS = 50
+#: Seconds that somebody waits who was not first, times the number of attempts; a random part of it.
+_PAUSE = 0.02
 #: How long a merged segment stays for readers that still follow an older HEAD.
 _GRACE = timedelta(hours=1)
 
@@ -26,8 +29,9 @@ _GRACE = timedelta(hours=1)
 class HeadFile:
     """`HEAD.json` in one folder, and the segments that it names."""
 
-    def __init__(self, blobs: Blobs, folder: str, job: str, clock: Clock) -> None:
+    def __init__(self, blobs: Blobs, folder: str, job: str, clock: Clock, *, history: bool = False) -> None:
         """Take the store and the folder; nothing is touched before the first call."""
+        self._history = history
         self._blobs = blobs
         self._folder = folder
         self._job = job
@@ -59,7 +63,7 @@ class HeadFile:
         Raises:
             NotNow: others move it all the time.
         """
-        for _ in range(_ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             present, tag = await self.read()
             before = present or HeadDocument(self._job, 0)
             after = await self._swept(change(before))
@@ -70,6 +74,7 @@ class HeadFile:
             try:
                 await self._blobs.put(self._name, data, create=tag is None, match=tag)
             except Conflict:
+                await self._clock.sleep(pause(attempt))
                 continue
             return after
         message = f"{self._blobs.url}/{self._name} is moved all the time by others"
@@ -104,7 +109,7 @@ class HeadFile:
             return None
         bodies = [await self._body(entry) for entry in inputs]
         try:
-            lines = await to_thread.run_sync(merged_lines, bodies)
+            lines = await to_thread.run_sync(lambda: merged_lines(bodies, history=self._history))
             unit = unit_of(bodies[0])
         except (ValueError, KeyError, TypeError) as error:
             message = f"a manifest segment of {self._folder} has lines that can't be read"
@@ -141,6 +146,11 @@ class HeadFile:
         await self._blobs.delete_many([f"{self._folder}/{name}" for name in sorted(expired)])
         kept = tuple(old for old in head.superseded if old.name not in expired)
         return msgspec.structs.replace(head, superseded=kept)
+
+
+def pause(attempt: int) -> float:
+    """Return how long to wait before a compare-and-swap is tried again: those who met should not meet again."""
+    return _PAUSE * min(attempt + 1, 20) * random.random()  # noqa: S311  # spreads writers, protects nothing
 
 
 def ordered(entries: Sequence[SegmentEntry]) -> tuple[SegmentEntry, ...]:

@@ -54,6 +54,8 @@ class Template:
     """A path with `{variables}`; `{{` and `}}` are literal braces."""
 
     segments: tuple[Segment, ...]
+    #: The version is part of the name.
+    versioned: bool = False
 
     @classmethod
     def parse(cls, text: str, allowed: Collection[str]) -> "Template":
@@ -63,7 +65,7 @@ class Template:
             SettingsError: a variable that is not allowed, a stray brace, or a literal that is no safe name.
         """
         segments = tuple(_segment(part, text, allowed) for part in text.split("/"))
-        return cls(segments)
+        return cls(segments, any("version" in segment.variables for segment in segments))
 
     @property
     def text(self) -> str:
@@ -109,7 +111,11 @@ class Layout:
         extension = extension_of(ref.media_type, ref.fields)
         if extension != ".json":
             template = _with_extension(template, extension)
-        return template.render(values_of(partition, ref), ref.key.canonical())
+        canonical = ref.key.canonical()
+        if template.versioned:
+            # Where versions lie side by side, two that are cleaned alike must not meet.
+            canonical = f"{canonical}@{ref.version}"
+        return template.render(values_of(partition, ref), canonical)
 
     def claims(self, partition: Partition) -> tuple[str, ...]:
         """Return the folders that a partition writes to: `("7/", "_context/7/")`, or `("",)` for the whole root."""
@@ -118,10 +124,13 @@ class Layout:
         return (prefix, self.context.prefix(values)) if prefix else ("",)
 
 
-def bound_layout(path: str | None, fixed: frozenset[str], variables: Mapping[str, str]) -> Layout:
+def bound_layout(
+    path: str | None, fixed: frozenset[str], variables: Mapping[str, str], *, keep: bool = False
+) -> Layout:
     """Return the layout for a template (None: the default) and a selection, see `Sink.bind`.
 
-    The default drops each key field that the selection fixes to one literal, and each that is never filled.
+    The default drops each key field that the selection fixes to one literal, and each that is never filled. With
+    `keep`, each version has a name of its own: `{item}.json` becomes `{item}@{version}.json`.
 
     Raises:
         SettingsError: the template uses a variable that is unknown or always empty, or none that tells items apart.
@@ -129,6 +138,7 @@ def bound_layout(path: str | None, fixed: frozenset[str], variables: Mapping[str
     filled = {*ITEM_FIELDS, *variables, "project", *(name for name in KEY_FIELDS if name in fixed)}
     folders = [name for name in KEY_FIELDS if name in filled and name not in fixed]
     text = path if path is not None else "/".join([*(f"{{{name}}}" for name in folders), "{item}.json"])
+    text = _with_version(text) if keep else text
     items = Template.parse(text, filled | set(KEY_FIELDS))
     empty = sorted(items.variables - filled)
     if empty:
@@ -137,7 +147,7 @@ def bound_layout(path: str | None, fixed: frozenset[str], variables: Mapping[str
     if items.variables <= {*KEY_FIELDS, "kind"}:
         message = f"the path template {text!r} gives all items of a partition one name"
         raise SettingsError(message, hint="add {item}, or another variable that differs between items")
-    return Layout(items, _context(items, folders))
+    return Layout(items, _context(items, folders, keep=keep))
 
 
 def partition_values(partition: Partition) -> dict[str, str | None]:
@@ -208,7 +218,17 @@ def _folder(text: str) -> str:
     return clean_segment(text, text) if text else "_"
 
 
-def _context(items: Template, folders: Sequence[str]) -> Template:
+def _with_version(text: str) -> str:
+    if "{version}" in text:
+        return text
+    folder, slash, name = text.rpartition("/")
+    stem, dot, extension = name.rpartition(".")
+    if not dot or "}" in extension:
+        stem, dot, extension = name, "", ""
+    return f"{folder}{slash}{stem}@{{version}}{dot}{extension}"
+
+
+def _context(items: Template, folders: Sequence[str], *, keep: bool) -> Template:
     """Return the place of context documents: below `_context`, in the folders that the data starts with."""
     head: list[Segment] = []
     for segment in items.segments[:-1]:
@@ -218,7 +238,7 @@ def _context(items: Template, folders: Sequence[str]) -> Template:
     used = frozenset[str]().union(*(segment.variables for segment in head))
     rest = [f"{{{name}}}" for name in folders if name not in used]
     text = "/".join([CONTEXT_FOLDER, *(segment.text for segment in head), *rest, "{item}.json"])
-    return Template.parse(text, {*KEY_FIELDS, "item"})
+    return Template.parse(_with_version(text) if keep else text, {*KEY_FIELDS, "item", "version"})
 
 
 @lru_cache(maxsize=64)
@@ -228,4 +248,5 @@ def _with_extension(template: Template, extension: str) -> Template:
     if variable or not piece.endswith(".json"):
         return template
     parts = (*last.parts[:-1], (False, piece.removesuffix(".json") + extension))
-    return Template((*folders, Segment(last.text.removesuffix(".json") + extension, parts)))
+    changed = Segment(last.text.removesuffix(".json") + extension, parts)
+    return Template((*folders, changed), template.versioned)

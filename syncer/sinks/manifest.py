@@ -10,7 +10,7 @@ from contextlib import aclosing
 import msgspec
 
 from syncer.model.entries import Container
-from syncer.model.errors import DestinationChanged, TooLarge
+from syncer.model.errors import Conflict, DestinationChanged, NotNow, TooLarge
 from syncer.model.paths import MANIFEST_FOLDER, clean_segment
 from syncer.ports import Blobs, Claim, Clock, Head, ManifestRow, SegmentRef
 from syncer.sinks import owners
@@ -24,7 +24,7 @@ from syncer.sinks.documents import (
     encode,
 )
 from syncer.sinks.failures import destination
-from syncer.sinks.heads import HEAD, HeadFile, ordered
+from syncer.sinks.heads import ATTEMPTS, HEAD, HeadFile, ordered, pause
 from syncer.sinks.segments import read_rows, segment_name
 
 CHECKPOINT, STATUS, LATEST, SUCCESS = "checkpoint.json", "status.json", "latest", "_SUCCESS"
@@ -38,13 +38,17 @@ _MANY = 16
 class JobManifest:
     """`_manifest/<job>/` below one root."""
 
-    def __init__(self, blobs: Blobs, job: str, leg: str, clock: Clock) -> None:
-        """Take the store; nothing is touched before the first call. Trouble with it is told as the leg's."""
+    def __init__(self, blobs: Blobs, job: str, leg: str, clock: Clock, *, history: bool = False) -> None:
+        """Take the store; nothing is touched before the first call. Trouble with it is told as the leg's.
+
+        With `history`, merging keeps the rows of superseded versions.
+        """
         self._blobs = blobs
         self._job = job
         self._leg = leg
+        self._clock = clock
         self._folder = f"{MANIFEST_FOLDER}/{clean_segment(job, job)}"
-        self._heads = HeadFile(blobs, self._folder, job, clock)
+        self._heads = HeadFile(blobs, self._folder, job, clock, history=history)
 
     async def claim(self, claim: Claim, *, adopt: bool = False) -> None:
         """Take or confirm ownership, by compare-and-swap.
@@ -54,7 +58,7 @@ class JobManifest:
             Fenced: a later epoch of the same unit was here.
         """
         with destination(self._leg, self._blobs.url):
-            await owners.take(self._blobs, self._folder, claim, adopt=adopt)
+            await owners.take(self._blobs, self._folder, claim, self._clock, adopt=adopt)
 
     async def owner(self) -> Claim | None:
         """Return who owns the job's destination now."""
@@ -98,33 +102,38 @@ class JobManifest:
         """
         added = [SegmentEntry(ref.name, ref.rows, ref.sha256, ref.epoch, ref.seq) for ref in segments]
         with destination(self._leg, self._blobs.url):
-            async with self._blobs.lock(self._name(HEAD)):
-                if complete is False:
-                    await self._blobs.delete_many([self._name(SUCCESS)])
-                document = await self._heads.move(lambda head: _changed(head, added, containers, dropped))
-                document = await self._heads.merge(document, _MANY) or document
-                generation = document.generation
-                if checkpoint is not None:
-                    await self._merge_checkpoint(generation, checkpoint)
-                if status is not None:
-                    whole = {"format": FORMAT, "job": self._job, "generation": generation, **status}
-                    await self._blobs.put(self._name(STATUS), encode(whole))
-                if complete:
-                    latest = {"format": FORMAT, "generation": generation, "head": HEAD}
-                    await self._blobs.put(self._name(LATEST), encode(latest))
-                    await self._blobs.put(self._name(SUCCESS), b"")
+            if complete is False:
+                await self._blobs.delete_many([self._name(SUCCESS)])
+            document = await self._heads.move(lambda head: _changed(head, added, containers, dropped))
+            document = await self._heads.merge(document, _MANY) or document
+            generation = document.generation
+            if checkpoint is not None:
+                await self._merge_checkpoint(generation, checkpoint)
+            if status is not None:
+                whole = {"format": FORMAT, "job": self._job, "generation": generation, **status}
+                await self._blobs.put(self._name(STATUS), encode(whole))
+            if complete:
+                await self._succeed(generation)
         return generation
 
     async def merge(self) -> int:
         """Merge whatever small segments there are, for `compact`; return how many HEAD names fewer."""
         with destination(self._leg, self._blobs.url):
-            async with self._blobs.lock(self._name(HEAD)):
-                document, _ = await self._heads.read()
-                before = after = 0 if document is None else len(document.segments)
-                while document is not None:
-                    after = len(document.segments)
-                    document = await self._heads.merge(document, 2)
+            document, _ = await self._heads.read()
+            before = after = 0 if document is None else len(document.segments)
+            while document is not None:
+                after = len(document.segments)
+                document = await self._heads.merge(document, 2)
         return before - after
+
+    async def _succeed(self, generation: int) -> None:
+        """Say that all is there, and take it back if HEAD moved meanwhile: whoever moved it says so itself."""
+        latest = {"format": FORMAT, "generation": generation, "head": HEAD}
+        await self._blobs.put(self._name(LATEST), encode(latest))
+        await self._blobs.put(self._name(SUCCESS), b"")
+        document, _ = await self._heads.read()
+        if document is None or document.generation != generation:
+            await self._blobs.delete_many([self._name(SUCCESS)])
 
     async def rows(self) -> AsyncGenerator[tuple[SegmentRef, ManifestRow], None]:
         """Yield the rows of all segments of HEAD, in (epoch, seq) order.
@@ -148,23 +157,34 @@ class JobManifest:
             DestinationChanged: it can't be read.
         """
         with destination(self._leg, self._blobs.url):
-            document = await self._read_checkpoint()
+            document, _ = await self._read_checkpoint()
         return None if document is None else document.units
 
-    async def _read_checkpoint(self) -> CheckpointDocument | None:
+    async def _read_checkpoint(self) -> tuple[CheckpointDocument | None, str | None]:
         name = self._name(CHECKPOINT)
         try:
             found = await self._blobs.get(name, _MAX_CHECKPOINT)
         except TooLarge as error:
             raise DestinationChanged(str(error), hint="restore it from a copy") from error
-        return None if found is None else decode(found[0], CheckpointDocument, f"{self._blobs.url}/{name}")
+        if found is None:
+            return None, None
+        return decode(found[0], CheckpointDocument, f"{self._blobs.url}/{name}"), found[1]
 
     async def _merge_checkpoint(self, generation: int, units: Mapping[str, object]) -> None:
-        # The lock of HEAD is held: nobody else moves this document meanwhile.
-        present = await self._read_checkpoint()
-        merged = {**(present.units if present is not None else {}), **units}
-        document = msgspec.convert({"format": FORMAT, "generation": generation, "units": merged}, CheckpointDocument)
-        await self._blobs.put(self._name(CHECKPOINT), encode(document))
+        for attempt in range(ATTEMPTS):
+            present, tag = await self._read_checkpoint()
+            before = {} if present is None else present.units
+            newest = generation if present is None else max(generation, present.generation)
+            whole = {"format": FORMAT, "generation": newest, "units": {**before, **units}}
+            body = encode(msgspec.convert(whole, CheckpointDocument))
+            try:
+                await self._blobs.put(self._name(CHECKPOINT), body, create=tag is None, match=tag)
+            except Conflict:
+                await self._clock.sleep(pause(attempt))
+                continue  # it was another unit's turn
+            return
+        message = f"{self._blobs.url}/{self._name(CHECKPOINT)} is changed all the time by others"
+        raise NotNow(message, hint="run again when fewer processes work on this destination")
 
     def _name(self, document: str) -> str:
         return f"{self._folder}/{document}"

@@ -5,7 +5,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from syncer.blobs.roots import open_root
 from syncer.ports import SinkPlugin, Tools
 from syncer.sinks.options import SinkOptions
 from syncer.sinks.prefix import PrefixSink
@@ -25,7 +24,7 @@ class MemorySink(PrefixSink):
 
 
 def _create(options: MemoryOptions, base: Path, tools: Tools) -> MemorySink:
-    return MemorySink(options, open_root(options.url, base), tools)
+    return MemorySink(options, options.open(base), tools)
 
 
 PLUGIN = SinkPlugin("memory", "objects in memory, for tests of plug-ins", MemoryOptions, _create)

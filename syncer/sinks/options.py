@@ -1,10 +1,15 @@
 """Options that every destination takes. The schema and the README's table of sink options come from these words."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from syncer.blobs.access import CONCURRENCY, RETRY_BUDGET, BucketAccess
+from syncer.blobs.roots import is_bucket, open_root
 from syncer.model.units import DURATION_PATTERN, seconds
+from syncer.net.options import SecretField
+from syncer.ports import Blobs
 
 #: Seconds; written `30s`, `10m`, `1h30m`, `7d`, or as a bare number of seconds.
 Duration = Annotated[
@@ -24,7 +29,10 @@ class SinkOptions(BaseModel):
     type: str = Field(description="Kind of destination: `prefix` (one object an item) or `zip` (archives).")
     url: str = Field(
         min_length=1,
-        description="Where the data goes: `file:DIR` or a plain path, absolute or relative to the configuration file.",
+        description=(
+            "Where the data goes: `file:DIR` or a plain path, absolute or relative to the configuration file;"
+            " `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`."
+        ),
     )
     path: str | None = Field(
         default=None,
@@ -69,6 +77,56 @@ class SinkOptions(BaseModel):
             " `file`: each file before its name appears. `none`: left to the operating system."
         ),
     )
+    endpoint: str | None = Field(
+        default=None,
+        description="Buckets only: URL of the server, where it is not the cloud's own (MinIO, Ceph, R2, an emulator).",
+    )
+    region: str | None = Field(default=None, description="S3 only: region. Default: `AWS_REGION`, or the profile's.")
+    allow_http: bool = Field(
+        default=False, description="Buckets only: accept plain http also where the endpoint is not loopback."
+    )
+    profile: str | None = Field(
+        default=None,
+        description="S3 only: AWS profile (needs `annotation-syncer[aws]`). Default: the variables and files of AWS.",
+    )
+    account: str | None = Field(
+        default=None, description="Azure only: storage account. Default: `AZURE_STORAGE_ACCOUNT_NAME`."
+    )
+    access_key: SecretField | None = Field(
+        default=None, description="S3 only: id of an access key. Default: the cloud's own chain of credentials."
+    )
+    secret_key: SecretField | None = Field(
+        default=None, description="S3: secret of the access key. Azure: key of the account. Default: the cloud's chain."
+    )
+    session_token: SecretField | None = Field(default=None, description="S3 only: token of a temporary access key.")
+    credentials_file: Path | None = Field(
+        default=None, description="Google only: service account file. Default: application default credentials."
+    )
+    encryption: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = Field(
+        default=None, description="S3 only: server-side encryption. Default: as the bucket is configured."
+    )
+    kms_key: str | None = Field(
+        default=None, description="S3 only: key for `encryption: aws:kms`. Default: the account's."
+    )
+    storage_class: str | None = Field(
+        default=None,
+        description=(
+            "Buckets only: storage class of new objects (`STANDARD_IA`, `NEARLINE`, `Cool`). Default: the bucket's."
+        ),
+    )
+    ca_file: Path | None = Field(
+        default=None, description="Buckets only: PEM file of certificate authorities, beside the system's."
+    )
+    proxy: SecretField | None = Field(
+        default=None,
+        description="Buckets only: HTTP proxy URL. Default: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.",
+    )
+    concurrency: int = Field(
+        default=CONCURRENCY, ge=1, le=1024, description="Buckets only: most requests in flight to one sink's bucket."
+    )
+    retry_budget: Duration = Field(
+        default=RETRY_BUDGET, description="Buckets only: time from a request's first failure until it is given up."
+    )
     publish_every: Duration | None = Field(
         default=None,
         description=(
@@ -76,3 +134,45 @@ class SinkOptions(BaseModel):
             " Default: 10 minutes. A one-shot run publishes at its end."
         ),
     )
+
+    @model_validator(mode="after")
+    def _keys_in_pairs(self) -> "SinkOptions":
+        azure = self.url.lower().startswith("az:")
+        if (self.access_key is None) != (self.secret_key is None) and not azure:
+            message = "access_key and secret_key go together"
+            raise ValueError(message)
+        return self
+
+    @property
+    def in_bucket(self) -> bool:
+        """Tell whether the data goes to an object store."""
+        return is_bucket(self.url)
+
+    def access(self) -> BucketAccess:
+        """Return how a bucket is reached, as plain values."""
+        return BucketAccess(
+            endpoint=self.endpoint,
+            region=self.region,
+            allow_http=self.allow_http,
+            profile=self.profile,
+            account=self.account,
+            access_key=self.access_key,
+            secret_key=self.secret_key,
+            session_token=self.session_token,
+            credentials_file=self.credentials_file,
+            encryption=self.encryption or ("aws:kms" if self.kms_key is not None else None),
+            kms_key=self.kms_key,
+            storage_class=self.storage_class,
+            ca_file=self.ca_file,
+            proxy=self.proxy,
+            concurrency=self.concurrency,
+            retry_budget=self.retry_budget,
+        )
+
+    def open(self, base: Path) -> Blobs:
+        """Return the store behind `url`; relative folders count from `base`. Nothing is touched before its first use.
+
+        Raises:
+            SettingsError: the URL is none of a destination.
+        """
+        return open_root(self.url, base, durability=self.durability, access=self.access())

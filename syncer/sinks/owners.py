@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from syncer.model.errors import Conflict, Fenced, NotNow, SettingsError
 from syncer.model.paths import MANIFEST_FOLDER, fold
-from syncer.ports import Blobs, Claim
+from syncer.ports import Blobs, Claim, Clock
 from syncer.sinks.documents import OwnerDocument, decode, encode
 
 OWNER = "owner.json"
@@ -12,10 +12,17 @@ OWNER = "owner.json"
 MAX_OWNER = 16 << 20
 #: Attempts of a compare-and-swap before somebody else is told to come back later.
 ATTEMPTS = 20
+#: How often, and after how many seconds, another job's unconfirmed claim is looked at again.
+_TURNS = 40
+_PAUSE = 0.1
 
 
-async def take(blobs: Blobs, folder: str, claim: Claim, *, adopt: bool) -> None:
+async def take(blobs: Blobs, folder: str, claim: Claim, clock: Clock, *, adopt: bool) -> None:
     """Write or confirm a job's ownership, by compare-and-swap.
+
+    A claim to new paths is written with epoch 0 first, then compared with those of other jobs, then confirmed: of two
+    jobs that do so at once at least one sees the other, whatever moment either of them dies at. The first by name waits
+    for the other to give in, so that one of them gets the place.
 
     Raises:
         SettingsError: another state, platform or job owns this place or a part of it.
@@ -27,15 +34,20 @@ async def take(blobs: Blobs, folder: str, claim: Claim, *, adopt: bool) -> None:
         after = _moved(present, claim, f"{blobs.url}/{name}", adopt=adopt)
         if after == present:
             return
-        if present is None or not present.claims.keys() >= set(claim.paths) or adopt:
-            async with blobs.lock(f"{MANIFEST_FOLDER}/owners"):
-                await _keep_apart(blobs, name, claim, adopt=adopt)
-                if await _put(blobs, name, after, tag):
-                    return
-        elif await _put(blobs, name, after, tag):
+        new = [path for path in claim.paths if present is None or not present.claims.get(path)]
+        if new or adopt:
+            await _keep_apart(blobs, name, claim, clock, adopt=adopt)
+            tag = await _put(blobs, name, _with_claims(after, {**after.claims, **dict.fromkeys(new, 0)}), tag)
+            if tag is None:
+                continue
+            try:
+                await _keep_apart(blobs, name, claim, clock, adopt=adopt, waits=True)
+            except SettingsError:
+                await _withdraw(blobs, name, new)
+                raise
+        if await _put(blobs, name, after, tag) is not None:
             return
-    message = f"{blobs.url}/{name} is changed all the time by others"
-    raise NotNow(message, hint="run again when fewer processes work on this destination")
+    raise _busy(blobs, name)
 
 
 async def owner_of(blobs: Blobs, folder: str) -> Claim | None:
@@ -88,24 +100,54 @@ def _same_owner(present: OwnerDocument, claim: Claim, where: str) -> None:
             )
 
 
-async def _keep_apart(blobs: Blobs, own: str, claim: Claim, *, adopt: bool) -> None:
-    """Refuse what another job claims; adopting takes it away from that job."""
+async def _keep_apart(blobs: Blobs, own: str, claim: Claim, clock: Clock, *, adopt: bool, waits: bool = False) -> None:
+    """Refuse what another job claims; adopting takes it away from that job.
+
+    With `waits`, ours is written already: an unconfirmed claim of a job that comes after ours is about to be withdrawn,
+    or confirmed if it was there first.
+    """
     for name in await _others(blobs, own):
+        for turn in range(_TURNS):
+            document, _ = await _read(blobs, name)
+            lost = {} if document is None else _shared(document, claim)
+            if document is None or not lost:
+                break
+            if adopt:
+                await _withdraw(blobs, name, lost)
+                break
+            unconfirmed = not any(document.claims[path] for path in lost)
+            if waits and unconfirmed and document.job > claim.job and turn + 1 < _TURNS:
+                await clock.sleep(_PAUSE)
+                continue
+            raise _refused(blobs, document, claim, lost)
+
+
+def _refused(blobs: Blobs, document: OwnerDocument, claim: Claim, lost: Mapping[str, str]) -> SettingsError:
+    theirs, mine = next(iter(lost.items()))
+    message = (
+        f"{blobs.url}: job {claim.job!r} would write {_shown(mine)},"
+        f" and job {document.job!r} already writes {_shown(theirs)}"
+    )
+    hint = "give the jobs different urls or path templates, or hand it over with"
+    return SettingsError(message, hint=f"{hint} `syncer adopt {blobs.url} --job {claim.job}`")
+
+
+def _shared(document: OwnerDocument, claim: Claim) -> dict[str, str]:
+    """Return the paths of another job that a claim meets, each with the one of ours that does."""
+    return {theirs: mine for theirs in document.claims for mine in claim.paths if overlapping(theirs, mine)}
+
+
+async def _withdraw(blobs: Blobs, name: str, paths: Iterable[str]) -> None:
+    """Take paths out of an owner document, whoever else changes it meanwhile."""
+    gone = frozenset(paths)
+    for _ in range(ATTEMPTS):
         document, tag = await _read(blobs, name)
-        if document is None:
-            continue
-        lost = {theirs: mine for theirs in document.claims for mine in claim.paths if overlapping(theirs, mine)}
-        if lost and adopt:
-            kept = {path: epoch for path, epoch in document.claims.items() if path not in lost}
-            await _put(blobs, name, _with_claims(document, kept), tag)
-        elif lost:
-            theirs, mine = next(iter(lost.items()))
-            message = (
-                f"{blobs.url}: job {claim.job!r} would write {_shown(mine)},"
-                f" and job {document.job!r} already writes {_shown(theirs)}"
-            )
-            hint = "give the jobs different urls or path templates, or hand it over with"
-            raise SettingsError(message, hint=f"{hint} `syncer adopt {blobs.url} --job {claim.job}`")
+        if document is None or not gone & document.claims.keys():
+            return
+        kept = {path: epoch for path, epoch in document.claims.items() if path not in gone}
+        if await _put(blobs, name, _with_claims(document, kept), tag) is not None:
+            return
+    raise _busy(blobs, name)
 
 
 async def _others(blobs: Blobs, own: str) -> Iterable[str]:
@@ -120,12 +162,17 @@ async def _read(blobs: Blobs, name: str) -> tuple[OwnerDocument | None, str | No
     return decode(found[0], OwnerDocument, f"{blobs.url}/{name}"), found[1]
 
 
-async def _put(blobs: Blobs, name: str, document: OwnerDocument, tag: str | None) -> bool:
+async def _put(blobs: Blobs, name: str, document: OwnerDocument, tag: str | None) -> str | None:
+    """Replace the document that has this tag; return the new tag, None if somebody else was first."""
     try:
-        await blobs.put(name, encode(document), create=tag is None, match=tag)
+        return await blobs.put(name, encode(document), create=tag is None, match=tag)
     except Conflict:
-        return False
-    return True
+        return None
+
+
+def _busy(blobs: Blobs, name: str) -> NotNow:
+    message = f"{blobs.url}/{name} is changed all the time by others"
+    return NotNow(message, hint="run again when fewer processes work on this destination")
 
 
 def _with_claims(document: OwnerDocument, claims: Mapping[str, int]) -> OwnerDocument:

@@ -1,32 +1,45 @@
 """The `prefix` destination: one object an item below a root, readable as soon as it is written."""
 
-import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 from anyio import to_thread
 from pydantic import Field
 
-from syncer.blobs.roots import open_root
 from syncer.model.entries import Container, Entry, Published, Receipt, Removals, Seal, StoredRow
-from syncer.model.errors import SettingsError
+from syncer.model.errors import Conflict, Exit, LegFailed, SettingsError
 from syncer.model.events import Warned
 from syncer.model.paths import MANIFEST_FOLDER, clean_segment, digest8, fold
 from syncer.model.refs import AnnotationRef, ItemKey, Partition
 from syncer.model.rows import is_item_path
-from syncer.ports import Blobs, Found, ManifestRow, SinkPlugin, Tools, Unit
+from syncer.ports import About, BlobInfo, Blobs, Found, ManifestRow, SinkPlugin, Tools, Unit
 from syncer.sinks.failures import destination
 from syncer.sinks.layout import Layout, bound_layout
 from syncer.sinks.manifest import JobManifest
 from syncer.sinks.options import SinkOptions
+from syncer.sinks.prefix_read import read_together
+
+#: Objects that are read and hashed side by side.
+_TOGETHER = 64
+#: Longest version that stands beside an object, and what of it is written as it is.
+_LONGEST = 500
+_PRINTABLE = " !#$&'()*+,-./:;=?@[]^_`{|}~"
 
 
 class PrefixOptions(SinkOptions):
     """Options of a destination with one object an item."""
 
     type: Literal["prefix"] = Field(default="prefix", description="One object an item.")
+    versions: Literal["latest", "keep"] = Field(
+        default="latest",
+        description=(
+            "`latest`: an item has one object, which is replaced. `keep`: each version has an object of its own,"
+            " `{item}@{version}.json`, written once and never replaced; `syncer retention` removes old ones."
+        ),
+    )
 
 
 class PrefixSink:
@@ -45,7 +58,8 @@ class PrefixSink:
         self._blobs = blobs
         self._tools = tools
         self._manifests: dict[str, JobManifest] = {}
-        self._take(bound_layout(None, frozenset(), {}))
+        self.history = self._keeps = isinstance(options, PrefixOptions) and options.versions == "keep"
+        self._take(bound_layout(None, frozenset(), {}, keep=self._keeps))
 
     def bind(self, fixed: frozenset[str], variables: Mapping[str, str]) -> None:
         """Settle the layout for a selection, see `layout.bound_layout`.
@@ -53,7 +67,7 @@ class PrefixSink:
         Raises:
             SettingsError: the path template uses a variable that is unknown or always empty.
         """
-        self._take(bound_layout(self._options.path, fixed, variables))
+        self._take(bound_layout(self._options.path, fixed, variables, keep=self._keeps))
 
     def _take(self, layout: Layout) -> None:
         self._layout = layout
@@ -96,7 +110,7 @@ class PrefixSink:
         corner = f"{MANIFEST_FOLDER}/.tmp/{clean_segment(unit.name, unit.name)}~{digest8(repr(self.claims(unit)))}"
         with destination(self.name, self.url):
             await self._blobs.clear_scratch(corner)
-        opened = PrefixSession(self.name, self._blobs, f"{corner}/{epoch:08d}", moves=self._moves)
+        opened = PrefixSession(self.name, self._blobs, f"{corner}/{epoch:08d}", moves=self._moves, keeps=self._keeps)
         yield opened
         try:
             await self._blobs.clear_scratch(corner)
@@ -111,7 +125,8 @@ class PrefixSink:
 
     def manifest(self, job: str) -> JobManifest:
         """Return the manifest of a job beside the objects."""
-        return self._manifests.setdefault(job, JobManifest(self._blobs, job, self.name, self._tools.clock))
+        made = JobManifest(self._blobs, job, self.name, self._tools.clock, history=self.history)
+        return self._manifests.setdefault(job, made)
 
     async def read(self, row: ManifestRow, limit: int) -> bytes | None:
         """Return the current bytes of one item; None if its object is missing.
@@ -131,30 +146,35 @@ class PrefixSink:
         """Yield every object below the root, manifests aside; with `deep`, read and hashed."""
         del containers  # an object is an item
         with destination(self.name, self.url):
+            waiting: list[BlobInfo] = []
             async for info in self._blobs.list():
-                if is_item_path(info.name):
-                    yield await self._hashed(info.name) if deep else Found(info.name, None, info.size)
-
-    async def _hashed(self, name: str) -> Found:
-        digest, size = hashlib.sha256(), 0
-        try:
-            async for chunk in self._blobs.read(name):
-                await to_thread.run_sync(digest.update, chunk)
-                size += len(chunk)
-        except FileNotFoundError:
-            return Found(name, None, 0, None, "it was removed while it was looked at")
-        return Found(name, None, size, digest.hexdigest())
+                if not is_item_path(info.name):
+                    continue
+                if not deep:
+                    yield Found(info.name, None, info.size)
+                    continue
+                waiting.append(info)
+                if len(waiting) >= _TOGETHER:
+                    for found in await read_together(self._blobs, waiting):
+                        yield found
+                    waiting = []
+            for found in await read_together(self._blobs, waiting):
+                yield found
 
 
 class PrefixSession:
     """One unit open for writing. Each call is one batch: one hop, each object complete or absent."""
 
-    def __init__(self, leg: str, blobs: Blobs, scratch: str, *, moves: bool = True) -> None:
-        """Take the store and a private corner for temporary files; `moves`: an item has one path at a time."""
+    def __init__(self, leg: str, blobs: Blobs, scratch: str, *, moves: bool = True, keeps: bool = False) -> None:
+        """Take the store and a private corner for temporary files.
+
+        `moves`: an item has one path at a time. `keeps`: an object is never replaced, but to repair it.
+        """
         self._leg = leg
         self._blobs = blobs
         self._scratch = scratch
         self._moves = moves
+        self._keeps = keeps
         self._receipts: list[Receipt] = []
         #: Where items lie that moved since the last seal.
         self._moved: dict[ItemKey, str] = {}
@@ -166,11 +186,14 @@ class PrefixSession:
             SettingsError: a path leaves the destination; nothing of the batch was written.
             LegFailed: the destination does not take it.
         """
-        files = [(_guarded(entry.path), entry.body) for entry in entries]
+        for entry in entries:
+            _guarded(entry.path)
         with destination(self._leg, self._blobs.url):
-            await self._blobs.put_many(files, self._scratch)
-        # Digests are computed where they are asked for first: not on the event loop.
-        await to_thread.run_sync(lambda: [entry.sha256 for entry in entries])
+            if self._keeps:
+                await self._put([entry for entry in entries if _mends(entry)])
+                await self._put([entry for entry in entries if not _mends(entry)], create=True)
+            else:
+                await self._put(entries)
         for entry in entries:
             left = self._left(entry)
             receipt = Receipt(entry.key, entry.version, entry.path, None, entry.size, entry.sha256, left)
@@ -186,6 +209,18 @@ class PrefixSession:
             return ""
         self._moved[entry.key] = entry.path
         return before
+
+    async def _put(self, entries: Sequence[Entry], *, create: bool = False) -> None:
+        files = [(entry.path, entry.body) for entry in entries]
+        # Digests are computed where they are asked for first: not on the event loop.
+        await to_thread.run_sync(lambda: [entry.sha256 for entry in entries])
+        about = [About(entry.media_type, _metadata(entry)) for entry in entries]
+        try:
+            await self._blobs.put_many(files, self._scratch, about=about, create=create)
+        except Conflict as error:
+            message = f"{self._blobs.url}: {error}, and versions are never replaced here"
+            hint = "somebody else wrote it: move it away, then run again"
+            raise LegFailed(message, leg=self._leg, exit_code=Exit.DAMAGE, hint=hint) from error
 
     async def remove(self, rows: Removals) -> None:
         """Delete stored objects; absent ones are fine.
@@ -217,13 +252,29 @@ class PrefixSession:
         del swaps
         return Published()
 
-    async def compact(self, rows: AsyncIterator[Sequence[StoredRow]], commit: Callable[[Seal], Awaitable[None]]) -> int:
+    async def compact(
+        self,
+        rows: AsyncIterator[Sequence[StoredRow]],
+        commit: Callable[[Seal], Awaitable[None]],
+        *,
+        only: Collection[str] | None = None,
+    ) -> int:
         """Do nothing: one object is one item."""
-        del rows, commit
+        del rows, commit, only
         return 0
 
     async def settle(self) -> None:
         """Do nothing: no old position is kept."""
+
+
+def _metadata(entry: Entry) -> dict[str, str]:
+    # Headers take printable ASCII only, and two kilobytes in all.
+    return {"version": quote(entry.version, safe=_PRINTABLE)[:_LONGEST], "sha256": entry.sha256}
+
+
+def _mends(entry: Entry) -> bool:
+    """Tell whether an entry is written to where its item lies already."""
+    return entry.replaces is not None and entry.replaces.path == entry.path
 
 
 def _guarded(path: str) -> str:
@@ -234,7 +285,7 @@ def _guarded(path: str) -> str:
 
 
 def _create(options: PrefixOptions, base: Path, tools: Tools) -> PrefixSink:
-    return PrefixSink(options, open_root(options.url, base, durability=options.durability), tools)
+    return PrefixSink(options, options.open(base), tools)
 
 
-PLUGIN = SinkPlugin("prefix", "one object an item in a folder", PrefixOptions, _create)
+PLUGIN = SinkPlugin("prefix", "one object an item in a folder or a bucket", PrefixOptions, _create)

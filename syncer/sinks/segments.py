@@ -23,6 +23,9 @@ _TAKEN = frozenset({"head.json", "checkpoint.json", "status.json", "owner.json",
 
 class _Keyed(msgspec.Struct):
     key: msgspec.Raw
+    op: str = ""
+    path: str = ""
+    container: str | None = None
 
 
 _KEYS = msgspec.json.Decoder(_Keyed)
@@ -98,12 +101,16 @@ def mergeable(segments: Iterable[SegmentEntry], least: int) -> tuple[SegmentEntr
     return ()
 
 
-def merged_lines(bodies: Iterable[bytes]) -> list[bytes]:
-    """Return the rows of several segments with only the last one of each key, in the order of those."""
+def merged_lines(bodies: Iterable[bytes], *, history: bool = False) -> list[bytes]:
+    """Return the rows of several segments with only the last one of each key, in the order of those.
+
+    With `history`, the last one of each version of a key stays: it says where that version lies, and since when.
+    """
     last: dict[bytes, bytes] = {}
     for body in bodies:
         for line in body.split(b"\n")[1:-1]:
-            key = bytes(_KEYS.decode(line).key)
+            row = _KEYS.decode(line)
+            key = bytes(row.key) + (f"\0{row.op}\0{row.container}\0{row.path}".encode() if history else b"")
             last.pop(key, None)
             last[key] = line
     return list(last.values())

@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from syncer.model.errors import ContainerLost
 from syncer.sinks.deflate import CHUNK, Packed, crc32
+from syncer.sinks.zipbytes import Readable, read_at
 from syncer.sinks.zipformat import CLOSING, Record, central_record, end_records, local_header
 
 
@@ -31,7 +32,7 @@ class Position(NamedTuple):
     data: int
     directory: int
     entries: int
-    #: Hex digest of the data, checksum of the directory.
+    #: Hex digest of the data (empty: not known, as not all of it is here), checksum of the directory.
     sha256: str
     check: int
 
@@ -54,6 +55,7 @@ class Appender:
         self._chunks: list[bytes] = []
         self._records: list[bytes] = []
         self._waiting = 0
+        self._whole = True
 
     @classmethod
     def create(cls, data: Path, directory: Path | None = None) -> "Appender":
@@ -68,6 +70,8 @@ class Appender:
     def resume(cls, data: Path, directory: Path, position: Position) -> "Appender":
         """Go on from a position: what lies before is read once and compared, what lies behind is cut off.
 
+        Of a position without a digest the data is taken as it is, and the archive's digest will not be known.
+
         Raises:
             ContainerLost: a file is missing, shorter than the position, or not what was written.
         """
@@ -79,17 +83,19 @@ class Appender:
             except FileNotFoundError as error:
                 message = f"{Path(str(error.filename)).name} is missing"
                 raise ContainerLost(message) from error
-            for chunk in pieces(file, 0, position.data):
+            for chunk in pieces(file, 0, position.data if position.sha256 else 0):
                 digest.update(chunk)
             for chunk in pieces(listing, 0, position.directory):
                 check = crc32(chunk, check)
-            if digest.hexdigest() != position.sha256 or check != position.check:
+            if position.sha256 not in ("", digest.hexdigest()) or check != position.check:
                 message = f"{data.name} is shorter than committed, or holds something else"
                 raise ContainerLost(message)
             file.truncate(position.data)
             listing.truncate(position.directory)
             undo.pop_all()
-        return cls(file, listing, position, digest)
+        resumed = cls(file, listing, position, digest)
+        resumed._whole = bool(position.sha256)
+        return resumed
 
     @property
     def size(self) -> int:
@@ -108,7 +114,7 @@ class Appender:
             for chunk in iter(lambda: payload.read(CHUNK), b""):
                 self._append(chunk)
 
-    def copy(self, source: FileIO, start: int, stop: int, records: Iterable[Record]) -> None:
+    def copy(self, source: Readable, start: int, stop: int, records: Iterable[Record]) -> None:
         """Append the entries that lie between two offsets of another archive, as they are."""
         begin = self._end
         for record in records:
@@ -135,7 +141,8 @@ class Appender:
     def position(self) -> Position:
         """Return how far the files are; durable only after `sync`."""
         self.flush()
-        return Position(self._end, self._directory_end, self.entries, self._digest.hexdigest(), self._check)
+        sha256 = self._digest.hexdigest() if self._whole else ""
+        return Position(self._end, self._directory_end, self.entries, sha256, self._check)
 
     def sync(self) -> None:
         """Make all that was appended survive a power cut."""
@@ -155,7 +162,7 @@ class Appender:
             digest.update(chunk)
             write_at(self.data, chunk, end)
             end += len(chunk)
-        return Closed(end, digest.hexdigest())
+        return Closed(end, digest.hexdigest() if self._whole else "")
 
     def close(self) -> None:
         """Give the files back, as they are."""
@@ -174,10 +181,10 @@ class Appender:
             self.flush()
 
 
-def pieces(file: FileIO, start: int, stop: int) -> Iterator[bytes]:
+def pieces(file: Readable, start: int, stop: int) -> Iterator[bytes]:
     """Yield the bytes between two offsets, fewer where the file ends sooner."""
     while start < stop:
-        chunk = os.pread(file.fileno(), min(CHUNK, stop - start), start)
+        chunk = read_at(file, min(CHUNK, stop - start), start)
         if not chunk:
             return
         start += len(chunk)

@@ -1,9 +1,9 @@
 """Merging archives without recompression: which entries are still current, and raw copies of those."""
 
 from collections.abc import Callable, Iterable, Sequence
-from io import FileIO
 from itertools import chain
 
+from syncer.sinks.zipbytes import Readable
 from syncer.sinks.zipfile64 import Appender
 from syncer.sinks.zipformat import Record
 from syncer.sinks.zipread import Directory, entry_span
@@ -14,8 +14,9 @@ NAMES_AT_ONCE = 100_000
 MANY = 20_000
 #: Bits of the filter for each record: this is the share of names that are taken for doubles and are none.
 _BITS = 32
-#: Entries copied in one go, at most.
+#: Entries, and about how many bytes, copied in one go: what comes over a network is kept until its headers are checked.
 _RUN = 4096
+_RUN_SIZE = 8 << 20
 
 
 class _Doubtful:
@@ -84,7 +85,7 @@ def _doubtful(
     return doubtful
 
 
-def copy_alive(directory: Directory, data: FileIO, alive: Iterable[int], out: Appender) -> None:
+def copy_alive(directory: Directory, data: Readable, alive: Iterable[int], out: Appender) -> None:
     """Append the entries that are marked alive to another archive, without decompressing them.
 
     Raises:
@@ -96,7 +97,7 @@ def copy_alive(directory: Directory, data: FileIO, alive: Iterable[int], out: Ap
         if not keep:
             continue
         _, end = entry_span(data, record)
-        if record.offset != stop or len(run) >= _RUN:
+        if record.offset != stop or len(run) >= _RUN or stop - start >= _RUN_SIZE:
             out.copy(data, start, stop, run)
             run, start = [], record.offset
         run.append(record)

@@ -4,14 +4,13 @@ What is read is not trusted: every offset and length is checked against the file
 the one that its directory record implies, and nothing is decompressed past the size that the directory names.
 """
 
-import os
 import struct
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
-from io import FileIO
 
 from syncer.sinks.deflate import DEFLATED, MAX_RATIO, STORED, DamagedError, unpack
+from syncer.sinks.zipbytes import Readable, length_of, read_at
 from syncer.sinks.zipfile64 import pieces
 from syncer.sinks.zipformat import (
     CENTRAL,
@@ -34,19 +33,19 @@ _ENCRYPTED = 1
 class Directory:
     """Central directory records, in a closed archive or in the file beside an open one."""
 
-    def __init__(self, file: FileIO, start: int, size: int, entries: int) -> None:
+    def __init__(self, file: Readable, start: int, size: int, entries: int) -> None:
         self.file, self.start, self.size, self.entries = file, start, size, entries
 
     @classmethod
-    def find(cls, file: FileIO) -> "Directory":
+    def find(cls, file: Readable) -> "Directory":
         """Return the directory of a closed archive.
 
         Raises:
             DamagedError: there is none, or it does not stand where the end records say.
         """
-        length = os.fstat(file.fileno()).st_size
+        length = length_of(file)
         base = max(0, length - END.size - MAX16 - LOCATOR64.size)
-        tail = os.pread(file.fileno(), length - base, base)
+        tail = read_at(file, length - base, base)
         at = tail.rfind(END_MARK)
         while at >= 0 and (len(tail) - at < END.size or at + END.size + END.unpack_from(tail, at)[7] != len(tail)):
             at = tail.rfind(END_MARK, 0, at)
@@ -110,14 +109,14 @@ class Index:
             hashes.append(_bucket(record.name) << 32 | number)
         self._hashes = array("Q", sorted(hashes))
 
-    def find(self, file: FileIO, name: bytes) -> Record | None:
+    def find(self, file: Readable, name: bytes) -> Record | None:
         """Return the record of a name in the archive; the last one, where it stands there twice."""
         bucket = _bucket(name)
         at = bisect_left(self._hashes, bucket << 32)
         found = None
         while at < len(self._hashes) and self._hashes[at] >> 32 == bucket:
             place = self._places[self._hashes[at] & MAX32]
-            one = os.pread(file.fileno(), CENTRAL.size, place)
+            one = read_at(file, CENTRAL.size, place)
             size = CENTRAL.size + sum(CENTRAL.unpack(one)[10:13])
             record = next(Directory(file, place, size, 1).records())
             found = record if record.name == name else found
@@ -125,14 +124,14 @@ class Index:
         return found
 
 
-def entry_span(file: FileIO, record: Record) -> tuple[int, int]:
+def entry_span(file: Readable, record: Record) -> tuple[int, int]:
     """Return where an entry's payload begins and ends.
 
     Raises:
         DamagedError: its local header is not the one that belongs to the record.
     """
     header = local_header(record)
-    if os.pread(file.fileno(), len(header), record.offset) != header:
+    if read_at(file, len(header), record.offset) != header:
         message = f"the header of {show(record.name)} at byte {record.offset} is not what the directory says"
         raise DamagedError(message)
     start = record.offset + len(header)
@@ -150,7 +149,7 @@ def check_ratio(record: Record) -> None:
         raise DamagedError(message)
 
 
-def read_entry(file: FileIO, record: Record) -> bytes:
+def read_entry(file: Readable, record: Record) -> bytes:
     """Return the document of an entry; its size is the caller's to limit.
 
     Raises:
@@ -158,7 +157,7 @@ def read_entry(file: FileIO, record: Record) -> bytes:
     """
     check_ratio(record)
     start, stop = entry_span(file, record)
-    if stop > os.fstat(file.fileno()).st_size:
+    if stop > length_of(file):
         message = f"{show(record.name)} goes on behind the end of the archive"
         raise DamagedError(message)
     return b"".join(unpack(pieces(file, start, stop), record.method, record.size, record.crc))
@@ -188,13 +187,13 @@ def _widened(record: Record, extra: bytes) -> Record:
 
 
 def _zip64_end(
-    file: FileIO, locator: bytes, end: int, entries: int, size: int, start: int
+    file: Readable, locator: bytes, end: int, entries: int, size: int, start: int
 ) -> tuple[int, int, int, int]:
     """Follow the ZIP64 locator; where there is none, the short fields meant what they said."""
     if len(locator) != LOCATOR64.size or not locator.startswith(LOCATOR64_MARK):
         return end, entries, size, start
     place = LOCATOR64.unpack(locator)[2]
-    record = os.pread(file.fileno(), END64.size, place) if place < end else b""
+    record = read_at(file, END64.size, place) if place < end else b""
     if len(record) != END64.size or not record.startswith(END64_MARK):
         message = "its ZIP64 end record can't be read"
         raise DamagedError(message)

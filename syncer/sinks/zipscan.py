@@ -1,13 +1,11 @@
 """Reading whole archives from end to end: every byte once, every entry checked, what is wrong named."""
 
 import hashlib
-import os
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from io import FileIO
-from pathlib import Path
 
 from syncer.sinks.deflate import CHUNK, DamagedError, unpack
+from syncer.sinks.zipbytes import Readable, keep, length_of, read_at
 from syncer.sinks.zipformat import Record, local_header
 from syncer.sinks.zipread import Directory, check_ratio
 from syncer.sinks.zipwalk import Walk
@@ -30,12 +28,12 @@ class Scanned:
 class Tape:
     """A file read once, from its start to its end, with the digest of all that went by."""
 
-    def __init__(self, file: FileIO) -> None:
+    def __init__(self, file: Readable) -> None:
         self._file, self.at, self.digest = file, 0, hashlib.sha256()
 
     def until(self, stop: int) -> Iterator[bytes]:
         """Yield the bytes up to an offset."""
-        while self.at < stop and (chunk := os.pread(self._file.fileno(), min(CHUNK, stop - self.at), self.at)):
+        while self.at < stop and (chunk := read_at(self._file, min(CHUNK, stop - self.at), self.at)):
             self.at += len(chunk)
             self.digest.update(chunk)
             yield chunk
@@ -46,42 +44,41 @@ class Tape:
             pass
 
 
-def scan_names(path: Path) -> Generator[Scanned, None, None]:
+def scan_names(file: Readable) -> Generator[Scanned, None, None]:
     """Yield what the directory of an archive says; no document is read."""
-    with FileIO(path) as file:
-        try:
-            for record in Directory.find(file).records():
-                yield Scanned(_text(record), record.size)
-        except DamagedError as error:
-            yield Scanned(None, _length(file), damage=str(error), unreadable=True)
+    try:
+        for record in Directory.find(file).records():
+            yield Scanned(_text(record), record.size)
+    except DamagedError as error:
+        yield Scanned(None, length_of(file), damage=str(error), unreadable=True)
 
 
-def scan_archive(path: Path, size: int, sha256: str) -> Generator[Scanned, None, None]:
+def scan_archive(file: Readable, size: int, sha256: str) -> Generator[Scanned, None, None]:
     """Yield every entry with the digest of its document, and what is wrong with the archive as a whole.
 
     Where the directory can't be read (on), the entries that a walk still finds follow.
     """
-    with FileIO(path) as file:
-        tape, strangers = Tape(file), 0
-        try:
-            directory = Directory.find(file)
-            for record in directory.records():
-                before = tape.at
-                found = _scan_entry(tape, record, directory.start)
-                strangers += record.offset - before if tape.at > before else 0
-                yield found
-        except DamagedError as error:
-            yield Scanned(None, _length(file), damage=str(error), unreadable=True)
-            for record, digest in Walk(file, tape.at).entries():
-                yield Scanned(_text(record), record.size, digest)
-            return
-        strangers += max(0, directory.start - tape.at)
-        tape.skip(_length(file))
-        if strangers:
-            damage = f"{strangers:,} bytes between its entries belong to none of them"
-            yield Scanned(None, tape.at, damage=damage)
-        if (tape.at, tape.digest.hexdigest()) != (size, sha256):
-            yield Scanned(None, tape.at, tape.digest.hexdigest(), "it is not the archive that was published")
+    tape, strangers = Tape(file), 0
+    try:
+        directory = Directory.find(file)
+        keep(file, directory.start)
+        for record in directory.records():
+            before = tape.at
+            found = _scan_entry(tape, record, directory.start)
+            strangers += record.offset - before if tape.at > before else 0
+            yield found
+    except DamagedError as error:
+        yield Scanned(None, length_of(file), damage=str(error), unreadable=True)
+        for record, digest in Walk(file, tape.at).entries():
+            yield Scanned(_text(record), record.size, digest)
+        return
+    strangers += max(0, directory.start - tape.at)
+    tape.skip(length_of(file))
+    if strangers:
+        damage = f"{strangers:,} bytes between its entries belong to none of them"
+        yield Scanned(None, tape.at, damage=damage)
+    if (tape.at, tape.digest.hexdigest()) != (size, sha256):
+        yield Scanned(None, tape.at, tape.digest.hexdigest(), "it is not the archive that was published")
 
 
 def _scan_entry(tape: Tape, record: Record, limit: int) -> Scanned:
@@ -106,10 +103,6 @@ def _scan_entry(tape: Tape, record: Record, limit: int) -> Scanned:
     finally:
         tape.skip(end)
     return Scanned(name, record.size, digest.hexdigest())
-
-
-def _length(file: FileIO) -> int:
-    return os.fstat(file.fileno()).st_size
 
 
 def _text(record: Record) -> str:

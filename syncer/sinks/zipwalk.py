@@ -15,6 +15,7 @@ from tempfile import TemporaryFile
 
 from syncer.model.paths import is_safe
 from syncer.sinks.deflate import CHUNK, DEFLATED, STORED, DamagedError, unpack
+from syncer.sinks.zipbytes import Readable, length_of, read_at
 from syncer.sinks.zipfile64 import Appender, pieces, write_at
 from syncer.sinks.zipformat import (
     CENTRAL_MARK,
@@ -38,8 +39,8 @@ _EXTRA64 = 20
 class Walk:
     """From local header to local header; where one is damaged, on to the next that can be found."""
 
-    def __init__(self, file: FileIO, at: int = 0) -> None:
-        self._file, self.at, self._length = file, at, os.fstat(file.fileno()).st_size
+    def __init__(self, file: Readable, at: int = 0) -> None:
+        self._file, self.at, self._length = file, at, length_of(file)
         #: Entries whose payload is damaged, and bytes that belong to no entry.
         self.damaged = self.skipped = 0
         #: The walk came to a directory, so nothing is missing at the end.
@@ -49,7 +50,7 @@ class Walk:
         """Yield every entry whose checksum is right, with the digest of its document."""
         while self.at < self._length:
             record = self._record(self.at)
-            if record is None and os.pread(self._file.fileno(), 4, self.at) in _CLOSING:
+            if record is None and read_at(self._file, 4, self.at) in _CLOSING:
                 self.complete = True
                 return
             if record is None:
@@ -82,7 +83,7 @@ class Walk:
 
     def _record(self, at: int) -> Record | None:
         """Read the local header at an offset, None if there is none of ours."""
-        raw = os.pread(self._file.fileno(), LOCAL.size + MAX16 + _EXTRA64, at)
+        raw = read_at(self._file, LOCAL.size + MAX16 + _EXTRA64, at)
         if len(raw) < LOCAL.size or not raw.startswith(LOCAL_MARK):
             return None
         fields = LOCAL.unpack_from(raw)
@@ -96,13 +97,13 @@ class Walk:
 
     def _begins(self, at: int) -> bool:
         """Tell whether an entry or the directory begins at an offset."""
-        return self._record(at) is not None or os.pread(self._file.fileno(), 4, at) in _CLOSING
+        return self._record(at) is not None or read_at(self._file, 4, at) in _CLOSING
 
     def _search(self, start: int) -> None:
         """Go on to the next local header."""
         at = start
         while at < self._length:
-            chunk = os.pread(self._file.fileno(), CHUNK, at)
+            chunk = read_at(self._file, CHUNK, at)
             found = chunk.find(LOCAL_MARK)
             at += found if found >= 0 else max(1, len(chunk) - len(LOCAL_MARK) + 1)
             if found >= 0:

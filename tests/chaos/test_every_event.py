@@ -42,7 +42,7 @@ class Story:
             if number == 2:  # the second pass
                 self.edit()
             left = await self.run(left)
-        return [await self.engine().outcome(sink) for sink in SINKS]
+        return await self.outcomes()
 
     def edit(self) -> None:
         """Correct, delete, withdraw and add, as a day of annotators does."""
@@ -56,6 +56,10 @@ class Story:
     def engine(self) -> Engine:
         """Return a process's view of the folder."""
         return Engine(self.folder, self.source, sinks=SINKS)
+
+    async def outcomes(self) -> list[Outcome]:
+        """Return what readers find in each destination."""
+        return [await self.engine().outcome(sink) for sink in SINKS]
 
     async def run(self, left: int | None) -> int | None:
         """Run once; if it dies on the way, run again as the next process would."""

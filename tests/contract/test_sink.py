@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,15 @@ from tests.support.leg import Leg
 from tests.support.stored import entry, key, manifest_row, partition, sha256, tools
 
 
-def _zip(mode: str) -> Callable[[Path], Sink]:
-    options = {"url": "file:out", "mode": mode, "max_part_size": 1 << 16}
-    return lambda base: archive.PLUGIN.create(archive.PLUGIN.options.model_validate(options), base, tools("nightly"))
+def _zip(mode: str, upload: str = "") -> Callable[[Path], Sink]:
+    def make(base: Path) -> Sink:
+        options = {"url": "file:out", "mode": mode, "max_part_size": 1 << 16}
+        if upload:
+            options |= {"url": f"memory:{base}", "upload": upload}
+        given = replace(tools("nightly"), spool=base / "spool")
+        return archive.PLUGIN.create(archive.PLUGIN.options.model_validate(options), base, given)
+
+    return make
 
 
 SINKS: dict[str, Callable[[Path], Sink]] = {
@@ -29,6 +36,10 @@ SINKS: dict[str, Callable[[Path], Sink]] = {
     "zip-current": _zip("current"),
     "zip-append": _zip("append"),
     "zip-delta": _zip("delta"),
+    "zip-spool-current": _zip("current", "spool"),
+    "zip-spool-append": _zip("append", "spool"),
+    "zip-volumes-current": _zip("current", "volumes"),
+    "zip-volumes-delta": _zip("delta", "volumes"),
 }
 
 

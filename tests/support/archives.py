@@ -6,7 +6,7 @@ import subprocess
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ def zip_sink(folder: Path, **options: Any) -> ZipSink:
     # Parts of a few hundred bytes are no option for users; they make roll-over cheap to test.
     limit = options.pop("max_part_size", 2 << 30)
     chosen = ZipOptions(**{**values, **options}).model_copy(update={"max_part_size": limit})
-    sink = PLUGIN.create(chosen, folder, tools("nightly"))
+    sink = PLUGIN.create(chosen, folder, replace(tools("nightly"), spool=folder / "spool"))
     assert isinstance(sink, ZipSink)
     sink.bind(frozenset(), {"project_title": "its title"})
     return sink

@@ -28,12 +28,17 @@ class Outcome:
 
 async def outcome(sink: Sink, job: str, root: Path) -> Outcome:
     """Return what a reader finds."""
+    return await outcome_of(sink, job, contents(root))
+
+
+async def outcome_of(sink: Sink, job: str, files: Mapping[str, str]) -> Outcome:
+    """Return what a reader finds who sees these files, wherever they lie."""
     survey = await Survey.read(sink.manifest(job))
     rows = frozenset(
         (expected.key.canonical(), path, expected.size, expected.sha256.hex())
         for (_, path), expected in survey.current.items()
     )
-    return Outcome(rows, contents(root)).check()
+    return Outcome(rows, files).check()
 
 
 def contents(root: Path) -> dict[str, str]:

@@ -59,7 +59,11 @@ class Engine:
         made: list[Sink] = []
         for name, options in self.sinks.items():
             plugin = {"zip": ZIP, "prefix": PREFIX}[str(options["type"])]
-            made.append(plugin.create(plugin.options(**options), self.folder, Tools(name, self.clock, self.heard)))
+            made.append(
+                plugin.create(
+                    plugin.options(**options), self.folder, Tools(name, self.clock, self.heard, self.folder / "spool")
+                )
+            )
         return made
 
     def job(self) -> Job:

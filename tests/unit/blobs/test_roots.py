@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from syncer.blobs.folder import FolderBlobs
-from syncer.blobs.roots import canonical, open_root
+from syncer.blobs.roots import canonical, is_bucket, open_root
 from syncer.model.errors import SettingsError
 
 BASE = Path("/etc/syncer")
@@ -43,12 +43,35 @@ def test_a_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     assert canonical("~/out", BASE) == "file:///home/me/out"
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/x", "gs://bucket", "az://container/x", "S3://bucket"])
-def test_buckets_are_recognised_and_refused(url: str) -> None:
-    """An object store is named for what it is, and the message says that this version has none."""
-    with pytest.raises(SettingsError, match="not available in this version") as caught:
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("s3://bucket/x", "s3://bucket/x"),
+        ("S3://bucket//x/y/", "s3://bucket/x/y"),
+        ("gs://bucket", "gs://bucket"),
+        ("gs://bucket/", "gs://bucket"),
+        ("az://container/with space/é", "az://container/with space/é"),
+        ("s3://bucket/100%25", "s3://bucket/100%25"),
+    ],
+)
+def test_one_spelling_of_a_bucket(url: str, expected: str) -> None:
+    """All spellings of a prefix become one URL; names are taken as they stand."""
+    assert canonical(url, BASE) == canonical(expected, BASE) == expected
+    assert is_bucket(url)
+    assert open_root(url, BASE).url == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["s3:bucket", "s3://", "s3:///x", "gs://b", "s3://bucket/a//b", "s3://bucket/../x", "az://c_?/x", "s3://k:s@bucket/x",
+     "s3://bucket/a\nb"],
+)  # fmt: skip
+def test_no_bucket(url: str) -> None:
+    """What names no bucket, or leaves it, is refused without its text: it may hold a key."""
+    with pytest.raises(SettingsError) as caught:
         open_root(url, BASE)
     assert caught.value.hint
+    assert "k:s" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["http://x/y", "ftp:x", "file://host/share", "", "file:", "a\0b"])

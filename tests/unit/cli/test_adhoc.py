@@ -70,12 +70,25 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
         destination("notes", tmp_path)
 
 
-@pytest.mark.parametrize("to", ["s3://bucket/a/", "gs://bucket/a.zip", "az://c/a", "ftp://host/a"])
-def test_buckets_are_refused_in_the_words_of_the_sinks(tmp_path: Path, to: str) -> None:
-    """Destinations that this version can't write are refused with what to do instead."""
+@pytest.mark.parametrize("to", ["s3:bucket/a/", "az://c/a", "s3://bucket/../a.zip", "ftp://host/a"])
+def test_wrong_urls_are_refused_in_the_words_of_the_sinks(tmp_path: Path, to: str) -> None:
+    """Destinations that can't be are refused with what to write instead."""
     with pytest.raises(SettingsError) as caught:
         destination(to, tmp_path)
     assert caught.value.hint
+
+
+def test_a_bucket_holds_objects_or_an_archive(tmp_path: Path) -> None:
+    """A prefix is a sink of objects, a name that ends with .zip an archive below the rest; names stay as written."""
+    loose = destination("s3://bucket/a b/labels/", tmp_path)
+    assert (loose.url, dict(loose.sink)) == (
+        "s3://bucket/a b/labels", {"type": "prefix", "url": "s3://bucket/a b/labels"}
+    )  # fmt: skip
+    packed = destination("gs://bucket/x/10%20{a}.zip", tmp_path)
+    assert dict(packed.sink) == {"type": "zip", "url": "gs://bucket/x", "name": "10%20{{a}}.zip"}
+    assert destination("s3://bucket/out.zip", tmp_path).sink["url"] == "s3://bucket"
+    with pytest.raises(UsageError):
+        destination("s3://bucket/out.parquet", tmp_path)
 
 
 def test_bare_options_are_the_platforms() -> None:

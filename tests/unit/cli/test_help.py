@@ -43,6 +43,7 @@ GOLDEN: dict[str, set[str]] = {
     "platforms": OUTPUT,
     "projects": OUTPUT,
     "repair": {"--salvage", "--to"} | OUTPUT,
+    "retention": {"--keep-runs", "--keep-days", "--dry-run", "-n", "--yes"},
     "state export": set(),
     "state import": {"--yes"},
     "state rebuild": {"--yes"},

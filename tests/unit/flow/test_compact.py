@@ -47,3 +47,21 @@ async def test_rule_7_compaction_gives_space_back_and_changes_no_entry(tmp_path:
     report = await Engine(tmp_path, source, sinks=SINKS).run()
     assert report.exit_code() is Exit.DONE
     assert report.counts.stored == 0
+
+
+async def test_a_run_compacts_archives_that_are_mostly_dead(tmp_path: Path) -> None:
+    """Past the share of the option the run itself squeezes them, in the same publish that readers see; before, not."""
+    platform = MemoryPlatform()
+    source = MemorySource(platform)
+    for turn in range(4):
+        for number in range(10):
+            platform.put(str(number), f"{turn} of {number}".encode())
+        engine = Engine(tmp_path, source, sinks=SINKS)
+        assert (await engine.run()).exit_code() is Exit.DONE
+        head = await engine.opened()[0].manifest("job").head()
+        assert head is not None
+        # 20 of 30 would be dead after the third round: compacted, then it begins anew.
+        assert [(one.live, one.dead) for _, one in sorted(head.containers.items())] == [
+            [(10, 0)], [(10, 0), (0, 10)], [(10, 0)], [(10, 0), (0, 10)],
+        ][turn], turn  # fmt: skip
+        assert [finding async for finding in verify(engine.opened()[0], "job", deep=True)] == []

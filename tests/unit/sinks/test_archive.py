@@ -50,7 +50,7 @@ def test_the_sink_is_what_the_door_asks_for(tmp_path: Path) -> None:
 
 def test_options_are_checked(tmp_path: Path) -> None:
     """Sizes are read as people write them; unknown keys, modes and tiny parts are refused."""
-    assert ZipOptions(url="file:x").max_part_size == 2 << 30
+    assert ZipOptions(url="file:x", max_part_size="2GiB").max_part_size == 2 << 30  # type: ignore[arg-type]
     assert ZipOptions(url="file:x", max_part_size="256MiB").max_part_size == 256 << 20
     for wrong in (
         {"mode": "rolling"},
@@ -63,10 +63,14 @@ def test_options_are_checked(tmp_path: Path) -> None:
             ZipOptions(url="file:x", **wrong)
 
 
-def test_archives_need_a_folder(tmp_path: Path) -> None:
-    """They grow by appending; a store without a folder is refused when the sink is made."""
-    with pytest.raises(SettingsError, match="archives need a local folder"):
-        PLUGIN.create(ZipOptions(url="memory:x"), tmp_path, tools("nightly"))
+def test_ways_into_a_bucket_are_checked(tmp_path: Path) -> None:
+    """A multipart upload is a thing of S3; a part that no service copies in one step is refused."""
+    for wrong, reason in (
+        (ZipOptions(url="memory:x", upload="multipart"), "for s3:// only"),
+        (ZipOptions(url="memory:x", max_part_size=6 << 30), "more than 5GiB"),
+    ):
+        with pytest.raises(SettingsError, match=reason):
+            PLUGIN.create(wrong, tmp_path, tools("nightly"))
 
 
 @pytest.mark.parametrize(

@@ -9,17 +9,21 @@ import pytest
 MANY = """
 import resource, sys
 from pathlib import Path
+from syncer.blobs.atomic import tag_of
+from syncer.blobs.folder import FolderBlobs
 from syncer.model.entries import Container, Content, Entry, StoredRow
 from syncer.model.refs import ItemKey
 from syncer.sinks.archive_parts import Parts
 from syncer.sinks.archive_places import Places, Rules
+from syncer.sinks.archive_store import FolderStore
 
 folder, count = Path(sys.argv[1]), int(sys.argv[2])
 key = ItemKey("annotation", "7", None, None, "1")
 path = "folder/some-name-as-long-as-a-uuid-{:09d}.json".format
 
 def opened(containers=()):
-    return Parts(Places(folder, containers, Rules(durable=False), 1))
+    store = FolderStore(FolderBlobs(folder), folder)
+    return Parts(Places(folder, store, containers, Rules(durable=False), 1))
 
 parts = opened()
 for first in range(0, count, 500):
@@ -32,7 +36,7 @@ parts.resume(token, ["x"])
 (again,) = parts.stage()
 assert again == swap
 (folder / swap.temp).rename(folder / swap.name)
-parts.published([(swap, swap.container("tag"))])
+parts.published([(swap, swap.container(tag_of((folder / swap.name).stat())))])
 parts.settle([swap.name])
 parts.drop(StoredRow(key, "1", path(n), "x.zip", 2, "") for n in range(0, count, 3))
 parts.seal()

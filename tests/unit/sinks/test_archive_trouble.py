@@ -153,7 +153,7 @@ async def test_trouble_with_the_disk_leaves_the_last_token_good(
         patch.setattr(os, call, refuse)
         with pytest.raises(LegFailed) as caught:
             await act(book, session, step)
-        assert caught.value.code == code
+        assert caught.value.exit_code == code
         assert hint in (caught.value.hint or "")
         if step != "publish":
             with pytest.raises(LegFailed):

@@ -51,7 +51,7 @@ async def test_trouble_with_the_disk_is_the_legs(manifest: JobManifest, blobs: F
     blobs.folder.write_bytes(b"a file where the root should be")
     with pytest.raises(LegFailed, match="a file stands where a folder is needed") as caught:
         await manifest.claim(CLAIM)
-    assert (caught.value.leg, caught.value.code) == ("lake", Exit.SETTINGS)
+    assert (caught.value.leg, caught.value.exit_code) == ("lake", Exit.SETTINGS)
     assert caught.value.hint
 
 

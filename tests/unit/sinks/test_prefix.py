@@ -67,10 +67,12 @@ def test_every_option_is_described(model: type[PrefixOptions]) -> None:
     assert all(option.get("description", "").strip() for option in schema["properties"].values())
 
 
-def test_a_bucket_is_refused_when_the_sink_is_made(tmp_path: Path) -> None:
-    """An object store is recognised, and the message says that this version has none."""
-    with pytest.raises(SettingsError, match="not available in this version"):
-        made(tmp_path, url="s3://bucket/annotations")
+def test_a_bucket_is_recognised_when_the_sink_is_made(tmp_path: Path) -> None:
+    """A bucket's URL is spelled in one way; what is none is refused before anything is sent."""
+    assert made(tmp_path, url="s3://bucket/x/").url == "s3://bucket/x"
+    for wrong in ("s3:bucket", "s3://", "gs://b", "s3://bucket/../x", "s3://user:key@bucket/x"):
+        with pytest.raises(SettingsError, match=r"bucket|prefix"):
+            made(tmp_path, url=wrong)
 
 
 def test_what_the_engine_sees(sink: PrefixSink, tmp_path: Path) -> None:
@@ -180,7 +182,7 @@ async def test_rule_21_what_the_disk_refuses_stops_the_leg(
             patch.setattr(os, "open", refuse)
             with pytest.raises(LegFailed, match=words) as caught:
                 await session.write([entry(key("1"), b"a")])
-        assert (caught.value.leg, caught.value.code) == ("lake", code)
+        assert (caught.value.leg, caught.value.exit_code) == ("lake", code)
         assert caught.value.hint
         assert (await session.seal()).receipts == ()
         await session.write([entry(key("1"), b"a")])

@@ -1,0 +1,109 @@
+"""Bodies on their way into a bucket: whole, or in parts that are given up in an orderly way."""
+
+import asyncio
+import errno
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import obstore
+from anyio import CancelScope, to_thread
+
+from syncer.blobs.clouds import Store
+from syncer.model.entries import SpooledFile
+
+#: Bodies up to this many bytes are sent in one request, which makes them visible or not, and nothing in between.
+SINGLE = 5 << 20
+#: Larger bodies under way at a time, of one store: each holds some parts in memory.
+LARGE = 2
+#: Bytes of a part; ten thousand parts are the most that S3 takes, so larger files have larger parts.
+_PART = 8 << 20
+_MOST_PARTS = 9000
+#: Parts in flight of one body.
+_PARTS = 4
+#: Bytes read from a file by one hop.
+_CHUNK = 1 << 20
+
+
+class _GivenUp(Exception):  # named by what happened
+    """The upload is not wanted any more; the client library aborts it when its body ends in an error."""
+
+
+async def upload(store: Store, name: str, body: bytes | SpooledFile, attributes: dict[str, str]) -> str:
+    """Write one object, however large; return its tag.
+
+    A cancelled upload in parts is aborted before the cancellation goes on: its parts would stay, invisible and paid
+    for.
+
+    Raises:
+        OSError: a spooled file is not as long as it was.
+    """
+    size = len(body) if isinstance(body, bytes) else body.size
+    if size <= SINGLE:
+        data = body if isinstance(body, bytes) else await to_thread.run_sync(_whole, body)
+        return tag_of(await obstore.put_async(store, name, data, attributes=attributes, use_multipart=False))
+    chunks = _Chunks(body)
+    part = max(_PART, -(-size // _MOST_PARTS))
+    sending = asyncio.ensure_future(
+        obstore.put_async(
+            store, name, chunks.read(), attributes=attributes, use_multipart=True, chunk_size=part,
+            max_concurrency=_PARTS,
+        )
+    )  # fmt: skip
+    try:
+        return tag_of(await asyncio.shield(sending))
+    except asyncio.CancelledError:
+        chunks.wanted = False
+        with CancelScope(shield=True):
+            await asyncio.wait([sending])
+        # Whatever came of it, nobody waits for it any more.
+        if not sending.cancelled():
+            sending.exception()
+        raise
+
+
+def tag_of(found: Any) -> str:  # noqa: ANN401  # the library's typed dictionaries of results and of listings
+    """Return the evidence that an object was not replaced; an ETag is the same in every answer that names one."""
+    tag = found["e_tag"] or found["version"]
+    return str(tag).strip('"').removeprefix('W/"')
+
+
+class _Chunks:
+    """The bytes of a body in pieces, until nobody wants them."""
+
+    def __init__(self, body: bytes | SpooledFile) -> None:
+        self.wanted = True
+        self._body = body
+
+    async def read(self) -> AsyncIterator[bytes]:
+        if isinstance(self._body, bytes):
+            for start in range(0, len(self._body), _CHUNK):
+                yield self._checked(self._body[start : start + _CHUNK])
+            return
+        sent = 0
+        file = await to_thread.run_sync(self._body.path.open, "rb")
+        try:
+            while chunk := await to_thread.run_sync(file.read, _CHUNK):
+                sent += len(chunk)
+                yield self._checked(chunk)
+        finally:
+            with CancelScope(shield=True):
+                await to_thread.run_sync(file.close)
+        if sent != self._body.size:
+            raise _short(self._body.path, sent, self._body.size)
+
+    def _checked(self, chunk: bytes) -> bytes:
+        if not self.wanted:
+            raise _GivenUp
+        return chunk
+
+
+def _whole(file: SpooledFile) -> bytes:
+    data = file.path.read_bytes()
+    if len(data) != file.size:
+        raise _short(file.path, len(data), file.size)
+    return data
+
+
+def _short(path: Path, found: int, size: int) -> OSError:
+    return OSError(errno.EIO, f"{path.name} was cut short: {found:,} of {size:,} bytes")
