@@ -6,6 +6,7 @@ the listing goes back to an earlier one.
 """
 
 import hashlib
+from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -79,10 +80,15 @@ class Inputs:
 
     async def _stream(self, anchors: list[str]) -> AsyncGenerator[list[Input]]:
         lost = 0
+        # Ids of the last pages: what is listed again after a step back is not handed on again.
+        recent: deque[frozenset[str]] = deque(maxlen=ANCHORS)
         while True:
             page = await self._page(anchors[-1] if anchors else "")
             if page:
-                yield page
+                fresh = [each for each in page if not any(each.id in ids for ids in recent)]
+                recent.append(frozenset(each.id for each in page))
+                if fresh:
+                    yield fresh
                 middle = page[len(page) // 2].id
                 anchors = [*anchors, *dict.fromkeys((page[0].id, middle, page[-1].id))][-ANCHORS:]
                 continue

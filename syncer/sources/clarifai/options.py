@@ -14,7 +14,7 @@ from syncer.sources.clarifai.codes import ANNOTATION_STATUSES, FINISHED, code_of
 DEFAULT_URL = "https://api.clarifai.com"
 
 #: Clarifai refuses the sixteenth request of a second. Spaced for a little less, none is refused though networks jitter.
-RATE = 14.5
+RATE = 14.7
 
 #: Seconds; `7d`, `10m`, `1h30m`, or a bare number.
 Duration = Annotated[
