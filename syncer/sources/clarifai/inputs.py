@@ -87,18 +87,19 @@ class Inputs:
             if page:
                 fresh = [each for each in page if not any(each.id in ids for ids in recent)]
                 recent.append(frozenset(each.id for each in page))
-                if fresh:
-                    yield fresh
                 middle = page[len(page) // 2].id
                 anchors = [*anchors, *dict.fromkeys((page[0].id, middle, page[-1].id))][-ANCHORS:]
-                continue
-            if page is not None and (not anchors or await self._is_there(anchors[-1])):
+                if fresh:
+                    yield fresh
+                    continue
+            elif page is not None and (not anchors or await self._is_there(anchors[-1])):
                 return
+            else:
+                anchors.pop()
             lost += 1
             if lost > LOST:
                 message = f"app {self.listing.reader.project}: the stream of inputs loses its place again and again"
-                raise Unavailable(message, hint="inputs are deleted faster than they can be listed; run again later")
-            anchors.pop()
+                raise Unavailable(message, hint="nothing is concluded from such a listing; run again later")
 
     async def _page(self, last: str) -> list[Input] | None:
         """Return the inputs behind one; None if the platform does not know that one."""
