@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from aiohttp import web
 
@@ -73,6 +73,9 @@ class ClarifaiPlatform:
     #: Seconds before every answer.
     latency: float = 0.0
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    #: What the stream of inputs does where the last one was deleted, which is not documented: it refuses, it says that
+    #: there are no more, or it begins anew.
+    forgetful: Literal["refuse", "empty", "restart"] = "refuse"
     #: Serves the hits of a search in any order, but always the same for the same rows.
     shuffle: bool = False
     #: Called with the route after each answer was made: what drifts between two pages.
@@ -262,9 +265,10 @@ class ClarifaiPlatform:
         if asked.flag("order_by_id"):
             rows.sort()
         last = asked.one("last_id")
-        if last:
-            _existing(app, last)
-            rows = rows[rows.index(last) + 1 :]
+        if last and (last in rows or self.forgetful == "refuse"):
+            rows = rows[rows.index(_existing(app, last).id) + 1 :]
+        elif last and self.forgetful == "empty":
+            rows = []
         size = min(int(asked.one("per_page") or USUAL), self.most)
         return self._rows("inputs", [app.inputs[name].body() for name in rows[:size]], Asked("GET", "", asked.params))
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncer.net.ahead import in_order
 from syncer.sources.label_studio.pace import Pace
-from syncer.sources.label_studio.windows import Plan, in_order
+from syncer.sources.label_studio.windows import Plan
 
 
 @given(
