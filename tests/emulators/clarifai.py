@@ -6,8 +6,10 @@ come and go between two requests. As a process of its own: `python -m tests.emul
 
 import argparse
 import asyncio
+import io
 import json
 import sys
+import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -82,6 +84,8 @@ class ClarifaiPlatform:
     drift: Callable[[str], None] = lambda _: None
     faults: list[Fault] = field(default_factory=list)
     url: str = ""
+    #: Where exports lie; by default on this server.
+    media_url: str = ""
     #: Route, parameters and HTTP status of every request.
     log: list[tuple[str, str, int]] = field(default_factory=list)
     _runner: web.ServerRunner | None = None
@@ -154,6 +158,8 @@ class ClarifaiPlatform:
 
     def _route(self, asked: Asked) -> tuple[str, Callable[[], Answer]]:
         parts = asked.path.strip("/").split("/")
+        if parts[0] == "media":
+            return "media", lambda: self._media(asked)
         if parts[:2] != ["v2", "users"] or len(parts) < 4 or parts[3] != "apps":
             return "unknown", lambda: _missing(asked.path)
         rest = parts[5:]
@@ -183,12 +189,20 @@ class ClarifaiPlatform:
                 return "input", lambda app: self._object("input", _existing(app, name).body())
             case ["inputs", name, "annotations", each]:
                 return "annotation", lambda app: self._annotation(app, name, each)
-            case ["datasets", name, "inputs"]:
-                return "datasets/inputs", lambda app: self._members(app, name, asked)
-            case ["datasets", name]:
-                return "dataset", lambda app: self._named("dataset", name, app.datasets)
+            case ["datasets", name, *below]:
+                return self._dataset(asked, name, below)
             case ["tasks", name]:
                 return "task", lambda app: self._named("task", name, app.tasks)
+        return "unknown", lambda _: _missing(asked.path)
+
+    def _dataset(self, asked: Asked, name: str, below: Sequence[str]) -> tuple[str, Callable[[App], Answer]]:
+        match below:
+            case []:
+                return "dataset", lambda app: self._named("dataset", name, app.datasets)
+            case ["inputs"]:
+                return "datasets/inputs", lambda app: self._members(app, name, asked)
+            case ["versions", each]:
+                return "datasets/version", lambda app: self._version(app, f"{name}/{each}")
         return "unknown", lambda _: _missing(asked.path)
 
     def _app(self, user: str, app: str) -> App:
@@ -282,6 +296,27 @@ class ClarifaiPlatform:
             {"created_at": app.inputs[each].created, "input": app.inputs[each].body()} for each in app.datasets[name]
         ]
         return self._rows("dataset_inputs", rows, asked)
+
+    def _version(self, app: App, name: str) -> Answer:
+        if name not in app.versions:
+            raise Refused(11101, f"version {name} does not exist")
+        value: Json = {"id": name.partition("/")[2], "status": {"code": 64015}}
+        if app.versions[name] is not None:
+            url = f"{self.media_url or self.url}/media/{app.id}/{name}"
+            value["export_info"] = {"clarifai_data_json": {"format": 3, "status": {"code": 64200}, "url": url}}
+        return self._object("dataset_version", value)
+
+    def _media(self, asked: Asked) -> Answer:
+        _, app, name = asked.path.strip("/").split("/", 2)
+        inputs = self.store.apps[app].versions[name] or []
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("mimetype", "application/x.clarifai-data+json")
+            for first in range(0, len(inputs), 2):
+                batch = inputs[first : first + 2]
+                rows = [{"id": each, "data": self.store.apps[app].inputs[each].data} for each in batch]
+                archive.writestr(f"all/inputbatch_{first}_n{len(batch)}", json.dumps({"inputs": rows}))
+        return Answer(file.getvalue(), media_type="application/zip")
 
     def _named(self, kind: str, name: str, among: dict[str, Any]) -> Answer:
         if name not in among:

@@ -16,6 +16,7 @@ from syncer.model.events import Warned
 from syncer.sources.clarifai.api import missing
 from syncer.sources.clarifai.documents import Input, inputs_of
 from syncer.sources.clarifai.listing import READS, Listing
+from syncer.sources.clarifai.versions import inputs_of_version
 
 #: Positions that are remembered, to go back to.
 ANCHORS = 3
@@ -57,6 +58,8 @@ class Inputs:
         scope = self.listing.reader.scope
         if scope.kind == "inputs":
             return sorted(scope.values)
+        if scope.kind == "version":
+            return await inputs_of_version(self.listing.api, self.listing.reader.project, scope.values[0])
         before: frozenset[str] | None = None
         union: set[str] = set()
         for _ in range(READS):

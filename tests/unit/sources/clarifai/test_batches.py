@@ -13,6 +13,7 @@ from syncer.sources.clarifai.rows import Head
     [
         (None, Scope()), ("ds1", Scope("dataset", ("ds1",))), ("dataset=ds1", Scope("dataset", ("ds1",))),
         ("task=t1", Scope("task", ("t1",))), ("inputs=b, a,b", Scope("inputs", ("a", "b"))),
+        ("version=ds1/v1", Scope("version", ("ds1/v1",))),
         ("users=u", Scope("users", ("u",))), ("model_versions=v2,v1", Scope("model_versions", ("v1", "v2"))),
     ],
 )  # fmt: skip
@@ -22,7 +23,7 @@ def test_names_are_read_and_have_one_spelling(name: str | None, scope: Scope) ->
     assert scope_of(scope.name) == scope
 
 
-@pytest.mark.parametrize("name", ["tasks=t1", "inputs=", "users= , ", "=x"])
+@pytest.mark.parametrize("name", ["tasks=t1", "version=v1", "version=/v1", "inputs=", "users= , ", "=x"])
 def test_what_names_no_batch_is_refused(name: str) -> None:
     """A kind that there is not, or a list of nothing."""
     with pytest.raises(SettingsError):
