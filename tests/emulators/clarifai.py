@@ -233,18 +233,11 @@ class ClarifaiPlatform:
             keys = [(name, each) for name, each in zip(inputs, ids, strict=True)]
             rows = [app.annotations[key] for key in keys if key in app.annotations]
         else:
-            rows = [each for each in store.annotations(app, inputs or None) if self._listed(each, asked)]
+            listed = _listed(asked)
+            rows = [each for each in store.annotations(app, inputs or None) if listed(each)]
         chosen = rows[asked.span(self.most)]
         output = asked.flag("return_model_output")
         return listing("annotations", [store.render(row, output=output) for row in chosen], names=store.names)
-
-    def _listed(self, each: Annotation, asked: Asked) -> bool:
-        users, models = asked.all("user_ids"), asked.all("model_version_ids")
-        if asked.one("task_id") and each.task != asked.one("task_id"):
-            return False
-        if users or models:
-            return (not each.model and each.user in users) or each.model in models
-        return each.trusted or asked.flag("list_all_annotations")
 
     def _annotation(self, app: App, name: str, each: str) -> Answer:
         if (name, each) not in app.annotations:
@@ -322,6 +315,21 @@ class ClarifaiPlatform:
         if name not in among:
             raise Refused(11101, f"{kind} {name} does not exist")
         return self._object(kind, {"id": name})
+
+
+def _listed(asked: Asked) -> Callable[[Annotation], bool]:
+    """Return what tells whether a list has an annotation."""
+    users, models, task = set(asked.all("user_ids")), set(asked.all("model_version_ids")), asked.one("task_id")
+    everything = asked.flag("list_all_annotations")
+
+    def listed(each: Annotation) -> bool:
+        if task and each.task != task:
+            return False
+        if users or models:
+            return (not each.model and each.user in users) or each.model in models
+        return each.trusted or everything
+
+    return listed
 
 
 def _app(app: App) -> Json:

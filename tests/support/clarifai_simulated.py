@@ -1,6 +1,7 @@
 """The emulated Clarifai at the far end of a simulated network: the real limits and retries, on virtual time."""
 
 import json
+import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -56,6 +57,9 @@ class Network:
     platform: ClarifaiPlatform
     clock: SimulatedClock
     latency: float
+    #: Each way takes up to so much longer.
+    jitter: float
+    dice: random.Random
 
     @property
     def own(self) -> "Network":
@@ -70,11 +74,11 @@ class Network:
 
     async def request(self, method: str, url: URL, *, headers: Mapping[str, str], **more: Any) -> _Answered:
         """Send a request."""
-        await self.clock.sleep(self.latency / 2)
+        await self.clock.sleep(self.latency / 2 + self.dice.uniform(0, self.jitter))
         body = json.loads(json.dumps(more.get("json")))
         asked = Asked(method, url.path, list(url.query.items()), body)
         answer = self.platform.answer(asked, headers.get("Authorization", ""))
-        await self.clock.sleep(self.latency / 2)
+        await self.clock.sleep(self.latency / 2 + self.dice.uniform(0, self.jitter))
         assert answer is not None
         said = {**answer.headers, "Content-Type": answer.media_type}
         return _Answered(answer.status, said, _Content(answer.body))
@@ -82,12 +86,18 @@ class Network:
 
 @asynccontextmanager
 async def simulated(
-    platform: ClarifaiPlatform, clock: SimulatedClock, *, latency: float = 0.1, events: list[Event], **options: Any
+    platform: ClarifaiPlatform,
+    clock: SimulatedClock,
+    *,
+    latency: float = 0.1,
+    jitter: float = 0.0,
+    events: list[Event],
+    **options: Any,
 ) -> AsyncIterator[Mirror]:
     """Yield an empty mirror of the app `cars`; whoever uses it lets the clock run."""
     settings = PLUGIN.options(url=URL_OF_IT, token=platform.key, user="acme", **options)
     network = settings.network()
-    far: Any = Network(platform, clock, latency)
+    far: Any = Network(platform, clock, latency, jitter, random.Random(7))
     http = Client(network, Policy(network, Guard(network), far, clock, events.append), clock, MemorySpool())
     source = PLUGIN.create(settings, http, Tools("clarifai", clock, events.append))
     # The key is read in a thread, of which virtual time knows nothing.

@@ -15,7 +15,7 @@ DEFAULT_URL = "https://api.clarifai.com"
 MEDIA_URL = "https://data.clarifai.com"
 
 #: Clarifai refuses the sixteenth request of a second. Spaced for a little less, none is refused though networks jitter.
-RATE = 14.7
+RATE = 14.5
 
 #: Seconds; `7d`, `10m`, `1h30m`, or a bare number.
 Duration = Annotated[
