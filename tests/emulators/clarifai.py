@@ -6,14 +6,16 @@ come and go between two requests. As a process of its own: `python -m tests.emul
 
 import argparse
 import asyncio
+import io
 import json
 import sys
+import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from aiohttp import web
 
@@ -73,12 +75,17 @@ class ClarifaiPlatform:
     #: Seconds before every answer.
     latency: float = 0.0
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    #: What the stream of inputs does where the last one was deleted, which is not documented: it refuses, it says that
+    #: there are no more, or it begins anew.
+    forgetful: Literal["refuse", "empty", "restart"] = "refuse"
     #: Serves the hits of a search in any order, but always the same for the same rows.
     shuffle: bool = False
     #: Called with the route after each answer was made: what drifts between two pages.
     drift: Callable[[str], None] = lambda _: None
     faults: list[Fault] = field(default_factory=list)
     url: str = ""
+    #: Where exports lie; by default on this server.
+    media_url: str = ""
     #: Route, parameters and HTTP status of every request.
     log: list[tuple[str, str, int]] = field(default_factory=list)
     _runner: web.ServerRunner | None = None
@@ -151,6 +158,8 @@ class ClarifaiPlatform:
 
     def _route(self, asked: Asked) -> tuple[str, Callable[[], Answer]]:
         parts = asked.path.strip("/").split("/")
+        if parts[0] == "media":
+            return "media", lambda: self._media(asked)
         if parts[:2] != ["v2", "users"] or len(parts) < 4 or parts[3] != "apps":
             return "unknown", lambda: _missing(asked.path)
         rest = parts[5:]
@@ -180,12 +189,20 @@ class ClarifaiPlatform:
                 return "input", lambda app: self._object("input", _existing(app, name).body())
             case ["inputs", name, "annotations", each]:
                 return "annotation", lambda app: self._annotation(app, name, each)
-            case ["datasets", name, "inputs"]:
-                return "datasets/inputs", lambda app: self._members(app, name, asked)
-            case ["datasets", name]:
-                return "dataset", lambda app: self._named("dataset", name, app.datasets)
+            case ["datasets", name, *below]:
+                return self._dataset(asked, name, below)
             case ["tasks", name]:
                 return "task", lambda app: self._named("task", name, app.tasks)
+        return "unknown", lambda _: _missing(asked.path)
+
+    def _dataset(self, asked: Asked, name: str, below: Sequence[str]) -> tuple[str, Callable[[App], Answer]]:
+        match below:
+            case []:
+                return "dataset", lambda app: self._named("dataset", name, app.datasets)
+            case ["inputs"]:
+                return "datasets/inputs", lambda app: self._members(app, name, asked)
+            case ["versions", each]:
+                return "datasets/version", lambda app: self._version(app, f"{name}/{each}")
         return "unknown", lambda _: _missing(asked.path)
 
     def _app(self, user: str, app: str) -> App:
@@ -216,18 +233,11 @@ class ClarifaiPlatform:
             keys = [(name, each) for name, each in zip(inputs, ids, strict=True)]
             rows = [app.annotations[key] for key in keys if key in app.annotations]
         else:
-            rows = [each for each in store.annotations(app, inputs or None) if self._listed(each, asked)]
+            listed = _listed(asked)
+            rows = [each for each in store.annotations(app, inputs or None) if listed(each)]
         chosen = rows[asked.span(self.most)]
         output = asked.flag("return_model_output")
         return listing("annotations", [store.render(row, output=output) for row in chosen], names=store.names)
-
-    def _listed(self, each: Annotation, asked: Asked) -> bool:
-        users, models = asked.all("user_ids"), asked.all("model_version_ids")
-        if asked.one("task_id") and each.task != asked.one("task_id"):
-            return False
-        if users or models:
-            return (not each.model and each.user in users) or each.model in models
-        return each.trusted or asked.flag("list_all_annotations")
 
     def _annotation(self, app: App, name: str, each: str) -> Answer:
         if (name, each) not in app.annotations:
@@ -262,9 +272,10 @@ class ClarifaiPlatform:
         if asked.flag("order_by_id"):
             rows.sort()
         last = asked.one("last_id")
-        if last:
-            _existing(app, last)
-            rows = rows[rows.index(last) + 1 :]
+        if last and (last in rows or self.forgetful == "refuse"):
+            rows = rows[rows.index(_existing(app, last).id) + 1 :]
+        elif last and self.forgetful == "empty":
+            rows = []
         size = min(int(asked.one("per_page") or USUAL), self.most)
         return self._rows("inputs", [app.inputs[name].body() for name in rows[:size]], Asked("GET", "", asked.params))
 
@@ -279,10 +290,46 @@ class ClarifaiPlatform:
         ]
         return self._rows("dataset_inputs", rows, asked)
 
+    def _version(self, app: App, name: str) -> Answer:
+        if name not in app.versions:
+            raise Refused(11101, f"version {name} does not exist")
+        value: Json = {"id": name.partition("/")[2], "status": {"code": 64015}}
+        if app.versions[name] is not None:
+            url = f"{self.media_url or self.url}/media/{app.id}/{name}"
+            value["export_info"] = {"clarifai_data_json": {"format": 3, "status": {"code": 64200}, "url": url}}
+        return self._object("dataset_version", value)
+
+    def _media(self, asked: Asked) -> Answer:
+        _, app, name = asked.path.strip("/").split("/", 2)
+        inputs = self.store.apps[app].versions[name] or []
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("mimetype", "application/x.clarifai-data+json")
+            for first in range(0, len(inputs), 2):
+                batch = inputs[first : first + 2]
+                rows = [{"id": each, "data": self.store.apps[app].inputs[each].data} for each in batch]
+                archive.writestr(f"all/inputbatch_{first}_n{len(batch)}", json.dumps({"inputs": rows}))
+        return Answer(file.getvalue(), media_type="application/zip")
+
     def _named(self, kind: str, name: str, among: dict[str, Any]) -> Answer:
         if name not in among:
             raise Refused(11101, f"{kind} {name} does not exist")
         return self._object(kind, {"id": name})
+
+
+def _listed(asked: Asked) -> Callable[[Annotation], bool]:
+    """Return what tells whether a list has an annotation."""
+    users, models, task = set(asked.all("user_ids")), set(asked.all("model_version_ids")), asked.one("task_id")
+    everything = asked.flag("list_all_annotations")
+
+    def listed(each: Annotation) -> bool:
+        if task and each.task != task:
+            return False
+        if users or models:
+            return (not each.model and each.user in users) or each.model in models
+        return each.trusted or everything
+
+    return listed
 
 
 def _app(app: App) -> Json:

@@ -100,6 +100,8 @@ class App:
     by_input: dict[str, dict[str, Annotation]] = field(default_factory=dict)
     #: Ids of the inputs of each dataset, in the order of adding.
     datasets: dict[str, dict[str, None]] = field(default_factory=dict)
+    #: Inputs of dataset versions that were exported, by `dataset/version`; None: not exported yet.
+    versions: dict[str, list[str] | None] = field(default_factory=dict)
     tasks: dict[str, str] = field(default_factory=dict)
     concepts: list[Json] = field(default_factory=list)
 

@@ -22,7 +22,7 @@ async def clarifai_source(
 ) -> AsyncIterator[Source]:
     """Open a source; `events` takes what it and its client say. Without `limits`, as fast as the platform answers."""
     limits = {"requests_per_second": None, **options.pop("limits", {})}
-    settings = PLUGIN.options(url=url, token=key, **{"user": "acme", **options}, limits=limits)
+    settings = PLUGIN.options(url=url, token=key, **{"user": "acme", "media_url": url, **options}, limits=limits)
     said = [] if events is None else events
     used = clock or Hasty()
     with tempfile.TemporaryDirectory() as folder:

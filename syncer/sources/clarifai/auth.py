@@ -12,9 +12,9 @@ from syncer.net.guard import origin_of
 class KeyAuth:
     """`ports.Authenticator` for one key. It is read again when the platform refuses it: files and keyrings change."""
 
-    def __init__(self, token: Secret, url: str) -> None:
-        """Take the key by reference, and the address that alone may see it."""
-        self.origins = frozenset({origin_of(url)})
+    def __init__(self, token: Secret, *urls: str) -> None:
+        """Take the key by reference, and the addresses that alone may see it."""
+        self.origins = frozenset(origin_of(url) for url in urls)
         self._token = token
         self._header: Mapping[str, str] | None = None
 

@@ -1,7 +1,7 @@
 """Batches: which part of an app a name stands for, and how listings and searches are asked for it. Pure.
 
-A dataset is named by its id; everything else says its kind: `task=ID`, `inputs=A,B`, `users=A,B`, `workers=A,B`,
-`model_versions=A,B`.
+A dataset is named by its id; everything else says its kind: `version=DATASET/VERSION`, `task=ID`, `inputs=A,B`,
+`users=A,B`, `workers=A,B`, `model_versions=A,B`.
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,12 @@ from typing import Literal
 from syncer.model.errors import SettingsError
 from syncer.sources.clarifai.rows import Head
 
-Kind = Literal["app", "dataset", "task", "inputs", "users", "workers", "model_versions"]
+Kind = Literal["app", "dataset", "version", "task", "inputs", "users", "workers", "model_versions"]
 
 #: Kinds that may be named, and whether a name may be a list.
 KINDS: Mapping[Kind, bool] = {
-    "dataset": False, "task": False, "inputs": True, "users": True, "workers": True, "model_versions": True,
+    "dataset": False, "version": False, "task": False,
+    "inputs": True, "users": True, "workers": True, "model_versions": True,
 }  # fmt: skip
 
 #: Parameters of the annotation list for each kind that it knows.
@@ -46,7 +47,12 @@ class Scope:
     @property
     def shows_members(self) -> bool:
         """Whether its inputs are listed by themselves, not along with those of the whole app."""
-        return self.kind in {"dataset", "inputs"}
+        return self.kind in {"dataset", "version", "inputs"}
+
+    @property
+    def searchable(self) -> bool:
+        """Whether what changed in it can be searched for: a search can't be told which inputs."""
+        return self.kind not in {"version", "inputs"}
 
     def params(self) -> list[tuple[str, str]]:
         """Return the parameters that narrow the annotation list."""
@@ -91,4 +97,6 @@ def scope_of(name: str | None) -> Scope:
     if not values:
         message = f"the batch {name!r} names nothing"
         raise SettingsError(message, hint=f"write {kind}=ID")
+    if kind == "version" and not all(values[0].partition("/")):
+        raise SettingsError(f"{name!r} names no version of a dataset", hint="write version=DATASET/VERSION")
     return Scope(kind, values)

@@ -121,8 +121,7 @@ class Changes:
     def _is_due(self) -> bool:
         """Whether a complete listing has to follow, whatever has changed."""
         at = self.at
-        if self.listing.reader.scope.kind == "inputs":
-            # A search can't be told which inputs; listing them costs two requests a hundred.
+        if not self.listing.reader.scope.searchable:
             return True
         if at.full_at is None or at.start is None or at.watermark is None:
             return True

@@ -6,6 +6,7 @@ the listing goes back to an earlier one.
 """
 
 import hashlib
+from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from syncer.model.events import Warned
 from syncer.sources.clarifai.api import missing
 from syncer.sources.clarifai.documents import Input, inputs_of
 from syncer.sources.clarifai.listing import READS, Listing
+from syncer.sources.clarifai.versions import inputs_of_version
 
 #: Positions that are remembered, to go back to.
 ANCHORS = 3
@@ -56,6 +58,8 @@ class Inputs:
         scope = self.listing.reader.scope
         if scope.kind == "inputs":
             return sorted(scope.values)
+        if scope.kind == "version":
+            return await inputs_of_version(self.listing.api, self.listing.reader.project, scope.values[0])
         before: frozenset[str] | None = None
         union: set[str] = set()
         for _ in range(READS):
@@ -79,20 +83,26 @@ class Inputs:
 
     async def _stream(self, anchors: list[str]) -> AsyncGenerator[list[Input]]:
         lost = 0
+        # Ids of the last pages: what is listed again after a step back is not handed on again.
+        recent: deque[frozenset[str]] = deque(maxlen=ANCHORS)
         while True:
             page = await self._page(anchors[-1] if anchors else "")
             if page:
-                yield page
+                fresh = [each for each in page if not any(each.id in ids for ids in recent)]
+                recent.append(frozenset(each.id for each in page))
                 middle = page[len(page) // 2].id
                 anchors = [*anchors, *dict.fromkeys((page[0].id, middle, page[-1].id))][-ANCHORS:]
-                continue
-            if page is not None and (not anchors or await self._is_there(anchors[-1])):
+                if fresh:
+                    yield fresh
+                    continue
+            elif page is not None and (not anchors or await self._is_there(anchors[-1])):
                 return
+            else:
+                anchors.pop()
             lost += 1
             if lost > LOST:
                 message = f"app {self.listing.reader.project}: the stream of inputs loses its place again and again"
-                raise Unavailable(message, hint="inputs are deleted faster than they can be listed; run again later")
-            anchors.pop()
+                raise Unavailable(message, hint="nothing is concluded from such a listing; run again later")
 
     async def _page(self, last: str) -> list[Input] | None:
         """Return the inputs behind one; None if the platform does not know that one."""

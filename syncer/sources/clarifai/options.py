@@ -8,10 +8,11 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
 from syncer.model.units import DURATION_PATTERN, seconds
-from syncer.net.options import Limits, PlatformOptions, SecretField
+from syncer.net.options import Limits, PlatformOptions, SecretField, check_url
 from syncer.sources.clarifai.codes import ANNOTATION_STATUSES, FINISHED, code_of
 
 DEFAULT_URL = "https://api.clarifai.com"
+MEDIA_URL = "https://data.clarifai.com"
 
 #: Clarifai refuses the sixteenth request of a second. Spaced for a little less, none is refused though networks jitter.
 RATE = 14.5
@@ -39,6 +40,9 @@ class ClarifaiOptions(PlatformOptions):
     """Options of a platform of type `clarifai`."""
 
     url: str = Field(default=DEFAULT_URL, description="Address of the API.")
+    media_url: str = Field(
+        default=MEDIA_URL, description="Address of the media host; besides `url` the only one that sees the token."
+    )
     token: SecretField = Field(description="Personal access token of the account, or the key of one app.")
     user: str = Field(default="me", min_length=1, description="Owner of the apps; `me` is whom the token belongs to.")
     app: str | None = Field(default=None, description="App in which `syncer get` looks for an annotation.")
@@ -66,6 +70,11 @@ class ClarifaiOptions(PlatformOptions):
     read_ahead: int = Field(default=16, ge=1, le=64, description="Groups of inputs that are read side by side.")
     limits: ClarifaiLimits = Field(default_factory=ClarifaiLimits)
 
+    @field_validator("media_url")
+    @classmethod
+    def _plain_media_url(cls, value: str) -> str:
+        return check_url(value)
+
     @field_validator("finished", mode="after")
     @classmethod
     def _codes(cls, value: list[int | str]) -> list[int | str]:
@@ -75,6 +84,10 @@ class ClarifaiOptions(PlatformOptions):
                 message = f"{given!r} is no status of an annotation, such as {FINISHED} or ANNOTATION_SUCCESS"
                 raise ValueError(message)
         return sorted(set(codes), key=int)
+
+    def own_urls(self) -> tuple[str, ...]:
+        """Return the media host: exports lie there, and are only served with the token."""
+        return (self.media_url,)
 
     @property
     def statuses(self) -> frozenset[int]:

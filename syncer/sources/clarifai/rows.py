@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
@@ -191,6 +192,7 @@ def _filename(data: msgspec.Raw) -> str:
     return name if name.isprintable() else ""
 
 
+@lru_cache(maxsize=4096)
 def _quoted(text: str) -> str:
     return quote(text, safe=_PLAIN).replace(".", "%2E")
 

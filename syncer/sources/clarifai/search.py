@@ -150,16 +150,16 @@ def _cut(window: Window, rows: list[Row]) -> list[Window]:
     found = [row.head.modified_at for row in rows if row.head is not None]
     moments = [moment for text in found if (moment := moment_of(text)) is not None]
     first, last = window.first, max([window.last, *moments])
-    if not moments:
-        middle = first
-    elif all(a <= b for a, b in pairwise(moments)):
-        middle = moments[0] - INSTANT
-    elif all(a >= b for a, b in pairwise(moments)):
-        middle = moments[0] + INSTANT
-    else:
-        middle = sorted(moments)[len(moments) // 2]
-    if not first < middle < last:
-        middle = first + (last - first) / 2
+    middle = first + (last - first) / 2
+    if moments:
+        before, behind = min(moments) - INSTANT, max(moments) + INSTANT
+        if all(a <= b for a, b in pairwise(moments)):
+            wished = (before, behind)
+        elif all(a >= b for a, b in pairwise(moments)):
+            wished = (behind, before)
+        else:
+            wished = (sorted(moments)[len(moments) // 2], before)
+        middle = next((moment for moment in wished if first < moment < last), middle)
     # Both ends are inclusive: what changed in the middle stands in both parts.
     return [Window(first, middle, closed=True), Window(middle, last, closed=window.closed)]
 

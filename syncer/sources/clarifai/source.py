@@ -42,7 +42,7 @@ class Clarifai:
         self.account = options.user
         self._options = options
         self._tools = tools
-        self._api = Api(http, KeyAuth(options.token, options.url), options.url, options.user)
+        self._api = Api(http, KeyAuth(options.token, options.url, options.media_url), options.url, options.user)
         self._apps = Apps(self._api)
         self._opening = Opening(self._listing, self._apps, self.origin)
 
