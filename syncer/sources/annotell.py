@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from syncer.model.entries import Body
 from syncer.model.errors import BadBody, HttpError, ItemFailed, NotFound, SettingsError
 from syncer.model.refs import CONTEXT, AnnotationRef, BrokenRow, Cursor, ItemKey, Page, Partition, PartitionKey
+from syncer.net.ahead import in_order
 from syncer.ports import Features, Http, Known, Selection, Source, SourcePlugin, Tools
 from syncer.sources.kognic.api import Api
 from syncer.sources.kognic.inputs import Detail, gone
@@ -25,7 +26,6 @@ from syncer.sources.kognic.naming import item_of, scene_of
 from syncer.sources.kognic.options import AccountOptions
 from syncer.sources.kognic.rows import Entry
 from syncer.sources.kognic.source import VARIABLES, Dialect, Kognic
-from syncer.sources.kognic.together import in_order
 
 #: Most uuids of one request: they stand in its URL, of which servers take about 8 kB.
 CHUNK = 100

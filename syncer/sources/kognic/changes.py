@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from syncer.model.refs import AnnotationRef, BrokenRow, Cursor, ItemKey, Page, Partition
 from syncer.model.units import show_duration
+from syncer.net.ahead import together
 from syncer.ports import Clock, Known, Selection
 from syncer.sources.kognic.api import Api
 from syncer.sources.kognic.cursor import Position
@@ -25,7 +26,6 @@ from syncer.sources.kognic.naming import Found, apart, by_scene, item_of
 from syncer.sources.kognic.projects import Projects
 from syncer.sources.kognic.rows import moment, order
 from syncer.sources.kognic.seen import Seen
-from syncer.sources.kognic.together import together
 
 #: Scenes with several annotations that are looked at side by side.
 AHEAD = 8

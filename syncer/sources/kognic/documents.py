@@ -21,6 +21,7 @@ from syncer.model.errors import (
     Unauthorized,
 )
 from syncer.model.refs import CONTEXT, AnnotationRef, Partition
+from syncer.net.ahead import together
 from syncer.net.guard import origin_of
 from syncer.ports import Clock, Http, Request
 from syncer.sources.kognic.api import Api, segment
@@ -30,7 +31,6 @@ from syncer.sources.kognic.listing import ISO, annotations_of
 from syncer.sources.kognic.naming import Found, newest, scene_of
 from syncer.sources.kognic.projects import Projects
 from syncer.sources.kognic.rows import Single, version_of
-from syncer.sources.kognic.together import together
 
 #: What a store says to a link that has run out, or was mutilated on its way.
 REFUSALS = (Rejected, Unauthorized, Forbidden, NotFound)

@@ -5,6 +5,7 @@ from functools import partial
 
 from syncer.model.errors import HttpError, NotFound
 from syncer.model.refs import AnnotationRef, BrokenRow, ItemKey, Page, Partition
+from syncer.net.ahead import together
 from syncer.ports import Selection
 from syncer.sources.kognic.changes import Server
 from syncer.sources.kognic.documents import Documents
@@ -12,7 +13,6 @@ from syncer.sources.kognic.links import Hint
 from syncer.sources.kognic.listing import annotations_of
 from syncer.sources.kognic.naming import by_scene, scene_of
 from syncer.sources.kognic.rows import moment
-from syncer.sources.kognic.together import together
 
 #: Items of one page: with a type, each comes with its document.
 PAGE = 16

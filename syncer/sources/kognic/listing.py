@@ -16,12 +16,12 @@ from msgspec import Raw
 
 from syncer.model.errors import BadBody, HttpError, NotFound
 from syncer.model.refs import PartitionKey
+from syncer.net.ahead import settled, together
 from syncer.net.pages import PageTokens
 from syncer.sources.kognic.api import Answer, Api, Next, segment
 from syncer.sources.kognic.inputs import gone, inputs_of
 from syncer.sources.kognic.naming import Found
 from syncer.sources.kognic.rows import Annotated, Delivered, version_of
-from syncer.sources.kognic.together import settled, together
 
 #: Parameter by which cuboids come with the axes of ISO 8855.
 ISO = ("useDefaultCartesian", "true")

@@ -14,11 +14,11 @@ from msgspec import Raw
 from syncer.model.errors import BadBody, NotFound, SettingsError, UnknownName
 from syncer.model.events import Warned
 from syncer.model.refs import CONTEXT, AnnotationRef, ItemKey, Partition, PartitionKey
+from syncer.net.ahead import together
 from syncer.ports import Clock, Selection
 from syncer.sources.kognic.api import Answer, Api, segment
 from syncer.sources.kognic.inputs import gone
 from syncer.sources.kognic.rows import Batch, Counts, Project
-from syncer.sources.kognic.together import together
 
 T = TypeVar("T")
 

@@ -9,13 +9,13 @@ import msgspec
 
 from syncer.model.errors import BadBody, NotFound, SettingsError
 from syncer.model.refs import BrokenRow, ItemKey, Page
+from syncer.net.ahead import in_order
 from syncer.ports import Known, Selection
 from syncer.sources.label_studio.documents import Reader
 from syncer.sources.label_studio.opening import BATCH, annotation
 from syncer.sources.label_studio.queries import TASKS
 from syncer.sources.label_studio.rows import Row, page_of
 from syncer.sources.label_studio.server import Server
-from syncer.sources.label_studio.windows import in_order
 
 
 class _Owner(msgspec.Struct):

@@ -8,12 +8,12 @@ from functools import partial
 from syncer.model.entries import Body
 from syncer.model.errors import HttpError, ItemFailed, NotFound, PartitionGone, SettingsError
 from syncer.model.refs import CONTEXT, AnnotationRef, ItemKey
+from syncer.net.ahead import in_order
 from syncer.sources.label_studio.auth import detail_of
 from syncer.sources.label_studio.documents import Reader, Unreadable
 from syncer.sources.label_studio.projects import Projects
 from syncer.sources.label_studio.rows import Row
 from syncer.sources.label_studio.server import Server
-from syncer.sources.label_studio.windows import in_order
 
 #: Most ids of one request: the URL stays far below what proxies cut.
 BATCH = 100

@@ -1,20 +1,14 @@
 """Many spans of one listing side by side, handed on in order of their ids."""
 
-import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
-import anyio
-
+from syncer.net.ahead import in_order
 from syncer.sources.label_studio.listing import Listing
 from syncer.sources.label_studio.pace import Pace
 from syncer.sources.label_studio.spans import Chunk, Span
-
-T = TypeVar("T")
 
 #: Weight of the newest window in the estimate of how many ids are tasks of the project.
 WEIGHT = 0.5
@@ -75,31 +69,3 @@ async def chunks(listing: Listing, span: Span, ahead: int) -> AsyncGenerator[Chu
 
 async def _read(listing: Listing, span: Span) -> tuple[Span, Chunk]:
     return span, await listing.chunk(span)
-
-
-async def in_order(jobs: Iterator[Callable[[], Awaitable[T]]], ahead: int) -> AsyncGenerator[T]:
-    """Run jobs side by side, at most `ahead` at once, and yield their results in the order of the jobs.
-
-    The first failure ends it, after the results of the jobs before it; all others are cancelled.
-    """
-    # Plain tasks: a task group must not be left open across a yield (PEP 789).
-    running: deque[asyncio.Future[T]] = deque()
-    try:
-        while True:
-            while len(running) < ahead and (job := next(jobs, None)) is not None:
-                running.append(asyncio.ensure_future(job()))
-            if not running:
-                return
-            result = await running[0]
-            running.popleft()
-            yield result
-    finally:
-        for task in running:
-            task.cancel()
-        if running:
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait(running)
-            for task in running:
-                if not task.cancelled():
-                    # Looked at, so that a second failure is not reported as forgotten.
-                    task.exception()

@@ -242,3 +242,19 @@ async def test_context_is_opened_by_its_key() -> None:
     assert [getattr(outcome, "gone", getattr(outcome, "data", None)) for outcome in outcomes] == [
         refs[0].inline, refs[1].inline, True,
     ]  # fmt: skip
+
+
+async def test_links_to_the_api_itself_are_chosen_before_they_wait() -> None:
+    """Where documents lie behind the API's own address, a link is not asked for while slots of that origin are held."""
+    server = Server()
+    links = iter(range(9))
+    server.on(SEARCH, lambda _: {"data": [row("a", uri=f"{URL}/documents/{next(links)}")], "metadata": {}})
+    server.on("/documents/0", refusal(403))
+    server.on("/documents/1", b"{}")
+    source = server.source()
+    page, _ = await listed(server, Mirror(source, Partition(KEY)))
+    (outcome,) = [outcome async for outcome in source.open(page.refs)]
+    assert getattr(outcome, "data", outcome) == b"{}"
+    content = [request for request in server.requests if request.content]
+    assert [request.url.rpartition("/")[2] for request in content] == ["0", "1"]
+    assert [request.link for request in content] == [None, None]
