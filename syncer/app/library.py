@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
@@ -19,8 +20,9 @@ from syncer.flow.preview import Preview, preview
 from syncer.flow.run import pass_of, run
 from syncer.model.entries import Body
 from syncer.model.errors import SettingsError
-from syncer.model.refs import GroupKey, ItemKey, Partition
+from syncer.model.refs import AnnotationRef, GroupKey, ItemKey, Partition
 from syncer.model.report import Report
+from syncer.net.ahead import in_order
 from syncer.observe.health import Tally
 from syncer.observe.hub import Hub
 from syncer.ports import Clock, Selection, Source, StateStore
@@ -28,6 +30,9 @@ from syncer.schedule.clock import SystemClock
 from syncer.settings import Configured, Settings
 from syncer.settings.problems import suggestion
 from syncer.state import open_state
+
+#: Documents that `Syncer.annotations` fetches ahead of its reader.
+OPEN_AHEAD = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,18 +169,26 @@ async def _annotations(source: Source, partition: Partition, select: Selection) 
             for ref in page.refs:
                 if ref.inline is not None:
                     yield Annotation(ref.key, ref.version, ref.inline, ref.fields)
-            for start in range(0, len(away), source.features.batch):
-                async with aclosing(source.open(away[start : start + source.features.batch])) as bodies:
-                    async for body in bodies:
-                        if not isinstance(body, Body):
-                            raise body
-                        data = body.data
-                        content = (
-                            data if isinstance(data, bytes) else await anyio.to_thread.run_sync(data.path.read_bytes)
-                        )
-                        yield Annotation(body.ref.key, body.version or body.ref.version, content, body.ref.fields)
+            batch = source.features.batch
+            opens = (partial(_opened, source, away[first : first + batch]) for first in range(0, len(away), batch))
+            async with aclosing(in_order(opens, max(1, OPEN_AHEAD // batch))) as opened:
+                async for annotations in opened:
+                    for annotation in annotations:
+                        yield annotation
             if page.end is not None:
                 return
+
+
+async def _opened(source: Source, refs: Sequence[AnnotationRef]) -> list[Annotation]:
+    annotations: list[Annotation] = []
+    async with aclosing(source.open(refs)) as bodies:
+        async for body in bodies:
+            if not isinstance(body, Body):
+                raise body
+            data = body.data
+            content = data if isinstance(data, bytes) else await anyio.to_thread.run_sync(data.path.read_bytes)
+            annotations.append(Annotation(body.ref.key, body.version or body.ref.version, content, body.ref.fields))
+    return annotations
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ import aiohttp
 
 from syncer.model.entries import SpooledFile
 from syncer.net.classify import OUT_OF_RANGE, Label, Retryable, bad_body
-from syncer.net.decode import Inflater, coding_of, declared_size, next_chunk, too_large
+from syncer.net.decode import ACCEPTED, Inflater, coding_of, declared_size, next_chunk, too_large
 from syncer.net.pace import Bandwidth
 from syncer.ports import Clock, Spool, SpoolWriter
 
@@ -115,8 +115,8 @@ class Download:
         self._silence, self._patience = silence, patience
         self._clock = clock
         self._bandwidth = bandwidth
-        #: What the first request asks for; None: whatever the client accepts.
-        self._wish = None if compressed else _AS_STORED
+        #: What is asked for while nothing is kept.
+        self._wish = {"Accept-Encoding": ACCEPTED} if compressed else _AS_STORED
         self._validator: str | None = None
         self._total: int | None = None
         self._kept = 0

@@ -81,12 +81,12 @@ def vendor(platform: Remote, annotations: int) -> Work:
     return work
 
 
-def syncer(platform: Remote, annotations: int, to: str) -> Work:
+def syncer(platform: Remote, annotations: int, to: str, *more: str) -> Work:
     """Return one line of `syncer`."""
 
     def work(folder: Path) -> tuple[float, Cost]:
         what = ["--project", platform.project, "--batch", platform.batch, "--annotation-type", platform.type]
-        words = ["export", "kognic", *what, "--to", to, "--set", f"url={platform.url}", "-o", "json", "-q"]
+        words = ["export", "kognic", *what, "--to", to, "--set", f"url={platform.url}", "-o", "json", "-q", *more]
         pair = {"KOGNIC_CLIENT_ID": platform.client_id, "KOGNIC_CLIENT_SECRET": platform.client_secret}
         cost = measured(command(*words), cwd=folder, env=environment(folder, pair))
         (report,) = cost.json()
@@ -153,6 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             VENDOR: vendor(platform, count),
             "syncer to zip": syncer(platform, count, "out.zip"),
             "syncer to folder": syncer(platform, count, "out/"),
+            "folder, no fsync": syncer(platform, count, "out/", "--set", "sink.durability=none"),
         }
         figures = {name: Figures(name) for name in works}
         for _ in range(options.rounds):

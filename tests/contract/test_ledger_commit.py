@@ -268,6 +268,21 @@ async def test_a_whole_pass_in_one_commit(state: State) -> None:
         assert await doomed(ledger) == [("1", "gone")]
 
 
+async def test_the_platforms_own_reason_outlives_absence(state: State) -> None:
+    """What the platform says of an item's end stays when the pass then finds it missing; others are just missing."""
+    async with state.ledger() as ledger:
+        whole = frozenset({SEVEN})
+        await ledger.commit(group(changes={"lake": put("1", "2", "3")}))
+        gone = [(key("1"), "gone", "the scene was invalidated")]
+        await ledger.commit(
+            group(began={SEVEN: True}, seen={SEVEN: [key("3")]}, doomed=gone, ended=whole, subtract=whole)
+        )
+        reasons = {each.row.key.item: each.reason for each in await ledger.doomed("lake", 10)}
+        assert reasons.keys() == {"1", "2"}
+        assert reasons["1"] == "the scene was invalidated"
+        assert "invalidated" not in reasons["2"]
+
+
 @pytest.mark.parametrize("began", [{}, {SEVEN: False}])
 async def test_a_pass_without_a_recorded_beginning_proves_nothing(state: State, began: dict[object, bool]) -> None:
     """Absence counts only after a pass that was seen from its first page."""

@@ -71,6 +71,51 @@ async def test_credentials_come_from_where_the_client_finds_them(tmp_path: Path)
         assert "lost.json" in lost.err
 
 
+async def test_a_home_folder_may_be_written_short(tmp_path: Path) -> None:
+    """The path of a credentials file may begin with a tilde, as it may for the vendor's client."""
+    async with KognicPlatform(2) as platform:
+        (tmp_path / ".config" / "kognic").mkdir(parents=True)
+        platform.credentials(tmp_path / ".config" / "kognic" / "credentials.json")
+        env = {"HOME": str(tmp_path), "KOGNIC_CREDENTIALS": "~/.config/kognic/credentials.json"}
+        (await Exporter(tmp_path, platform, env=env).export("out.zip")).ok()
+
+
+async def test_jobs_share_a_token(tmp_path: Path) -> None:
+    """Several jobs of one configuration get along with one token, side by side or one after the other."""
+    async with KognicPlatform(3) as platform:
+        platform.seed(3, project="city")
+        jobs = [
+            f"{name}: {{platform: cars, select: {{projects: [{name}]}}, sinks: [{name}]}}" for name in ("city", PROJECT)
+        ]
+        sinks = [f"{name}: {{type: prefix, url: 'file:{name}'}}" for name in ("city", PROJECT)]
+        text = f"platforms: {{cars: {{type: kognic, url: '{platform.url}'}}}}\nstate: sqlite:state.db\n"
+        text += f"sinks: {{{', '.join(sinks)}}}\njobs: {{{', '.join(jobs)}}}\n"
+        (tmp_path / "syncer.yaml").write_text(text)
+        exporter = Exporter(tmp_path, platform)
+        (await exporter.run("sync")).ok()
+        found = {**exporter.documents("city"), **exporter.documents(PROJECT)}
+        same_documents(found, named(platform.documents()))
+        assert platform.auth.grants.total() == 1
+
+
+async def test_a_secret_that_is_replaced_while_the_run_goes_on(tmp_path: Path) -> None:
+    """When no new token can be had in the middle of a run, it ends with 77, keeps what it has, and goes on later."""
+    async with KognicPlatform(40, page_size=10) as platform:
+        exporter = Exporter(tmp_path, platform)
+        platform.faults.add("status", route="search", after=2, times=None, status=401)
+        platform.faults.add("status", route="token", after=1, times=None, status=401)
+        ended = await exporter.export("out.zip", *HASTY)
+        assert ended.code == 77, ended.err
+        assert CLIENT_SECRET not in ended.err + ended.out
+        (kept,) = numbers(ended, "stored")
+        platform.faults.clear()
+        platform.traffic.clear()
+        # What was on its way when the run ended is asked for again, and nothing else.
+        assert numbers((await exporter.export("out.zip")).ok(), "stored", "owed") == (40 - kept, 0)
+        assert platform.traffic.content.total() == 40 - kept
+        same_documents(exporter.documents("out.zip"), named(platform.documents()))
+
+
 async def test_no_access_is_no_deletion(tmp_path: Path) -> None:
     """A 403, for a project or for everything, ends with 77 and deletes nothing."""
     async with KognicPlatform(3) as platform:

@@ -86,15 +86,30 @@ async def test_cuboids_are_turned_on_every_page(tmp_path: Path) -> None:
 
 
 async def test_one_annotation_is_printed_as_it_is_served(tmp_path: Path) -> None:
-    """`get` prints the document of a scene and type; one that does not exist ends with 78 and its name."""
+    """`get` by scene and type, by input and by id prints what is served, and what the vendor's client returns."""
     async with KognicPlatform(2) as platform:
         exporter, where = Exporter(tmp_path, platform), ("--set", f"url={platform.url}")
         wanted = platform.inputs[1]
-        printed = (await exporter.run("get", "kognic", wanted.scene.uuid, TYPE, *where)).ok()
-        assert printed.out.encode() == platform.document(wanted.annotation)
-        missing = await exporter.run("get", "kognic", "no-such-scene", TYPE, *where)
+        assert wanted.annotation is not None
+        scene, number = wanted.scene.uuid, wanted.annotation.uuid
+        theirs = [
+            await ask(platform, lambda client: client.annotation.get_annotation(scene, TYPE).content),
+            await ask(platform, lambda client: client.annotation.get_annotation_for_input(wanted.uuid).content),
+            await ask(platform, lambda client: client.annotation.get_annotation_by_id(number).content),
+        ]
+        for parts, content in zip(((scene, TYPE), ("input", wanted.uuid), ("annotation", number)), theirs, strict=True):
+            printed = (await exporter.run("get", "kognic", *parts, *where)).ok()
+            assert printed.out.encode() == platform.document(wanted.annotation)
+            assert json.loads(printed.out) == content
+
+
+@pytest.mark.parametrize("parts", [("no-such-scene", TYPE), ("input", "no-such"), ("annotation", "no-such")])
+async def test_one_annotation_that_is_not_there_is_named(tmp_path: Path, parts: tuple[str, str]) -> None:
+    """`get` of something that does not exist ends with 78 and its name, and prints nothing."""
+    async with KognicPlatform(1) as platform:
+        missing = await Exporter(tmp_path, platform).run("get", "kognic", *parts, "--set", f"url={platform.url}")
         assert (missing.code, missing.out) == (78, "")
-        assert "no-such-scene" in missing.err
+        assert "no-such" in missing.err
 
 
 @pytest.mark.parametrize("typed", ["empty", "missing"])

@@ -7,8 +7,10 @@ what differs is fetched. Corrections show by their time of delivery, deletions b
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from dataclasses import replace as with_found
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import pairwise
 
 from msgspec.structs import replace
 
@@ -65,6 +67,8 @@ class Changes:
     _repeated: dict[str, set[float]] = field(default_factory=dict)
     #: Listed items that are known.
     _met: int = 0
+    #: How many more rows were older than the one before them than were newer.
+    _falling: int = 0
 
     async def pages(self) -> AsyncGenerator[Page]:
         """Yield the pages of the pass, each with the cursor behind it; the last has `end` set."""
@@ -103,6 +107,10 @@ class Changes:
             # Which items the unread rows stand for is not known: none of those that were not listed counts as gone.
             yield Page(cursor=ended, end="delta")
             return
+        if self._met < self.known.live and (not torn or self._falling > 0):
+            async with aclosing(self._second_look()) as looked:
+                async for again in looked:
+                    yield again
         reasons = await self._invalidated() if torn or self._met < self.known.live else {}
         yield Page(gone=tuple(reasons), reasons=reasons, cursor=ended, end="full")
 
@@ -126,9 +134,25 @@ class Changes:
 
     # ------------------------------------------------------------------------------------------- pages
 
+    async def _second_look(self) -> AsyncGenerator[Page]:
+        """Yield what the first pages show now and did not show before.
+
+        In a listing with the newest first, a correction moves there from a page that was still to be read: it would
+        look deleted. In any other one the first page has nothing new, and that is all.
+        """
+        async with aclosing(listed_pages(self.listing, self.partition.key, None)) as listed:
+            async for page in listed:
+                fresh = [each for each in page.found if self._seen.last(each.scene) != order(each.created)]
+                if not fresh:
+                    return
+                refs, filtered = await self._refs(with_found(page, found=fresh))
+                yield Page(refs=refs, filtered=filtered)
+
     async def _refs(self, page: Listed) -> tuple[tuple[AnnotationRef, ...], int]:
         """Return the references of a page, and how many of its rows are none."""
         found = [each for each in page.found if self._wanted(each)]
+        times = [order(each.created) for each in found]
+        self._falling += sum((before > after) - (before < after) for before, after in pairwise(times))
         details = await self._details(found)
         named = await self._named(found, details)
         refs = tuple(self._ref(item, each, page, details.get(each.scene)) for item, each in named)

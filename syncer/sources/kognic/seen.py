@@ -29,6 +29,11 @@ class Seen:
         self.count += not there
         return before
 
+    def last(self, name: str) -> float | None:
+        """Return the number that a name was noted with last; None if it was not."""
+        place, there = self._find(hash(name) & _MASK or 1)
+        return self._numbers[place] if there else None
+
     def __contains__(self, name: str) -> bool:
         return self._find(hash(name) & _MASK or 1)[1]
 

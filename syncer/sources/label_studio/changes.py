@@ -117,7 +117,8 @@ class Changes:
             return False
         full_at, start = self.at.full_at, self.at.start
         patience = timedelta(seconds=self.server.options.full_every)
-        return full_at is None or (start is not None and start - full_at >= patience)
+        # Answers of one second tell no order: no patience is none, whatever their dates say.
+        return full_at is None or not patience or (start is not None and start - full_at >= patience)
 
     # --------------------------------------------------------------------------------------- everything
 

@@ -185,7 +185,7 @@ def test_the_example_loads_and_passes_the_schema() -> None:
     """`config/syncer.example.yaml` is a configuration that works, and an editor finds nothing wrong with it."""
     file = ROOT / "config" / "syncer.example.yaml"
     settings = built_in().settings(file, environ={})
-    assert set(settings.jobs) == {"highway", "street"}
+    assert set(settings.jobs) == {"cars", "highway", "street"}
     assert [leg.name for leg in settings.jobs["highway"].legs] == ["lake", "nightly"]
     schema = built_in().schema()
     assert [each.message for each in Draft202012Validator(schema).iter_errors(yaml.safe_load(file.read_text()))] == []

@@ -1,5 +1,6 @@
 """The account of a job, in words and in Prometheus' text format."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from syncer.cli import metrics_file, summary
@@ -80,3 +81,10 @@ def test_metrics_are_well_formed() -> None:
     helps = [line for line in text.splitlines() if line.startswith("# TYPE")]
     assert len(helps) == len(set(helps)) == 8
     assert text.endswith("\n")
+
+
+def test_what_was_not_looked_at_is_said() -> None:
+    """Notes of a source stand in the account, for people and as JSON."""
+    report = replace(_report(Counts()), notes=("quick pass: what did not move was not listed",))
+    assert "  quick pass: what did not move was not listed" in list(summary.lines(report))
+    assert summary.as_json(report)["notes"] == ["quick pass: what did not move was not listed"]

@@ -47,6 +47,70 @@ async def test_reads_only() -> None:
             await client.http.fetch(Request("https://api.example.com/x", method="DELETE"))
 
 
+async def test_a_form_is_sent_as_one() -> None:
+    """A token grant goes out as a form, values encoded, on every attempt."""
+    seen: list[tuple[str, bytes]] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append((request.headers["Content-Type"], await request.read()))
+        return web.json_response({}) if len(seen) > 1 else web.Response(status=503)
+
+    async with serving(handler) as server, opened(Network(url=server.url)) as client:
+        form = [("grant_type", "client_credentials"), ("scope", "api:read a&b")]
+        await client.http.fetch(Request(f"{server.url}/token", method="POST", form=form, expect=JSON))
+    body = b"grant_type=client_credentials&scope=api%3Aread+a%26b"
+    assert seen == [("application/x-www-form-urlencoded", body)] * 2
+
+
+async def test_a_link_of_the_moment_is_chosen_when_it_is_sent() -> None:
+    """Each attempt asks for its own, after its turn has come; one that does not exist ends the request."""
+    given: list[str] = []
+    busy = 0
+
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(body=b"{}") if request.query_string == "2" else web.Response(status=503)
+
+    async with serving(handler) as server, opened(Network(url=server.url, concurrency=1)) as client:
+
+        async def link() -> str:
+            nonlocal busy
+            busy += 1
+            assert busy == 1, "another request had the only slot"
+            given.append(f"{server.url}/d?{len(given)}")
+            busy -= 1
+            return given[-1]
+
+        request = Request(f"{server.url}/d?stale", content=True, link=link)
+        assert await client.http.download(request, "key") == b"{}"
+        assert [url.rpartition("?")[2] for url in given] == ["0", "1", "2"]
+
+        async def none() -> str:
+            message = "not listed any more"
+            raise NotFound(message)
+
+        with pytest.raises(NotFound, match="not listed"):
+            await client.http.download(Request(f"{server.url}/d", content=True, link=none), "key")
+        # Its slot is free again.
+        assert (await client.http.fetch(Request(f"{server.url}/d?2"))).status == 200
+
+
+async def test_downloads_are_compressed_where_that_is_wanted() -> None:
+    """By default bytes come as they are stored, so that a part can be gone on from; a caller may want to save bytes."""
+    asked: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        asked.append(request.headers["Accept-Encoding"])
+        response = web.Response(body=b"{}" * 1000)
+        response.enable_compression()
+        return response
+
+    async with serving(handler) as server, opened(Network(url=server.url)) as client:
+        for compressed in (False, True):
+            request = Request(f"{server.url}/d", content=True, compressed=compressed)
+            assert await client.http.download(request, "key") == b"{}" * 1000
+    assert asked == ["identity", "gzip, deflate"]
+
+
 async def test_a_post_sends_its_body_and_is_repeated_with_it() -> None:
     """A read call by POST carries JSON, on every attempt."""
     seen: list[object] = []

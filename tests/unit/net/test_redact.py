@@ -51,3 +51,13 @@ def test_any_text_is_taken(text: str) -> None:
     """No text makes redaction fail."""
     redact.redact_text(text)
     redact.redact_url(text)
+
+
+def test_what_turns_out_to_be_no_secret_is_shown_again() -> None:
+    """A path that came in place of a secret is not masked any more; others still are."""
+    redact.remember("/home/me/credentials.json")
+    redact.remember("another-secret")
+    redact.forget("/home/me/credentials.json")
+    redact.forget("never-remembered")
+    text = "can't read /home/me/credentials.json with another-secret"
+    assert redact.redact_known(text) == "can't read /home/me/credentials.json with ***"

@@ -242,3 +242,49 @@ async def test_context_is_opened_by_its_key() -> None:
     assert [getattr(outcome, "gone", getattr(outcome, "data", None)) for outcome in outcomes] == [
         refs[0].inline, refs[1].inline, True,
     ]  # fmt: skip
+
+
+async def test_links_to_the_api_itself_are_chosen_before_they_wait() -> None:
+    """Where documents lie behind the API's own address, a link is not asked for while slots of that origin are held."""
+    server = Server()
+    links = iter(range(9))
+    server.on(SEARCH, lambda _: {"data": [row("a", uri=f"{URL}/documents/{next(links)}")], "metadata": {}})
+    server.on("/documents/0", refusal(403))
+    server.on("/documents/1", b"{}")
+    source = server.source()
+    page, _ = await listed(server, Mirror(source, Partition(KEY)))
+    (outcome,) = [outcome async for outcome in source.open(page.refs)]
+    assert getattr(outcome, "data", outcome) == b"{}"
+    content = [request for request in server.requests if request.content]
+    assert [request.url.rpartition("/")[2] for request in content] == ["0", "1"]
+    assert [request.link for request in content] == [None, None]
+
+
+async def test_a_correction_during_a_listing_is_no_deletion() -> None:
+    """Newest first, a corrected item jumps to a page that was read already: a second look finds it there."""
+    server, days = Server(), dict(zip("abcdefgh", range(1, 9), strict=True))
+    for scene in days:
+        server.on(f"/{scene}", b"{}")
+
+    def newest_first(request: Request) -> object:
+        before = int(dict(request.params).get("cursorId", 99))
+        rest = sorted(((day, scene) for scene, day in days.items() if day < before), reverse=True)
+        rows = [row(scene, f"2026-10-{day:02}T00:00:00Z") for day, scene in rest[:2]]
+        return {"data": rows, "metadata": {"nextCursorId": rest[1][0] if len(rest) > 2 else None}}
+
+    server.on(SEARCH, newest_first)
+    source = server.source()
+    mirror = Mirror(source, Partition(KEY))
+    await mirror.sync()
+    asked = server.paths().count(f"GET {SEARCH}")
+    await mirror.sync()
+    assert server.paths().count(f"GET {SEARCH}") == 2 * asked
+    listing = source.discover(Partition(KEY), mirror.cursor, Known(mirror, len(mirror.items)))
+    pages = [await anext(listing)]
+    days["a"] = 20
+    del days["e"]
+    pages += [page async for page in listing]
+    versions = {ref.key.item: ref.version for page in pages for ref in page.refs}
+    assert set("abcdefgh") - versions.keys() == {"e"}
+    assert versions["a"] == "2026-10-20T00:00:00.000000Z"
+    assert [page.end for page in pages if page.end] == ["full"]

@@ -173,3 +173,17 @@ async def test_an_answer_without_a_token_is_none(answer: bytes) -> None:
     http.on(PATH, answer, "POST")
     with pytest.raises(BadBody):
         await auth_of(http).headers()
+
+
+async def test_a_secret_that_was_changed_is_read_again_after_a_401() -> None:
+    """A rotated secret is used without a restart; the new account has a token of its own."""
+    http, secrets = Service(), ["old-secret"]
+    options = KognicOptions(url=API, client_id=f"id-{id(http)}", client_secret=Secret(lambda: secrets[-1], "file:x"))
+    clock = InstantClock()
+    auth = TokenAuth(Lookup(options, clock), http, clock)
+    held = await auth.headers()
+    secrets.append("new-secret")
+    assert await auth.renew(held)
+    assert await auth.renew(held)
+    assert [form["client_secret"] for form in http.forms] == ["old-secret", "new-secret"]
+    assert await auth.headers() == {"Authorization": "Bearer token-2"}
