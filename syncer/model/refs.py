@@ -18,6 +18,9 @@ PassEnd = Literal["delta", "full"]
 #: The kind of items that are context, not labels: label configurations, tags, concepts.
 CONTEXT = "context"
 
+#: The kind of items that are files which labels are about: images, videos. Transforms and envelopes leave them alone.
+MEDIA = "media"
+
 NO_FIELDS: Mapping[str, str] = {}
 
 

@@ -62,7 +62,8 @@ class DataturePlatform:
 
     def __post_init__(self) -> None:
         """Make the place for signed links."""
-        self.content = Content()
+        self._moved = asyncio.Event()
+        self.content = Content(moved=self._moved.set)
         self._runners: list[web.ServerRunner] = []
 
     def dataset(self, name: str = "ds0001", kind: str = "phrase-grounding") -> Dataset:
@@ -93,10 +94,11 @@ class DataturePlatform:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == "/_stats":
-            return web.Response(body=compact(Counter(each.route for each in self.log)), content_type=_JSON)
+            return web.Response(body=compact(await self._counts(request.query)), content_type=_JSON)
         route, names = route_of(request.rel_url.raw_path)
         query = dict(request.query)
         self.log.append(Asked(request.method, route, request.path, query, dict(request.headers)))
+        self._moved.set()
         subject = Subject(route, f"{request.method} {request.path_qs}", {**query, "asset": (*names, "", "", "")[2]})
         for fault in self.faults.before(subject):
             if fault.kind == "latency":
@@ -114,6 +116,15 @@ class DataturePlatform:
             if fault.kind == "cut":
                 return await cut(request, body[: fault.keep], len(body))
         return response
+
+    async def _counts(self, query: Mapping[str, str]) -> Mapping[str, int]:
+        """Return requests by route, once there are `count` of a `route`."""
+        while True:
+            counts = {**Counter(each.route for each in self.log), "content": sum(self.content.asked.values())}
+            if counts.get(query.get("route", ""), 0) >= int(query.get("count", "0")):
+                return counts
+            self._moved.clear()
+            await self._moved.wait()
 
     async def _checked(
         self, request: web.BaseRequest, route: str, names: tuple[str, ...], query: Mapping[str, str]

@@ -5,6 +5,7 @@ import io
 import time
 import zipfile
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
@@ -17,6 +18,8 @@ from tests.emulators.datature_data import Dataset, compact
 class Content:
     """The store behind the links."""
 
+    #: Called with every request.
+    moved: Callable[[], None] = lambda: None
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     #: Seconds that a link is good for.
@@ -24,6 +27,8 @@ class Content:
     #: Statuses that the next requests meet instead of an answer.
     troubles: list[int] = field(default_factory=list)
     #: Requests by name, bytes sent by name, and requests that carried a credential (there must be none).
+    #: Assets whose files are not there.
+    missing: set[str] = field(default_factory=set)
     asked: Counter[str] = field(default_factory=Counter)
     sent: Counter[str] = field(default_factory=Counter)
     leaked: int = 0
@@ -51,12 +56,13 @@ class Content:
         """Answer a request for a file."""
         name = unquote(request.path).removeprefix("/signed/")
         self.asked[name] += 1
+        self.moved()
         self.leaked += "Authorization" in request.headers or "Secret-Key" in request.headers
         if self.troubles:
             return web.Response(status=self.troubles.pop(0))
         if int(request.query.get("exp", "0")) < time.time() * 1000:
             return web.Response(status=403, text="<Error><Message>Request has expired</Message></Error>")
-        data = self.files.get(name)
+        data = None if name.split("/")[1:2] and name.split("/")[1] in self.missing else self.files.get(name)
         if data is None:
             return web.Response(status=404)
         tag = f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'

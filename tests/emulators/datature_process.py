@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 import anyio
 
@@ -36,11 +36,15 @@ class RemoteDatature:
             "DATATURE_VI_SECRET_KEY": self.key,
         }
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self, query: str = "") -> dict[str, Any]:
         """Return the counters: requests by route; blocks, briefly."""
-        with urlopen(Request(f"{self.url}/_stats"), timeout=60) as answer:  # noqa: S310  # our own server
+        with urlopen(f"{self.url}/_stats{query}", timeout=120) as answer:  # noqa: S310  # our own server
             counters: dict[str, Any] = json.load(answer)
         return counters
+
+    def wait(self, route: str, count: int) -> None:
+        """Block until the platform was asked for a route so often."""
+        self.stats(f"?route={route}&count={count}")
 
 
 @contextmanager

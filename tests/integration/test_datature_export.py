@@ -1,17 +1,18 @@
 """`syncer` on the emulated Datature Vi as its users start it: exported, killed, resumed, refused."""
 
 import json
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.emulators.datature import DataturePlatform
+from tests.emulators.datature_data import Dataset
 from tests.emulators.datature_process import RemoteDatature, datature_process
 from tests.support.command import start, syncer
 from tests.support.datature_source import datature_export
 from tests.support.exporting import documents, report
 
+ASSETS = 200
 LINE = ("export", "datature", "--project", "ds0001", "--progress", "none", "-o", "json")
 
 
@@ -25,28 +26,46 @@ LINE = ("export", "datature", "--project", "ds0001", "--progress", "none", "-o",
 )
 def test_killed_it_ends_as_if_undisturbed(tmp_path: Path, to: str, kills: int) -> None:
     """After SIGKILLs in the middle of its lists the destination holds the same documents, each once, and verifies."""
-    with datature_process("--assets", "400", "--parts", "2", "--most", "50", "--latency", "0.01", "--no-objects") as vi:
+    with datature_process(
+        "--assets", str(ASSETS), "--parts", "2", "--most", "50", "--latency", "0.01", "--no-objects"
+    ) as vi:
         (tmp_path / "calm").mkdir()
         syncer(*LINE, "--to", to, cwd=tmp_path / "calm", env=vi.environment).ok()
-        for _ in range(kills):
-            _killed_after(vi, 400 // (kills + 1), tmp_path, to)
+        for kill in range(kills):
+            _killed_after(vi, "annotations", ASSETS + (kill + 1) * ASSETS // (kills + 1), tmp_path, *LINE, "--to", to)
         ended = syncer(*LINE, "--to", to, cwd=tmp_path, env=vi.environment).ok()
         assert report(ended)["complete"]
         assert documents(tmp_path / to) == documents(tmp_path / "calm" / to)
-        assert len(documents(tmp_path / to)) == 800
+        assert len(documents(tmp_path / to)) == 2 * ASSETS
         syncer("verify", to, "--deep", cwd=tmp_path, env=vi.environment).ok()
         again = syncer(*LINE, "--to", to, cwd=tmp_path, env=vi.environment).ok()
         assert report(again)["counts"]["stored"] == 0
 
 
-def _killed_after(vi: RemoteDatature, lists: int, folder: Path, to: str) -> None:
-    """Start an export, and kill it once it has asked for so many more lists of annotations."""
-    before = vi.stats().get("annotations", 0)
-    with start(*LINE, "--to", to, cwd=folder, env=vi.environment) as process:
-        while vi.stats().get("annotations", 0) < before + lists and process.poll() is None:
-            with suppress(OSError):
-                (folder / to).stat()
+def _killed_after(vi: RemoteDatature, route: str, count: int, folder: Path, *line: str) -> None:
+    """Start an export, and kill it once the platform has answered so many requests of a kind."""
+    with start(*line, cwd=folder, env=vi.environment) as process:
+        vi.wait(route, count)
         process.kill()
+
+
+@pytest.mark.parametrize(("assets", "kills"), [(300, 1), pytest.param(5_000, 3, marks=pytest.mark.slow)])
+def test_files_killed_on_their_way_are_whole_and_there_once(tmp_path: Path, assets: int, kills: int) -> None:
+    """After SIGKILLs among the downloads every file is whole, none is there twice, and the manifest is right."""
+    with datature_process("--assets", str(assets), "--parts", "1") as vi:
+        media = (*LINE, "--set", "media=true", "--to", "out/")
+        for kill in range(kills):
+            _killed_after(vi, "content", (kill + 1) * assets // (kills + 1), tmp_path, *media)
+        ended = syncer(*media, cwd=tmp_path, env=vi.environment).ok()
+        assert report(ended)["complete"]
+        made = Dataset("ds0001")
+        made.generate(assets, 1)
+        files = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.png")}
+        assert files == {f"{asset.id}.png": asset.content for asset in made.assets.values()}
+        printed = syncer("manifest", "out/", "-o", "jsonl", cwd=tmp_path, env=vi.environment).ok().out
+        rows = [json.loads(line) for line in printed.splitlines()]
+        assert sorted(row["path"] for row in rows if row["kind"] == "media") == sorted(files)
+        syncer("verify", "out/", "--deep", cwd=tmp_path, env=vi.environment).ok()
 
 
 async def test_edits_arrive_in_the_next_pass(tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ async def test_the_export_lines_work(tmp_path: Path) -> None:
     """The lines of the first section write an archive and a folder, verify them, and print an annotation."""
     async with reading(tmp_path) as desk:
         (tmp_path / "syncer.yaml").unlink()
-        archive, folder = (line for line in _lines() if line.startswith("syncer export"))
+        archive, folder = (line for line in _lines() if line.startswith("syncer export label_studio"))
         (await desk.syncer(archive)).ok()
         (await desk.syncer(folder)).ok()
         (await desk.syncer("syncer verify labels.zip --deep")).ok()

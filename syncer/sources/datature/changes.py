@@ -20,8 +20,9 @@ from syncer.net.ahead import in_order
 from syncer.ports import Known, Selection
 from syncer.sources.datature.choice import Choice
 from syncer.sources.datature.cursor import Position
-from syncer.sources.datature.documents import Parts, Reader, Row
+from syncer.sources.datature.documents import Parts, Reader, Row, with_refs
 from syncer.sources.datature.listing import AssetPage, Listed, Listing, NotTogether
+from syncer.sources.datature.media import Media, without_links
 from syncer.sources.datature.memory import Memory
 from syncer.sources.datature.options import DatatureOptions
 from syncer.sources.datature.wire import Asset
@@ -77,6 +78,8 @@ class Changes:
     known: Known
     select: Selection
     at: Position
+    #: Files of assets are items, too.
+    media: Media | None = None
     memory: Memory = field(init=False)
     _importing: bool = field(default=False, init=False)
     _pages: int = field(default=0, init=False)
@@ -190,10 +193,16 @@ class Changes:
             # Deleted in the meantime, or the whole dataset is: the next pass tells.
             self.at = replace(self.at, doubtful=True)
             return listed, None, held
-        return listed, self.reader.row(asset, listed.raw, parts), held
+        return listed, self._row(asset, listed.raw, parts), held
+
+    def _row(self, asset: Asset, raw: bytes, parts: Parts) -> Row:
+        if self.media is None:
+            return self.reader.row(asset, raw, parts)
+        row = self.reader.row(asset, without_links(raw), parts)
+        return with_refs(row, (*row.refs, self.media.ref(self.reader.partition, asset, raw)))
 
     def _as_it_was(self, asset: Asset, held: frozenset[ItemKey]) -> bool:
-        if asset.total and not held:
+        if (asset.total or self.media is not None) and not held:
             return False
         changed, watermark = asset.changed_at, self.at.watermark
         if watermark is None or changed is None or changed >= watermark:

@@ -10,8 +10,9 @@ from syncer.model.errors import HttpError, NotFound, PermissionRefused, Settings
 from syncer.model.refs import AnnotationRef, BrokenRow, Page
 from syncer.net.ahead import in_order
 from syncer.sources.datature.api import ID, missing_dataset
-from syncer.sources.datature.documents import JOINT, Reader, Row
+from syncer.sources.datature.documents import JOINT, Reader, Row, with_refs
 from syncer.sources.datature.listing import Listing
+from syncer.sources.datature.media import Media
 from syncer.sources.datature.wire import Asset
 
 #: Assets of one page.
@@ -20,12 +21,14 @@ PAGE = 100
 _ASSET = msgspec.json.Decoder(Asset)
 
 
-async def listed(listing: Listing, reader: Reader, items: Sequence[str], ahead: int) -> AsyncGenerator[Page]:
+async def listed(
+    listing: Listing, reader: Reader, items: Sequence[str], ahead: int, media: Media | None = None
+) -> AsyncGenerator[Page]:
     """Yield the named assets, or single annotations of them (`ASSET.ANNOTATION`), whatever their status, uncursored."""
     wanted = _wanted(items)
     assets = list(wanted)
     for first in range(0, len(assets), PAGE):
-        jobs = (partial(_row, listing, reader, asset) for asset in assets[first : first + PAGE])
+        jobs = (partial(_row, listing, reader, asset, media) for asset in assets[first : first + PAGE])
         refs: list[AnnotationRef] = []
         broken: list[BrokenRow] = []
         async with aclosing(in_order(iter(jobs), ahead)) as rows:
@@ -45,7 +48,7 @@ async def listed(listing: Listing, reader: Reader, items: Sequence[str], ahead: 
     yield Page(end="delta")
 
 
-async def _row(listing: Listing, reader: Reader, name: str) -> Row:
+async def _row(listing: Listing, reader: Reader, name: str, media: Media | None) -> Row:
     try:
         response = await listing.api.get(listing.api.asset(listing.dataset, name))
         asset = _ASSET.decode(response.body)
@@ -60,7 +63,8 @@ async def _row(listing: Listing, reader: Reader, name: str) -> Row:
         return Row(name, broken=(BrokenRow(reader.key(name), "", str(error)),))
     if parts is None or not (parts.good or parts.bad):
         return Row(name, broken=(BrokenRow(reader.key(name), "", "the asset has no annotations"),))
-    return reader.row(asset, response.body, parts)
+    row = reader.row(asset, response.body, parts)
+    return row if media is None else with_refs(row, (*row.refs, media.ref(reader.partition, asset, response.body)))
 
 
 def _wanted(items: Sequence[str]) -> dict[str, frozenset[str]]:

@@ -39,6 +39,7 @@ class DatatureOptions(PlatformOptions):
     with_objects: bool = Field(
         default=True, description="List assets together with their annotations where that proves complete."
     )
+    media: bool = Field(default=False, description="Store the file of every finished asset, too.")
     full_every: Duration = Field(
         default=7 * 86400.0, description="Longest time between two passes that look at the annotations of every asset."
     )
@@ -63,4 +64,4 @@ class DatatureOptions(PlatformOptions):
     def digest(self) -> str:
         """Return a short name of what decides which documents there are; a cursor of another one is not followed."""
         chosen = ["*"] if self.any_annotated else sorted(self.statuses)
-        return hashlib.sha256(json.dumps([self.granularity, chosen]).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps([self.granularity, chosen, self.media]).encode()).hexdigest()[:12]

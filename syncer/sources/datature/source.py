@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import timedelta
 from typing import ClassVar
 
@@ -21,6 +22,7 @@ from syncer.sources.datature.datasets import Datasets
 from syncer.sources.datature.documents import Reader
 from syncer.sources.datature.explicit import listed
 from syncer.sources.datature.listing import Listing
+from syncer.sources.datature.media import Media
 from syncer.sources.datature.opening import BATCH, Opening
 from syncer.sources.datature.options import DatatureOptions
 
@@ -28,7 +30,7 @@ from syncer.sources.datature.options import DatatureOptions
 class Datature:
     """One organization of Datature Vi; see `ports.Source`. Sends GET."""
 
-    features = Features(incremental=True, inline=True, deletions=True, batch=BATCH)
+    features: Features = Features(incremental=True, inline=True, deletions=True, batch=BATCH)
     variables: ClassVar[Mapping[str, str]] = {
         "batch": "`folder=NAME`, `status=NAME` or `tag=NAME`",
         "dataset_name": "name of the dataset",
@@ -48,7 +50,10 @@ class Datature:
         auth = KeyAuth(options.token, options.organization, options.url)
         self._api = Api(http, auth, options.url, options.organization)
         self._datasets = Datasets(self._api)
-        self._opening = Opening(self._api, self._datasets, options, self.origin)
+        self._media = Media(self._api, self.origin)
+        self._opening = Opening(self._api, self._datasets, options, self.origin, self._media)
+        # Files are held one at a time: of documents a whole batch is small.
+        self.features = replace(self.features, batch=1 if options.media else BATCH, media=options.media)
 
     async def partitions(self, select: Selection) -> AsyncGenerator[Partition]:
         """Yield the datasets that a selection names by id, name or glob, in order of id; see `ports.Source`."""
@@ -66,13 +71,14 @@ class Datature:
         select = select or Selection()
         options, key = self._options, partition.key
         choice = Choice.of(options, key.batch)
-        listing = Listing(self._api, key.project, options.page_size, choice.folder)
+        media = self._media if options.media else None
+        listing = Listing(self._api, key.project, options.page_size, choice.folder, options.media)
         reader = Reader(key, options.granularity)
         if select.items:
-            pages = listed(listing, reader, select.items, options.read_ahead)
+            pages = listed(listing, reader, select.items, options.read_ahead, media)
         else:
             at = self._position(since, known, select, choice)
-            pages = Changes(listing, reader, choice, options, known, select, at).pages()
+            pages = Changes(listing, reader, choice, options, known, select, at, media).pages()
         async with aclosing(pages):
             async for page in pages:
                 yield page
