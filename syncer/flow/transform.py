@@ -10,7 +10,7 @@ import anyio.to_thread
 from syncer.flow.frontier import Wanted
 from syncer.model.entries import Body, Entry, Leg, SpooledFile
 from syncer.model.errors import ItemFailed
-from syncer.model.refs import CONTEXT, MEDIA
+from syncer.model.refs import CONTEXT, FILES
 from syncer.ports import Sink, Transform
 
 #: Bytes above which hashing leaves the event loop: below, the hop costs more than the work.
@@ -40,7 +40,7 @@ class Shaper:
 
     def _shape(self, wanted: Wanted, body: Body) -> dict[Leg, Entry]:
         kind = body.ref.key.kind
-        transform = self.transform if kind not in {CONTEXT, MEDIA} else None
+        transform = self.transform if kind != CONTEXT and kind not in FILES else None
         data = body.data if transform is None else self._transformed(transform, body)
         version = body.version or body.ref.version
         plain: tuple[bytes | SpooledFile, str] | None = None
@@ -49,7 +49,7 @@ class Shaper:
             sink = self.sinks.get(leg)
             if sink is None:
                 continue
-            if sink.shape.get("document") == "envelope" and kind != MEDIA:
+            if sink.shape.get("document") == "envelope" and kind not in FILES:
                 enveloped = _envelope(body, _bytes(data), version)
                 shaped: tuple[bytes | SpooledFile, str] = (enveloped, hashlib.sha256(enveloped).hexdigest())
             else:

@@ -7,7 +7,7 @@ in `tests/contract` hold every adapter, fakes included, to it. Everybody imports
 """
 
 from syncer.model.rows import ManifestRow
-from syncer.ports.blobs import BlobInfo, Blobs, Spool, SpoolWriter
+from syncer.ports.blobs import BlobInfo, Blobs, KeptFile, Spool, SpoolWriter
 from syncer.ports.clock import Clock
 from syncer.ports.http import Authenticator, Http, Request, Response
 from syncer.ports.ledger import Ledger
@@ -28,6 +28,7 @@ __all__ = [
     "Head",
     "Http",
     "JobStatus",
+    "KeptFile",
     "Known",
     "Ledger",
     "Manifest",

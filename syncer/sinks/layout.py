@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from syncer.model.errors import SettingsError
 from syncer.model.paths import clean_segment
-from syncer.model.refs import CONTEXT, MEDIA, AnnotationRef, Partition
+from syncer.model.refs import CONTEXT, FILES, AnnotationRef, Partition
 
 #: Fields of a key that make folders by default, in this order.
 KEY_FIELDS = ("project", "batch", "annotation_type")
@@ -107,7 +107,7 @@ class Layout:
         """Return an item's wished path: safe and relative. A template's `.json` gives way to the real type."""
         template = self.context if ref.key.kind == CONTEXT else self.items
         # A file keeps its own extension: unlike its media type, its name is known in every run.
-        media_type = "" if ref.key.kind == MEDIA else ref.media_type
+        media_type = "" if ref.key.kind in FILES else ref.media_type
         template = _with_extension(template, extension_of(media_type, ref.fields))
         return template.render(values_of(partition, ref), ref.key.canonical())
 

@@ -7,6 +7,7 @@ from tests.support.tree import Source, sources
 
 #: Functions that send a POST, each with what it is for. A new one has to be argued for here.
 READING_POSTS = {
+    "syncer.sources.datature.exports": "starts the platform's own export job, which reads: …/datasetExports",
     "syncer.sources.label_studio.auth": "trades a personal access token for a short-lived one: /api/token/refresh/",
 }
 

@@ -121,6 +121,7 @@ class DataturePlatform:
         """Return requests by route, once there are `count` of a `route`."""
         while True:
             counts = {**Counter(each.route for each in self.log), "content": sum(self.content.asked.values())}
+            counts["sent"] = sum(self.content.sent.values())
             if counts.get(query.get("route", ""), 0) >= int(query.get("count", "0")):
                 return counts
             self._moved.clear()
@@ -224,11 +225,11 @@ class DataturePlatform:
         return compact(self._look(found))
 
     def _create(self, dataset: Dataset, body: Json) -> Json:
-        name = f"export-{len(dataset.exports) + 1:04d}"
+        name, now = f"export-{len(dataset.exports) + 1:04d}", dataset.now()
         export = {
             "kind": "DatasetExport", "workspaceId": self.org, "datasetId": dataset.composite, "datasetExportId": name,
             "spec": body["spec"], "polls": 0,
-            "metadata": {"timeCreated": EPOCH, "lastUpdated": EPOCH, "generation": 1, "attributes": {}},
+            "metadata": {"timeCreated": now, "lastUpdated": now, "generation": 1, "attributes": {}},
             "selfLink": f"{dataset.path()}/datasetExports/{name}", "etag": "e1",
         }  # fmt: skip
         dataset.exports.append(export)
@@ -237,7 +238,8 @@ class DataturePlatform:
 
     def _look(self, export: dict[str, Json]) -> Json:
         done = export["polls"] > self.export_polls
-        finished = ("FailedReach" if self.export_fails else "Reached") if done else "Waiting"
+        failed = self.export_fails or export.get("failed")
+        finished = ("FailedReach" if failed else "Reached") if done else "Waiting"
         conditions = [
             {"condition": "Finished", "status": finished, "lastTransitionTime": EPOCH},
             {"condition": "Started", "status": "Reached", "lastTransitionTime": EPOCH},
@@ -246,7 +248,7 @@ class DataturePlatform:
         if finished == "Reached":
             url, expires = self.content.link(f"exports/{export['datasetExportId']}.zip")
             status["downloadUrl"] = {"url": url, "expiresAt": expires}
-        return {**{key: value for key, value in export.items() if key != "polls"}, "status": status}
+        return {**{key: value for key, value in export.items() if key not in {"polls", "failed"}}, "status": status}
 
     def _asset_bytes(self, asset: Asset, query: Mapping[str, str]) -> bytes:
         if query.get("contents") != "y":

@@ -198,6 +198,10 @@ class Dataset:
 
     # ------------------------------------------------------------------------------------------ looks
 
+    def now(self) -> int:
+        """Return the time of the last edit, and a moment."""
+        return 1 + max((asset.resource["metadata"]["lastUpdated"] for asset in self.assets.values()), default=EPOCH)
+
     def find(self, annotation: str) -> tuple[Asset, Annotation]:
         """Return an annotation with its asset."""
         for asset in self.assets.values():

@@ -1,16 +1,21 @@
 """`syncer` on the emulated Datature Vi as its users start it: exported, killed, resumed, refused."""
 
+import hashlib
 import json
+import os
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from syncer.net import parts
 from tests.emulators.datature import DataturePlatform
 from tests.emulators.datature_data import Dataset
 from tests.emulators.datature_process import RemoteDatature, datature_process
-from tests.support.command import start, syncer
+from tests.support.command import command, environment, start, syncer
 from tests.support.datature_source import datature_export
 from tests.support.exporting import documents, report
+from tests.support.measured import measured
 
 ASSETS = 200
 LINE = ("export", "datature", "--project", "ds0001", "--progress", "none", "-o", "json")
@@ -66,6 +71,48 @@ def test_files_killed_on_their_way_are_whole_and_there_once(tmp_path: Path, asse
         rows = [json.loads(line) for line in printed.splitlines()]
         assert sorted(row["path"] for row in rows if row["kind"] == "media") == sorted(files)
         syncer("verify", "out/", "--deep", cwd=tmp_path, env=vi.environment).ok()
+
+
+@pytest.mark.parametrize(
+    ("size", "breaks", "kills"),
+    [(96 << 20, 5 << 20, 1), pytest.param(1 << 30, 50 << 20, 2, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
+)
+def test_an_archive_on_a_bad_link_is_fetched_once(tmp_path: Path, size: int, breaks: int, kills: int) -> None:
+    """Dropped again and again, lapsed once, killed on its way: byte-identical, and memory does not grow with it."""
+    big = tmp_path / "big.zip"
+    with zipfile.ZipFile(big, "w") as archive, archive.open("dump/images/noise.bin", "w", force_zip64=True) as member:
+        for _ in range(size >> 20):
+            member.write(os.urandom(1 << 20))
+    habits = ("--assets", "3", "--big", str(big), "--breaks", str(breaks), "--lapse", "3")
+    with datature_process(*habits) as vi:
+        line = (*LINE, "--set", "mode=export", "--set", "export_format=ViFull", "--to", "out/")
+        for kill in range(kills):
+            _killed_after(vi, "sent", (kill + 1) * size // (kills + 1), tmp_path, *line)
+        cost = measured(command(*line), cwd=tmp_path, env=environment(tmp_path, vi.environment))
+        assert cost.json()[0]["complete"]
+        with (tmp_path / "out" / "ViFull.zip").open("rb") as ours, big.open("rb") as theirs:
+            assert hashlib.file_digest(ours, "sha256").digest() == hashlib.file_digest(theirs, "sha256").digest()
+        # A kill costs the ranges that were on their way; nothing else is fetched twice.
+        assert vi.stats()["sent"] <= big.stat().st_size + kills * parts.PART * parts.SIDE_BY_SIDE
+        assert vi.stats()["exports"] <= 2 + kills
+        assert not list((tmp_path / "xdg").rglob("kept/*"))
+        if size >= 1 << 30:
+            assert cost.peak < size / 3
+
+
+async def test_an_export_is_stored_once_and_made_anew_when_the_data_moves(tmp_path: Path) -> None:
+    """A second pass asks for no export and no byte; after an edit another archive takes the place of the first."""
+    async with DataturePlatform() as platform:
+        platform.dataset().generate(5, 2)
+        for stored, made in ((1, 1), (0, 1), (1, 2)):
+            ended = await datature_export(platform, tmp_path, "ds0001", "out/", "--set", "mode=export")
+            assert report(ended.ok())["counts"]["stored"] == stored
+            assert len(platform.dataset().exports) == made
+            assert (tmp_path / "out" / "ViJsonl.zip").read_bytes() == platform.content.files[
+                f"exports/export-{made:04d}.zip"
+            ]
+            if made == 1 and stored == 0:
+                platform.dataset().change("annot-000003")
 
 
 async def test_edits_arrive_in_the_next_pass(tmp_path: Path) -> None:

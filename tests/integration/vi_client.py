@@ -3,6 +3,7 @@
 python vi_client.py annotations DATASET ASSET…       what it returns for these assets, each with the error it met
 python vi_client.py assets DATASET PAGE_SIZE         ids over all pages, or the error
 python vi_client.py everything DATASET               the loop of its documentation: seconds and number of annotations
+python vi_client.py download DATASET FOLDER          what became of two downloads of an export
 python vi_client.py surroundings DATASET             datasets, one dataset, an asset with its link, objects, an export
 """
 
@@ -68,6 +69,18 @@ def surroundings(client, dataset):
         "annotation": client.annotations.get(dataset, "asset-00001", "annot-000001").annotation_id,
         "export": done.status.download_url.url,
     }
+
+
+def download(client, dataset, folder):
+    """Download an export twice, as its documentation shows; return what became of each."""
+    outcomes = []
+    for _ in range(2):
+        try:
+            client.datasets.download(dataset, save_dir=folder)
+            outcomes.append("fine")
+        except Exception as error:  # noqa: BLE001  # whatever it meets is the answer
+            outcomes.append(type(error).__name__)
+    return outcomes
 
 
 with vi.Client() as opened:

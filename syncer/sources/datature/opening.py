@@ -9,11 +9,12 @@ import msgspec
 
 from syncer.model.entries import Body
 from syncer.model.errors import HttpError, ItemFailed, NotFound, PartitionGone, SettingsError
-from syncer.model.refs import CONTEXT, MEDIA, AnnotationRef, ItemKey
+from syncer.model.refs import CONTEXT, FILES, MEDIA, AnnotationRef, ItemKey
 from syncer.net.ahead import in_order
 from syncer.sources.datature.api import ID, Api, detail_of, missing_dataset
 from syncer.sources.datature.datasets import Datasets
 from syncer.sources.datature.documents import JOINT, Parts, Reader, read_part
+from syncer.sources.datature.exports import Exports
 from syncer.sources.datature.listing import Listing
 from syncer.sources.datature.media import Media
 from syncer.sources.datature.options import DatatureOptions
@@ -38,6 +39,7 @@ class Opening:
     #: For messages.
     origin: str
     media: Media
+    exports: Exports
 
     async def open(self, refs: Sequence[AnnotationRef]) -> AsyncGenerator[Opened]:
         """Yield one body or failure for each reference."""
@@ -78,8 +80,8 @@ class Opening:
         if not _is_ours(key):
             return self._failed(key, "not an item of this platform", gone=True)
         try:
-            if key.kind == MEDIA:
-                return await self.media.open(ref)
+            if key.kind in FILES:
+                return await (self.media.open(ref) if key.kind == MEDIA else self.exports.open(ref))
             if key.kind == CONTEXT:
                 return _body(await self.datasets.context(key.project), ref)
             return await (self._single(ref) if key.kind == "annotation" else self._asset(ref))
@@ -130,7 +132,7 @@ def _is_ours(key: ItemKey) -> bool:
     asset, joint, annotation = key.item.partition(JOINT)
     if key.kind == CONTEXT:
         return bool(ID.fullmatch(key.project))
-    if key.kind not in {"annotation", "asset", MEDIA} or bool(joint) != (key.kind == "annotation"):
+    if key.kind not in {"annotation", "asset", *FILES} or bool(joint) != (key.kind == "annotation"):
         return False
     return all(ID.fullmatch(name) for name in (key.project, asset, *([annotation] if joint else [])))
 

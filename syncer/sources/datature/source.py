@@ -21,6 +21,7 @@ from syncer.sources.datature.cursor import Position, conditions, read_cursor
 from syncer.sources.datature.datasets import Datasets
 from syncer.sources.datature.documents import Reader
 from syncer.sources.datature.explicit import listed
+from syncer.sources.datature.exports import Exports
 from syncer.sources.datature.listing import Listing
 from syncer.sources.datature.media import Media
 from syncer.sources.datature.opening import BATCH, Opening
@@ -51,7 +52,8 @@ class Datature:
         self._api = Api(http, auth, options.url, options.organization)
         self._datasets = Datasets(self._api)
         self._media = Media(self._api, self.origin)
-        self._opening = Opening(self._api, self._datasets, options, self.origin, self._media)
+        self._exports = Exports(self._api, options, tools.clock, self.origin)
+        self._opening = Opening(self._api, self._datasets, options, self.origin, self._media, self._exports)
         # Files are held one at a time: of documents a whole batch is small.
         self.features = replace(self.features, batch=1 if options.media else BATCH, media=options.media)
 
@@ -135,13 +137,45 @@ class Datature:
         return await self._datasets.batch_table(project)
 
 
+class DatatureExports(Datature):
+    """The same organization, where the items are archives of the platform's own export job: one a dataset."""
+
+    features: Features = Features(incremental=False, deletions=True, exports=True)
+    variables: ClassVar[Mapping[str, str]] = {
+        "dataset_name": "name of the dataset",
+        "format": "format of the export",
+        "filename": "`DATASET-FORMAT.zip`",
+    }
+
+    def __init__(self, options: DatatureOptions, http: Http, tools: Tools) -> None:
+        """Take the options, the way to the platform, and tools; nothing is sent yet."""
+        super().__init__(options, http, tools)
+        self.features = DatatureExports.features
+
+    async def partitions(self, select: Selection) -> AsyncGenerator[Partition]:
+        """Yield the datasets that a selection names; see `ports.Source`."""
+        if select.batches or select.items or select.since or select.until:
+            message = "the platform's export is always of a whole dataset"
+            raise SettingsError(message, hint="select projects only, or set mode: annotations")
+        async with aclosing(super().partitions(select)) as partitions:
+            async for partition in partitions:
+                yield partition
+
+    async def discover(
+        self, partition: Partition, since: Cursor | None, known: Known, select: Selection | None = None
+    ) -> AsyncGenerator[Page]:
+        """List the one export of a dataset; its version follows the state of every asset."""
+        del since, known, select
+        yield Page(refs=(await self._exports.ref(partition.key),), end="full")
+
+
 class _Workspace(msgspec.Struct):
     name: str = ""
 
 
 def create(options: DatatureOptions, http: Http, tools: Tools) -> Datature:
     """Make the source; for the registry."""
-    return Datature(options, http, tools)
+    return DatatureExports(options, http, tools) if options.mode == "export" else Datature(options, http, tools)
 
 
 PLUGIN = SourcePlugin(
