@@ -7,8 +7,8 @@ lock is held; one that nobody came back for is removed after a week.
 import hashlib
 import os
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 from anyio import CancelScope, to_thread
@@ -21,6 +21,8 @@ from syncer.model.errors import NotNow
 FOLDER = "kept"
 #: Seconds after which a file that nobody touched is given up.
 FORGOTTEN = 7 * 86400.0
+#: Raises if the disk has no room left.
+Check = Callable[[], Awaitable[None]]
 #: Bytes hashed at a time.
 _CHUNK = 1 << 20
 
@@ -28,10 +30,11 @@ _CHUNK = 1 << 20
 class KeptFile:
     """One growing file, open for writing at any place; see `ports.blobs.KeptFile`."""
 
-    def __init__(self, path: Path, descriptor: int) -> None:
-        """Take an open, locked file."""
+    def __init__(self, path: Path, descriptor: int, check: Check) -> None:
+        """Take an open, locked file, and what tells whether the disk has room."""
         self.path = path
         self._descriptor = descriptor
+        self._check = check
 
     async def note(self) -> bytes:
         """Return what was noted last; empty if nothing was."""
@@ -42,7 +45,12 @@ class KeptFile:
         await to_thread.run_sync(_write, self._descriptor, offset, data)
 
     async def mark(self, note: bytes) -> None:
-        """Make durable what was written so far, then the note that says so."""
+        """Make durable what was written so far, then the note that says so.
+
+        Raises:
+            NotNow: the disk is full, or nearly so; what was noted before stays.
+        """
+        await self._check()
         await to_thread.run_sync(self._mark, note)
 
     async def finish(self, size: int) -> SpooledFile:
@@ -54,7 +62,7 @@ class KeptFile:
         await to_thread.run_sync(self._drop)
 
     def _mark(self, note: bytes) -> None:
-        with _full_disk_named(self.path):
+        with _full_disk_named():
             os.fsync(self._descriptor)
             temporary = self.path.with_suffix(".new")
             temporary.write_bytes(note)
@@ -74,7 +82,7 @@ class KeptFile:
 
 
 @asynccontextmanager
-async def keep(folder: Path, key: str) -> AsyncIterator[KeptFile]:
+async def keep(folder: Path, key: str, check: Check) -> AsyncIterator[KeptFile]:
     """Open the file of a key, with all that an earlier process left of it.
 
     Raises on entering:
@@ -83,7 +91,7 @@ async def keep(folder: Path, key: str) -> AsyncIterator[KeptFile]:
     path = folder / hashlib.sha256(key.encode()).hexdigest()[:32]
     descriptor = await to_thread.run_sync(_opened, path)
     try:
-        yield KeptFile(path, descriptor)
+        yield KeptFile(path, descriptor, check)
     finally:
         with CancelScope(shield=True):
             await to_thread.run_sync(os.close, descriptor)
@@ -132,23 +140,16 @@ def _read(path: Path) -> bytes:
 
 def _write(descriptor: int, offset: int, data: bytes) -> None:
     view = memoryview(data)
-    with _full_disk_named(Path()):
+    with _full_disk_named():
         while view:
             written = os.pwrite(descriptor, view, offset)
             view, offset = view[written:], offset + written
 
 
-class _full_disk_named:  # noqa: N801  # reads as a context
-    """Names a disk that is full."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Translate the system's error."""
-        if isinstance(error, OSError):
-            message = f"the spool can't be written: {error.strerror}"
-            raise NotNow(message, hint="free some space, or choose another folder for the spool") from error
+@contextmanager
+def _full_disk_named() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        message = f"the spool can't be written: {error.strerror}"
+        raise NotNow(message, hint="free some space, or choose another folder for the spool") from error

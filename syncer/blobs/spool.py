@@ -65,7 +65,7 @@ class FolderSpool:
 
     def keep(self, key: str) -> AbstractAsyncContextManager[kept.KeptFile]:
         """Open the file of a key that outlives the process, beside the corners; see `kept.keep`."""
-        return kept.keep(self._corner.parent / kept.FOLDER, key)
+        return kept.keep(self._corner.parent / kept.FOLDER, key, self.check_space)
 
     async def discard(self, file: SpooledFile) -> None:
         """Remove a file whose entry has settled. Idempotent; files elsewhere are left alone."""

@@ -88,6 +88,7 @@ class Client:
                 return await parts.fetch(check)
             except NoRanges:
                 await file.drop()
+                await self._spool.discard(SpooledFile(file.path, 0, ""))
                 body = await self.download(parts.request, key)
         path = body.path if isinstance(body, SpooledFile) else None
         reason = await anyio.to_thread.run_sync(check, path) if check is not None and path is not None else None

@@ -67,11 +67,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--most", type=int, default=1000, help="most rows of a page")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before every answer")
     parser.add_argument("--no-objects", action="store_true", help="no assets together with their annotations")
+    parser.add_argument("--export-fails", action="store_true", help="exports fail in the end")
     parser.add_argument("--big", type=Path, help="the archive of every export")
     parser.add_argument("--breaks", type=int, default=0, help="bytes after which a content connection is dropped")
     parser.add_argument("--lapse", type=int, default=0, help="content requests after which all links lapse, once")
     options = parser.parse_args(arguments)
-    platform = DataturePlatform(most=options.most, objects=not options.no_objects)
+    platform = DataturePlatform(most=options.most, objects=not options.no_objects, export_fails=options.export_fails)
     platform.content.big, platform.content.breaks, platform.content.lapse = options.big, options.breaks, options.lapse
     platform.dataset().generate(options.assets, options.parts)
     if options.latency:
