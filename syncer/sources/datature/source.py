@@ -77,7 +77,7 @@ class Datature:
         listing = Listing(self._api, key.project, options.page_size, choice.folder, options.media)
         reader = Reader(key, options.granularity)
         if select.items:
-            pages = listed(listing, reader, select.items, options.read_ahead, media)
+            pages = listed(listing, reader, select, options.read_ahead, media)
         else:
             at = self._position(since, known, select, choice)
             pages = Changes(listing, reader, choice, options, known, select, at, media).pages()
@@ -110,8 +110,8 @@ class Datature:
 
     async def context(self, partition: Partition) -> AsyncGenerator[AnnotationRef]:
         """Yield the dataset's document: tags, their details and statuses."""
-        if partition.key.batch is None:
-            yield await self._datasets.context(partition.key.project)
+        found = await self._datasets.context(partition.key.project)
+        yield replace(found, key=replace(found.key, batch=partition.key.batch))
 
     async def get(self, parts: Sequence[str]) -> Body:
         """Return one annotation, or one asset, exactly as it is served."""

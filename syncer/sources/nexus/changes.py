@@ -6,7 +6,7 @@ What is equal to the byte is not stored again. At the end, absence proves deleti
 import hashlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import msgspec
@@ -71,6 +71,8 @@ class Changes:
     known: Known
     select: Selection
     at: Position
+    #: Named items that were met.
+    _met: set[str] = field(default_factory=set, init=False)
 
     async def pages(self) -> AsyncGenerator[Page]:
         """Yield the pages of the pass, each with the cursor behind it; the last has `end` set."""
@@ -82,6 +84,8 @@ class Changes:
                 self.at = replace(self.at, token=page.next, after="")
                 if page.next is not None:
                     yield Page(cursor=self.at.cursor())
+        if missing := self._missing():
+            yield Page(broken=missing)
         proves = not self._narrowed and not self.at.doubtful
         yield Page(cursor=Position(under=self.at.under).cursor(), end="full" if proves else "delta")
 
@@ -114,6 +118,9 @@ class Changes:
         refs = [item for item in items if isinstance(item, AnnotationRef)]
         chosen = [ref for ref in refs if self._is_chosen(ref)]
         broken = tuple(item for item in items if isinstance(item, BrokenRow))
+        if self.select.items:
+            broken = tuple(row for row in broken if row.key.item in self.select.items)
+            self._met |= {ref.key.item for ref in refs} | {row.key.item for row in broken}
         return Page(refs=tuple(chosen), broken=broken, filtered=len(refs) - len(chosen))
 
     def _others(self, assets: Sequence[Asset], members: Mapping[GroupKey, frozenset[ItemKey]], cursor: Cursor) -> Page:
@@ -143,6 +150,15 @@ class Changes:
         if self.statuses is None or asset.status in self.statuses:
             return None
         return f"the status of its asset is {asset.status or 'not set'}"
+
+    def _missing(self) -> tuple[BrokenRow, ...]:
+        """Return named items that no page had, where this project alone is selected."""
+        projects = self.select.projects
+        if len(projects) != 1 or any(sign in projects[0] for sign in "*?["):
+            return ()
+        absent = sorted(set(self.select.items) - self._met)
+        reason = f"project {self.reader.partition.project} has no such annotation, or it is not finished"
+        return tuple(BrokenRow(self.reader.key(item), "", reason) for item in absent)
 
     @property
     def _narrowed(self) -> bool:

@@ -65,8 +65,10 @@ async def test_named_items_and_windows_prove_nothing() -> None:
     """Items by id are listed; such a pass ends as a delta."""
     async with NexusPlatform() as platform, mirrored(platform) as mirror:
         platform.project.generate(4, 1)
-        assert await mirror.sync(select=Selection(items=("annot_00004",))) == "delta"
+        select = Selection(projects=(PROJECT,), items=("annot_00004", "nope"))
+        assert await mirror.sync(select=select) == "delta"
         assert {key.item for key in mirror.items} == {"annot_00004"}
+        assert {key.item for key in mirror.owed} == {"nope"}
 
 
 async def test_projects_are_found_by_id_name_and_glob() -> None:
