@@ -14,7 +14,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from syncer.model.errors import HttpError, PermissionRefused, Unauthorized
+from syncer.model.errors import HttpError, PartitionGone, PermissionRefused, Rejected, Unauthorized
 from syncer.model.refs import AnnotationRef, BrokenRow, GroupKey, ItemKey, Page, Withdrawal
 from syncer.net.ahead import in_order
 from syncer.ports import Known, Selection
@@ -93,16 +93,9 @@ class Changes:
         """Yield the pages of the pass, each with the cursor behind it; the last has `end` set."""
         torn = self.at.token is not None or bool(self.at.after)
         self._importing = await self.listing.importing()
-        try:
-            async with aclosing(self._assets()) as pages:
-                async for page in pages:
-                    yield page
-        except NotTogether:
-            # Not from where it stopped: a token belongs to the question that it answers.
-            self.at = replace(self.at, chain="assets", token=None, after="", met=0)
-            async with aclosing(self._assets()) as pages:
-                async for page in pages:
-                    yield page
+        async with aclosing(self._everything()) as pages:
+            async for page in pages:
+                yield page
         proves = not self._windowed and await self._saw_everything()
         self.at = replace(self.at, doubtful=not proves)
         # What an earlier process noted of this pass is lost; what was known before stands for it.
@@ -116,6 +109,24 @@ class Changes:
         return (count is None or count <= self.at.met) and not await self.listing.importing()
 
     # ---------------------------------------------------------------------------------------- assets
+
+    async def _everything(self) -> AsyncGenerator[Page]:
+        """Yield from where the pass stands; from its beginning where that place means nothing any more."""
+        while True:
+            place, before = self.at.token, self._pages
+            try:
+                async with aclosing(self._assets()) as pages:
+                    async for page in pages:
+                        yield page
+            except (NotTogether, Rejected, PartitionGone) as error:
+                # The token of an earlier process may have lapsed.
+                stale = place is not None and self._pages == before
+                if not stale and not isinstance(error, NotTogether):
+                    raise
+                chain = self.at.chain if stale else "assets"
+                self.at = replace(self.at, chain=chain, token=None, after="", met=0)
+            else:
+                return
 
     async def _assets(self) -> AsyncGenerator[Page]:
         async with aclosing(self.listing.assets(self.at.chain, self.at.token)) as pages:

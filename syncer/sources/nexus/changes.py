@@ -12,6 +12,7 @@ from functools import partial
 import msgspec
 from msgspec.structs import replace
 
+from syncer.model.errors import PartitionGone, Rejected
 from syncer.model.refs import AnnotationRef, BrokenRow, Cursor, GroupKey, ItemKey, Page, Withdrawal
 from syncer.net.ahead import in_order
 from syncer.net.slices import Unreadable
@@ -76,6 +77,26 @@ class Changes:
 
     async def pages(self) -> AsyncGenerator[Page]:
         """Yield the pages of the pass, each with the cursor behind it; the last has `end` set."""
+        place, first = self.at.token, True
+        try:
+            async with aclosing(self._listed()) as pages:
+                async for page in pages:
+                    first = False
+                    yield page
+        except (Rejected, PartitionGone):
+            # The token of an earlier process may have lapsed.
+            if place is None or not first:
+                raise
+            self.at = Position(under=self.at.under)
+            async with aclosing(self._listed()) as pages:
+                async for page in pages:
+                    yield page
+        if missing := self._missing():
+            yield Page(broken=missing)
+        proves = not self._narrowed and not self.at.doubtful
+        yield Page(cursor=Position(under=self.at.under).cursor(), end="full" if proves else "delta")
+
+    async def _listed(self) -> AsyncGenerator[Page]:
         async with aclosing(self.listing.assets(self.at.token)) as pages:
             async for page in pages:
                 async with aclosing(self._page(page)) as parts:
@@ -84,10 +105,6 @@ class Changes:
                 self.at = replace(self.at, token=page.next, after="")
                 if page.next is not None:
                     yield Page(cursor=self.at.cursor())
-        if missing := self._missing():
-            yield Page(broken=missing)
-        proves = not self._narrowed and not self.at.doubtful
-        yield Page(cursor=Position(under=self.at.under).cursor(), end="full" if proves else "delta")
 
     async def _page(self, page: AssetPage) -> AsyncGenerator[Page]:
         assets = self._rest(page)

@@ -61,6 +61,16 @@ async def test_any_annotated_asset_counts_for_teams_without_review() -> None:
                 assert len(mirror.items) == count
 
 
+async def test_a_place_that_lapsed_is_begun_anew() -> None:
+    """Where the token of an interrupted pass is refused, the pass begins again and skips nothing."""
+    async with NexusPlatform(most=5) as platform, mirrored(platform) as mirror:
+        platform.project.generate(20, 1)
+        assert await mirror.sync(stop_after=4) is None
+        platform.faults.add("status", route="assets", status=400)
+        assert await mirror.sync() == "full"
+        assert len(mirror.items) == 20
+
+
 async def test_named_items_and_windows_prove_nothing() -> None:
     """Items by id are listed; such a pass ends as a delta."""
     async with NexusPlatform() as platform, mirrored(platform) as mirror:
