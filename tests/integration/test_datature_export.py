@@ -75,7 +75,7 @@ def test_files_killed_on_their_way_are_whole_and_there_once(tmp_path: Path, asse
 
 @pytest.mark.parametrize(
     ("size", "breaks", "kills"),
-    [(96 << 20, 5 << 20, 1), pytest.param(1 << 30, 50 << 20, 2, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
+    [(48 << 20, 5 << 20, 1), pytest.param(1 << 30, 50 << 20, 2, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
 )
 def test_an_archive_on_a_bad_link_is_fetched_once(tmp_path: Path, size: int, breaks: int, kills: int) -> None:
     """Dropped again and again, lapsed once, killed on its way: byte-identical, and memory does not grow with it."""

@@ -98,7 +98,7 @@ class Changes:
                 yield page
         proves = not self._windowed and await self._saw_everything()
         self.at = replace(self.at, doubtful=not proves)
-        # What an earlier process noted of this pass is lost; what was known before stands for it.
+        # Only a process that saw all of the pass knows which assets are there no more.
         memory = self.memory.text() if torn else self.memory.noted()
         yield Page(cursor=self.at.ended(memory).cursor(), end="full" if proves else "delta")
 
@@ -134,21 +134,24 @@ class Changes:
                 self._begin(page.date)
                 async with aclosing(self._page(self._rest(page))) as parts:
                     async for batch, after in parts:
-                        position = replace(self.at, token=page.token, after=after) if after else None
-                        yield batch.page(position if self._may_write else None)
+                        within = after and len(self.at.memory) <= LONG
+                        yield batch.page(
+                            self._here(replace(self.at, token=page.token, after=after)) if within else None
+                        )
                 self._pages += 1
                 self.at = replace(self.at, token=page.next, after="", met=self.at.met + len(page.assets))
-                if page.next is not None and (self._may_write or self._pages % SELDOM == 0):
+                if page.next is not None and (len(self.at.memory) <= LONG or self._pages % SELDOM == 0):
+                    self.at = self._here(self.at)
                     yield Page(cursor=self.at.cursor())
+
+    def _here(self, position: Position) -> Position:
+        """Return a position with what was noted up to it: whoever goes on from there forgets nothing."""
+        return replace(position, memory=self.memory.text())
 
     def _begin(self, date: datetime | None) -> None:
         """Note the time of the pass's first response; without one nothing counts as old."""
         if self.at.start is None and date is not None:
             self.at = replace(self.at, start=date - timedelta(seconds=self.options.overlap))
-
-    @property
-    def _may_write(self) -> bool:
-        return len(self.at.memory) <= LONG
 
     def _rest(self, page: AssetPage) -> Sequence[Listed]:
         """Return what of a page an earlier process did not cover."""
@@ -218,7 +221,9 @@ class Changes:
         changed, watermark = asset.changed_at, self.at.watermark
         if watermark is None or changed is None or changed >= watermark:
             return False
-        return self.memory.knows(asset.asset_id, asset.state()) is not False
+        known = self.memory.knows(asset.asset_id, asset.state())
+        # One that is not remembered was stored by a pass that was interrupted, unless there are more than can be.
+        return self.memory.full if known is None else known
 
     def _unread(self, asset: str, reason: str) -> Row:
         return Row(asset, broken=(BrokenRow(self.reader.key(asset), "", reason),), closes=False)
