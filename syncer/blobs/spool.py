@@ -6,13 +6,14 @@ import os
 import secrets
 import shutil
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import aiofiles
 from aiofiles.threadpool.binary import AsyncBufferedIOBase
 from anyio import CancelScope, to_thread
 
+from syncer.blobs import kept
 from syncer.blobs.atomic import locked_now
 from syncer.model.entries import SpooledFile
 from syncer.model.errors import NotNow
@@ -63,8 +64,14 @@ class FolderSpool:
                         await file.close()
                     await to_thread.run_sync(lambda: path.unlink(missing_ok=True))
 
+    def keep(self, key: str) -> AbstractAsyncContextManager[kept.KeptFile]:
+        """Open the file of a key that outlives the process, beside the corners; see `kept.keep`."""
+        return kept.keep(self.corner.parent / kept.FOLDER, key, self.check_space)
+
     async def discard(self, file: SpooledFile) -> None:
         """Remove a file whose entry has settled. Idempotent; files elsewhere are left alone."""
+        if file.path.parent == self.corner.parent / kept.FOLDER:
+            await to_thread.run_sync(kept.discard, file.path)
         if file.path.parent == self.corner:
             await to_thread.run_sync(lambda: file.path.unlink(missing_ok=True))
 

@@ -9,7 +9,7 @@ import anyio.to_thread
 from syncer.flow.frontier import Wanted
 from syncer.model.entries import Body, Content, Entry, Leg, SpooledFile
 from syncer.model.errors import ItemFailed
-from syncer.model.refs import CONTEXT
+from syncer.model.refs import CONTEXT, FILES
 from syncer.ports import Sink, Transform
 
 #: Bytes above which an envelope is made off the event loop: below, the hop costs more than the work.
@@ -39,7 +39,9 @@ class Shaper:
 
     def entries_now(self, wanted: Wanted, body: Body) -> dict[Leg, Entry]:
         """Do the same in the calling thread; for whole pages in one hop."""
-        transform = self.transform if body.ref.key.kind != CONTEXT else None
+        kind = body.ref.key.kind
+        # Transforms are for labels; files are stored as they are, whatever documents look like.
+        transform = None if kind == CONTEXT or kind in FILES else self.transform
         data = body.data if transform is None else self._transformed(transform, body)
         version = body.version or body.ref.version
         plain = Content(data)
@@ -48,11 +50,14 @@ class Shaper:
             sink = self.sinks.get(leg)
             if sink is None:
                 continue
+            enveloped = _enveloped(sink) and kind not in FILES
             result[leg] = Entry(
                 key=body.ref.key,
                 version=version,
                 path=verdict.path,
-                content=Content(_envelope(body, _bytes(data), version)) if _enveloped(sink) else plain,
+                content=Content(_envelope(body, _bytes(data), version))
+                if _enveloped(sink) and kind not in FILES
+                else plain,
                 media_type=body.media_type,
                 updated_at=body.ref.updated_at,
                 fields=body.ref.fields,

@@ -19,6 +19,13 @@ PassEnd = Literal["delta", "full"]
 #: The kind of items that are context, not labels: label configurations, tags, concepts.
 CONTEXT = "context"
 
+#: The kind of items that are files which labels are about: images, videos. Transforms and envelopes leave them alone.
+MEDIA = "media"
+#: The kind of items that are archives of a platform's own export job; left alone in the same way.
+EXPORT = "export"
+#: Kinds of items that are files, not documents.
+FILES = frozenset({MEDIA, EXPORT})
+
 NO_FIELDS: Mapping[str, str] = {}
 
 

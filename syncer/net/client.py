@@ -1,17 +1,21 @@
 """The `Http` door on aiohttp."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
+import anyio.to_thread
 
 from syncer.model.entries import SpooledFile
+from syncer.model.errors import BadBody
 from syncer.model.events import Emit
 from syncer.net.classify import Label, Retryable, http_date
 from syncer.net.decode import read_body
 from syncer.net.guard import Guard
 from syncer.net.network import Network
 from syncer.net.pace import Bandwidth
+from syncer.net.parts import NoRanges, Parts
 from syncer.net.policy import Policy
 from syncer.net.resume import Download, GrowingBody
 from syncer.net.transport import open_transport
@@ -69,6 +73,29 @@ class Client:
             while not await self._policy.run(request, receiver):
                 pass
             return await body.finish()
+
+    async def download_parts(
+        self, request: Request, key: str, renew: Callable[[], Awaitable[str]],
+        check: Callable[[Path], str | None] | None = None,
+    ) -> bytes | SpooledFile:  # fmt: skip
+        """Return a body fetched in parallel ranges, or in one piece where there are none; see the door."""
+        network = self._network
+        limit = network.max_item if request.max_bytes is None else request.max_bytes
+        async with self._spool.keep(key) as file:
+            parts = Parts(
+                self._policy, file, request, renew, limit, self._content_timeout, network.read_timeout, self._bandwidth
+            )  # fmt: skip
+            try:
+                return await parts.fetch(check)
+            except NoRanges:
+                await file.drop()
+                await self._spool.discard(SpooledFile(file.path, 0, ""))
+                body = await self.download(parts.request, key)
+        path = body.path if isinstance(body, SpooledFile) else None
+        reason = await anyio.to_thread.run_sync(check, path) if check is not None and path is not None else None
+        if reason is not None:
+            raise BadBody(reason)
+        return body
 
 
 class _Whole:

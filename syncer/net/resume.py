@@ -25,7 +25,8 @@ PROGRESS = 64 * 1024
 #: Slowest body that is waited for, bytes per second over `limits.timeout`.
 LEAST_SPEED = 1024.0
 _AS_STORED = {"Accept-Encoding": "identity"}
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
+#: What a partial answer says of itself: first byte, last byte, bytes in all.
+CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
 
 
 class _Abandoned(Exception):
@@ -165,10 +166,10 @@ class Download:
             return
         self._total = declared_size(headers)
         if headers.get("Accept-Ranges", "bytes").strip().lower() != "none":
-            self._validator = _strong_validator(headers)
+            self._validator = strong_validator(headers)
 
     async def _continue(self, response: aiohttp.ClientResponse, label: Label) -> None:
-        found = _RANGE.match(response.headers.get("Content-Range", ""))
+        found = CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
         start = int(found[1]) if found else -1
         total = int(found[3]) if found and found[3] != "*" else self._total
         fits = self._validator is not None and start == self._kept > 0 and (self._total is None or total == self._total)
@@ -204,7 +205,8 @@ class Download:
             inflater.finish()
 
 
-def _strong_validator(headers: Mapping[str, str]) -> str | None:
+def strong_validator(headers: Mapping[str, str]) -> str | None:
+    """Return what tells one version of an object from every other; None if nothing does."""
     tag = headers.get("ETag")
     if tag is not None and tag.startswith('"'):
         return tag

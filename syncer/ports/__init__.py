@@ -7,7 +7,7 @@ in `tests/contract` hold every adapter, fakes included, to it. Everybody imports
 """
 
 from syncer.model.rows import ManifestRow
-from syncer.ports.blobs import About, BlobInfo, Blobs, Spool, SpoolWriter
+from syncer.ports.blobs import About, BlobInfo, Blobs, KeptFile, Spool, SpoolWriter
 from syncer.ports.clock import Clock
 from syncer.ports.http import Authenticator, Http, Judge, Judgement, Meaning, Request, Response
 from syncer.ports.ledger import Ledger
@@ -31,6 +31,7 @@ __all__ = [
     "JobStatus",
     "Judge",
     "Judgement",
+    "KeptFile",
     "Known",
     "Ledger",
     "Manifest",

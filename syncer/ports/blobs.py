@@ -18,6 +18,13 @@ class Spool(Protocol):
     def writer(self, key: str) -> "AbstractAsyncContextManager[SpoolWriter]":
         """Open a new file; it is removed if the block raises."""
 
+    def keep(self, key: str) -> "AbstractAsyncContextManager[KeptFile]":
+        """Open the file of a key that outlives the process, with all that an earlier one left of it.
+
+        Raises on entering:
+            NotNow: another process has it, or the disk does not allow it.
+        """
+
     async def discard(self, file: SpooledFile) -> None:
         """Remove a file whose entry has settled. Idempotent."""
 
@@ -33,6 +40,27 @@ class SpoolWriter(Protocol):
 
     async def finish(self) -> SpooledFile:
         """Close and return it with its size and sha256."""
+
+
+class KeptFile(Protocol):
+    """One file that is written at many places, and goes on after its process died."""
+
+    path: Path
+
+    async def note(self) -> bytes:
+        """Return what was noted last; empty if nothing was."""
+
+    async def write(self, offset: int, data: bytes) -> None:
+        """Write at a place."""
+
+    async def mark(self, note: bytes) -> None:
+        """Make durable what was written so far, then the note that says so."""
+
+    async def finish(self, size: int) -> SpooledFile:
+        """Return the complete file; it stays until it is discarded."""
+
+    async def drop(self) -> None:
+        """Forget all of it."""
 
 
 @dataclass(frozen=True, slots=True)

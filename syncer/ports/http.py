@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 from syncer.model.entries import SpooledFile
@@ -110,3 +111,13 @@ class Http(Protocol):
 
     async def download(self, request: Request, key: str) -> bytes | SpooledFile:
         """Return a content body: in memory when small, else spooled under `key`; broken ones are resumed by Range."""
+
+    async def download_parts(
+        self, request: Request, key: str, renew: Callable[[], Awaitable[str]],
+        check: Callable[[Path], str | None] | None = None,
+    ) -> bytes | SpooledFile:  # fmt: skip
+        """Return a large content body, fetched in parallel ranges; a process that dies leaves what came to the next.
+
+        `renew` gives another link where one has lapsed. `check` looks at the complete file, in a thread: what it says
+        against it ends in `BadBody`, and nothing is kept. Where the server has no ranges, it is like `download`.
+        """

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from syncer.model.errors import SettingsError
 from syncer.model.paths import clean_segment
-from syncer.model.refs import CONTEXT, AnnotationRef, Partition
+from syncer.model.refs import CONTEXT, FILES, AnnotationRef, Partition
 
 #: Fields of a key that make folders by default, in this order.
 KEY_FIELDS = ("project", "batch", "annotation_type")
@@ -108,7 +108,8 @@ class Layout:
     def path_of(self, partition: Partition, ref: AnnotationRef) -> str:
         """Return an item's wished path: safe and relative. A template's `.json` gives way to the real type."""
         template = self.context if ref.key.kind == CONTEXT else self.items
-        extension = extension_of(ref.media_type, ref.fields)
+        # A file keeps its own extension: unlike its media type, its name is known in every run.
+        extension = extension_of("" if ref.key.kind in FILES else ref.media_type, ref.fields)
         if extension != ".json":
             template = _with_extension(template, extension)
         canonical = ref.key.canonical()

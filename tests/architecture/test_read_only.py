@@ -10,6 +10,7 @@ READING_POSTS = {
     "syncer.sources.kognic.api": "queries that only read: /v2/inputs/query, /v1/inputs/fetch, /v1/inputs/query",
     "syncer.sources.kognic.auth": "trades client id and secret for a token: /v1/auth/oauth/token (RFC 6749 §4.4)",
     "syncer.sources.clarifai.api": "searches annotations, which only reads: …/annotations/searches",
+    "syncer.sources.datature.exports": "starts the platform's own export job, which reads: …/datasetExports",
     "syncer.sources.label_studio.auth": "trades a personal access token for a short-lived one: /api/token/refresh/",
 }
 

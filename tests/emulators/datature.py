@@ -62,7 +62,8 @@ class DataturePlatform:
 
     def __post_init__(self) -> None:
         """Make the place for signed links."""
-        self.content = Content()
+        self._moved = asyncio.Event()
+        self.content = Content(moved=self._moved.set)
         self._runners: list[web.ServerRunner] = []
 
     def dataset(self, name: str = "ds0001", kind: str = "phrase-grounding") -> Dataset:
@@ -93,10 +94,11 @@ class DataturePlatform:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == "/_stats":
-            return web.Response(body=compact(Counter(each.route for each in self.log)), content_type=_JSON)
+            return web.Response(body=compact(await self._counts(request.query)), content_type=_JSON)
         route, names = route_of(request.rel_url.raw_path)
         query = dict(request.query)
         self.log.append(Asked(request.method, route, request.path, query, dict(request.headers)))
+        self._moved.set()
         subject = Subject(route, f"{request.method} {request.path_qs}", {**query, "asset": (*names, "", "", "")[2]})
         for fault in self.faults.before(subject):
             if fault.kind == "latency":
@@ -114,6 +116,16 @@ class DataturePlatform:
             if fault.kind == "cut":
                 return await cut(request, body[: fault.keep], len(body))
         return response
+
+    async def _counts(self, query: Mapping[str, str]) -> Mapping[str, int]:
+        """Return requests by route, once there are `count` of a `route`."""
+        while True:
+            counts = {**Counter(each.route for each in self.log), "content": sum(self.content.asked.values())}
+            counts["sent"] = sum(self.content.sent.values())
+            if counts.get(query.get("route", ""), 0) >= int(query.get("count", "0")):
+                return counts
+            self._moved.clear()
+            await self._moved.wait()
 
     async def _checked(
         self, request: web.BaseRequest, route: str, names: tuple[str, ...], query: Mapping[str, str]
@@ -213,11 +225,11 @@ class DataturePlatform:
         return compact(self._look(found))
 
     def _create(self, dataset: Dataset, body: Json) -> Json:
-        name = f"export-{len(dataset.exports) + 1:04d}"
+        name, now = f"export-{len(dataset.exports) + 1:04d}", dataset.now()
         export = {
             "kind": "DatasetExport", "workspaceId": self.org, "datasetId": dataset.composite, "datasetExportId": name,
             "spec": body["spec"], "polls": 0,
-            "metadata": {"timeCreated": EPOCH, "lastUpdated": EPOCH, "generation": 1, "attributes": {}},
+            "metadata": {"timeCreated": now, "lastUpdated": now, "generation": 1, "attributes": {}},
             "selfLink": f"{dataset.path()}/datasetExports/{name}", "etag": "e1",
         }  # fmt: skip
         dataset.exports.append(export)
@@ -226,7 +238,8 @@ class DataturePlatform:
 
     def _look(self, export: dict[str, Json]) -> Json:
         done = export["polls"] > self.export_polls
-        finished = ("FailedReach" if self.export_fails else "Reached") if done else "Waiting"
+        failed = self.export_fails or export.get("failed")
+        finished = ("FailedReach" if failed else "Reached") if done else "Waiting"
         conditions = [
             {"condition": "Finished", "status": finished, "lastTransitionTime": EPOCH},
             {"condition": "Started", "status": "Reached", "lastTransitionTime": EPOCH},
@@ -235,7 +248,7 @@ class DataturePlatform:
         if finished == "Reached":
             url, expires = self.content.link(f"exports/{export['datasetExportId']}.zip")
             status["downloadUrl"] = {"url": url, "expiresAt": expires}
-        return {**{key: value for key, value in export.items() if key != "polls"}, "status": status}
+        return {**{key: value for key, value in export.items() if key not in {"polls", "failed"}}, "status": status}
 
     def _asset_bytes(self, asset: Asset, query: Mapping[str, str]) -> bytes:
         if query.get("contents") != "y":

@@ -3,6 +3,7 @@
 Every id, tag and time is made from numbers, so that two platforms of one size are alike to the byte.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -116,7 +117,7 @@ class Dataset:
             "height": 480, "width": 640, "mimeType": "image/png", "source": "upload", "status": status,
             "uploadStatus": "Uploaded", "visibility": "visible", "userDefined": {}, "customMetadata": {},
             "dimensions": {"height": 480, "width": 640}, "pixelRatio": {"height": 1, "width": 1}, "comments": 0,
-            "customMetadataCount": 0, "hash": {"algorithm": "none", "contents": ""}, "contentsFrom": "upload",
+            "customMetadataCount": 0, "hash": _hash(content, number), "contentsFrom": "upload",
             "framesChange": {}, "timeCreated": now, "lastUpdated": now, "contentsLastUpdated": now,
         }  # fmt: skip
         resource = {
@@ -197,6 +198,10 @@ class Dataset:
 
     # ------------------------------------------------------------------------------------------ looks
 
+    def now(self) -> int:
+        """Return the time of the last edit, and a moment."""
+        return 1 + max((asset.resource["metadata"]["lastUpdated"] for asset in self.assets.values()), default=EPOCH)
+
     def find(self, annotation: str) -> tuple[Asset, Annotation]:
         """Return an annotation with its asset."""
         for asset in self.assets.values():
@@ -232,6 +237,13 @@ class Dataset:
             name = ("caption", "phrase", "other")[annotation.resource["spec"]["tag"] - 1]
             tags[name] = tags.get(name, 0) + 1
         asset.resource["metadata"]["annotations"] = {"withTag": tags, "total": len(asset.annotations)}
+
+
+def _hash(content: bytes, number: int) -> Json:
+    """Return the hash of a file, where the platform has one."""
+    if number % 2:
+        return {"algorithm": "", "contents": ""}
+    return {"algorithm": "MD5", "contents": hashlib.md5(content, usedforsecurity=False).hexdigest()}
 
 
 def _contents(kind: str, place: int) -> tuple[str, Json]:

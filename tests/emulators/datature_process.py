@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 import anyio
 
@@ -36,11 +36,15 @@ class RemoteDatature:
             "DATATURE_VI_SECRET_KEY": self.key,
         }
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self, query: str = "") -> dict[str, Any]:
         """Return the counters: requests by route; blocks, briefly."""
-        with urlopen(Request(f"{self.url}/_stats"), timeout=60) as answer:  # noqa: S310  # our own server
+        with urlopen(f"{self.url}/_stats{query}", timeout=120) as answer:  # noqa: S310  # our own server
             counters: dict[str, Any] = json.load(answer)
         return counters
+
+    def wait(self, route: str, count: int) -> None:
+        """Block until the platform was asked for a route so often."""
+        self.stats(f"?route={route}&count={count}")
 
 
 @contextmanager
@@ -63,8 +67,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--most", type=int, default=1000, help="most rows of a page")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before every answer")
     parser.add_argument("--no-objects", action="store_true", help="no assets together with their annotations")
+    parser.add_argument("--export-fails", action="store_true", help="exports fail in the end")
+    parser.add_argument("--big", type=Path, help="the archive of every export")
+    parser.add_argument("--breaks", type=int, default=0, help="bytes after which a content connection is dropped")
+    parser.add_argument("--lapse", type=int, default=0, help="content requests after which all links lapse, once")
     options = parser.parse_args(arguments)
-    platform = DataturePlatform(most=options.most, objects=not options.no_objects)
+    platform = DataturePlatform(most=options.most, objects=not options.no_objects, export_fails=options.export_fails)
+    platform.content.big, platform.content.breaks, platform.content.lapse = options.big, options.breaks, options.lapse
     platform.dataset().generate(options.assets, options.parts)
     if options.latency:
         platform.faults.latency(options.latency)

@@ -72,3 +72,21 @@ async def test_one_odd_row_stops_the_client_and_not_the_export(tmp_path: Path, k
         assert (found["asset-00001"], len(found["asset-00002"])) == ("ViOperationError", 2)
         (await datature_export(platform, tmp_path, "ds0001", "out/")).ok()
         assert json.loads((tmp_path / "out/asset-00001.annot-000002.json").read_text()) == odd.resource
+
+
+@pytest.mark.parametrize("status", [503, 403])
+async def test_one_refused_range_spoils_the_clients_archive_and_not_ours(tmp_path: Path, status: int) -> None:
+    """The client ends with a damaged archive, and reports success when asked again; here it is whole."""
+    async with DataturePlatform() as platform:
+        platform.dataset().generate(400, 1)
+        platform.content.calm, platform.content.troubles = 1, [status]
+        assert await ask(platform, tmp_path, "download", "ds0001", str(tmp_path / "theirs")) == ["BadZipFile", "fine"]
+        platform.content.asked.clear()
+        platform.content.calm, platform.content.troubles = 0, [status]
+        words = ("--set", "mode=export", "--set", "export_format=ViFull")
+        (await datature_export(platform, tmp_path, "ds0001", "ours/", *words)).ok()
+        stored = (tmp_path / "ours" / "ViFull.zip").read_bytes()
+        # The client had two made; as new as the data, either will do.
+        assert stored in platform.content.files.values()
+        assert zipfile.ZipFile(tmp_path / "ours" / "ViFull.zip").testzip() is None
+        assert len(platform.dataset().exports) == 2

@@ -3,6 +3,7 @@
 python vi_client.py annotations DATASET ASSET…       what it returns for these assets, each with the error it met
 python vi_client.py assets DATASET PAGE_SIZE         ids over all pages, or the error
 python vi_client.py everything DATASET               the loop of its documentation: seconds and number of annotations
+python vi_client.py download DATASET FOLDER          what became of two downloads of an export
 python vi_client.py surroundings DATASET             datasets, one dataset, an asset with its link, objects, an export
 """
 
@@ -39,13 +40,16 @@ def assets(client, dataset, size):
 
 
 def everything(client, dataset):
-    """List assets, then each one's annotations; as far as assets can be listed."""
-    started = time.perf_counter()
-    listed = client.assets.list(dataset_id=dataset, pagination={"page_size": 1000})
-    count = 0
-    for asset in listed.items:
-        count += len(list(client.annotations.list(dataset_id=dataset, asset_id=asset.asset_id).all_items()))
-    return {"assets": len(listed.items), "annotations": count, "seconds": time.perf_counter() - started}
+    """List assets, page by page by hand, since its own iteration breaks; then each one's annotations."""
+    started, token, named, count = time.perf_counter(), None, 0, 0
+    while True:
+        listed = client.assets.list(dataset_id=dataset, pagination={"page_size": 1000, "page_token": token})
+        named += len(listed.items)
+        for asset in listed.items:
+            count += len(list(client.annotations.list(dataset_id=dataset, asset_id=asset.asset_id).all_items()))
+        token = listed.next_page
+        if not token:
+            return {"assets": named, "annotations": count, "seconds": time.perf_counter() - started}
 
 
 def surroundings(client, dataset):
@@ -65,6 +69,18 @@ def surroundings(client, dataset):
         "annotation": client.annotations.get(dataset, "asset-00001", "annot-000001").annotation_id,
         "export": done.status.download_url.url,
     }
+
+
+def download(client, dataset, folder):
+    """Download an export twice, as its documentation shows; return what became of each."""
+    outcomes = []
+    for _ in range(2):
+        try:
+            client.datasets.download(dataset, save_dir=folder)
+            outcomes.append("fine")
+        except Exception as error:  # noqa: BLE001  # whatever it meets is the answer
+            outcomes.append(type(error).__name__)
+    return outcomes
 
 
 with vi.Client() as opened:

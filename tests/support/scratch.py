@@ -16,6 +16,7 @@ class MemorySpool:
         """Take the size above which bodies are spooled."""
         self.threshold = threshold
         self.files: dict[Path, bytes] = {}
+        self.kept: dict[str, MemoryKept] = {}
         #: Writers that were opened and did not finish.
         self.abandoned = 0
         #: Set when the first writer is opened.
@@ -32,6 +33,11 @@ class MemorySpool:
             self.files.pop(writer.path, None)
             self.abandoned += 1
             raise
+
+    @asynccontextmanager
+    async def keep(self, key: str) -> AsyncIterator["MemoryKept"]:
+        """Open a file that outlives its writer."""
+        yield self.kept.setdefault(key, MemoryKept(self, Path("/kept") / key))
 
     async def discard(self, file: SpooledFile) -> None:
         """Remove a file."""
@@ -58,3 +64,38 @@ class MemoryWriter:
         data = b"".join(self._chunks)
         self._spool.files[self.path] = data
         return SpooledFile(self.path, len(data), hashlib.sha256(data).hexdigest())
+
+
+class MemoryKept:
+    """One file that is written at many places."""
+
+    def __init__(self, spool: MemorySpool, path: Path) -> None:
+        """Begin empty."""
+        self.path = path
+        self.data = bytearray()
+        self._spool = spool
+        self._note = b""
+
+    async def note(self) -> bytes:
+        """Return what was noted last."""
+        return self._note
+
+    async def write(self, offset: int, data: bytes) -> None:
+        """Write at a place."""
+        self.data.extend(bytes(max(0, offset + len(data) - len(self.data))))
+        self.data[offset : offset + len(data)] = data
+
+    async def mark(self, note: bytes) -> None:
+        """Note."""
+        self._note = note
+
+    async def finish(self, size: int) -> SpooledFile:
+        """Return the complete file."""
+        data = bytes(self.data[:size])
+        self._spool.files[self.path] = data
+        return SpooledFile(self.path, size, hashlib.sha256(data).hexdigest())
+
+    async def drop(self) -> None:
+        """Forget all of it."""
+        self.data.clear()
+        self._note = b""

@@ -65,8 +65,12 @@ class Api:
             PermissionRefused: the key is not accepted, or is one of another organization.
             HttpError: anything else.
         """
+        return await self.send(Request(f"{self.url}{path}", params=params, auth=self.auth, expect=JSON))
+
+    async def send(self, request: Request) -> Response:
+        """Return the answer to a request; raises as `get` does."""
         try:
-            return await self.http.fetch(Request(f"{self.url}{path}", params=params, auth=self.auth, expect=JSON))
+            return await self.http.fetch(request)
         except (Unauthorized, Forbidden) as error:
             detail = detail_of(error)
             message = f"{self.url} does not accept the secret key{f' ({detail})' if detail else ''}"

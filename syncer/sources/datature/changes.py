@@ -14,14 +14,15 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from syncer.model.errors import HttpError, PermissionRefused, Unauthorized
+from syncer.model.errors import HttpError, PartitionGone, PermissionRefused, Rejected, Unauthorized
 from syncer.model.refs import AnnotationRef, BrokenRow, GroupKey, ItemKey, Page, Withdrawal
 from syncer.net.ahead import in_order
 from syncer.ports import Known, Selection
 from syncer.sources.datature.choice import Choice
 from syncer.sources.datature.cursor import Position
-from syncer.sources.datature.documents import Parts, Reader, Row
+from syncer.sources.datature.documents import Parts, Reader, Row, with_refs
 from syncer.sources.datature.listing import AssetPage, Listed, Listing, NotTogether
+from syncer.sources.datature.media import Media, without_links
 from syncer.sources.datature.memory import Memory
 from syncer.sources.datature.options import DatatureOptions
 from syncer.sources.datature.wire import Asset
@@ -77,6 +78,8 @@ class Changes:
     known: Known
     select: Selection
     at: Position
+    #: Files of assets are items, too.
+    media: Media | None = None
     memory: Memory = field(init=False)
     _importing: bool = field(default=False, init=False)
     _pages: int = field(default=0, init=False)
@@ -90,19 +93,12 @@ class Changes:
         """Yield the pages of the pass, each with the cursor behind it; the last has `end` set."""
         torn = self.at.token is not None or bool(self.at.after)
         self._importing = await self.listing.importing()
-        try:
-            async with aclosing(self._assets()) as pages:
-                async for page in pages:
-                    yield page
-        except NotTogether:
-            # Not from where it stopped: a token belongs to the question that it answers.
-            self.at = replace(self.at, chain="assets", token=None, after="", met=0)
-            async with aclosing(self._assets()) as pages:
-                async for page in pages:
-                    yield page
+        async with aclosing(self._everything()) as pages:
+            async for page in pages:
+                yield page
         proves = not self._windowed and await self._saw_everything()
         self.at = replace(self.at, doubtful=not proves)
-        # What an earlier process noted of this pass is lost; what was known before stands for it.
+        # Only a process that saw all of the pass knows which assets are there no more.
         memory = self.memory.text() if torn else self.memory.noted()
         yield Page(cursor=self.at.ended(memory).cursor(), end="full" if proves else "delta")
 
@@ -114,27 +110,48 @@ class Changes:
 
     # ---------------------------------------------------------------------------------------- assets
 
+    async def _everything(self) -> AsyncGenerator[Page]:
+        """Yield from where the pass stands; from its beginning where that place means nothing any more."""
+        while True:
+            place, before = self.at.token, self._pages
+            try:
+                async with aclosing(self._assets()) as pages:
+                    async for page in pages:
+                        yield page
+            except (NotTogether, Rejected, PartitionGone) as error:
+                # The token of an earlier process may have lapsed.
+                stale = place is not None and self._pages == before
+                if not stale and not isinstance(error, NotTogether):
+                    raise
+                chain = self.at.chain if stale else "assets"
+                self.at = replace(self.at, chain=chain, token=None, after="", met=0)
+            else:
+                return
+
     async def _assets(self) -> AsyncGenerator[Page]:
         async with aclosing(self.listing.assets(self.at.chain, self.at.token)) as pages:
             async for page in pages:
                 self._begin(page.date)
                 async with aclosing(self._page(self._rest(page))) as parts:
                     async for batch, after in parts:
-                        position = replace(self.at, token=page.token, after=after) if after else None
-                        yield batch.page(position if self._may_write else None)
+                        within = after and len(self.at.memory) <= LONG
+                        yield batch.page(
+                            self._here(replace(self.at, token=page.token, after=after)) if within else None
+                        )
                 self._pages += 1
                 self.at = replace(self.at, token=page.next, after="", met=self.at.met + len(page.assets))
-                if page.next is not None and (self._may_write or self._pages % SELDOM == 0):
+                if page.next is not None and (len(self.at.memory) <= LONG or self._pages % SELDOM == 0):
+                    self.at = self._here(self.at)
                     yield Page(cursor=self.at.cursor())
+
+    def _here(self, position: Position) -> Position:
+        """Return a position with what was noted up to it: whoever goes on from there forgets nothing."""
+        return replace(position, memory=self.memory.text())
 
     def _begin(self, date: datetime | None) -> None:
         """Note the time of the pass's first response; without one nothing counts as old."""
         if self.at.start is None and date is not None:
             self.at = replace(self.at, start=date - timedelta(seconds=self.options.overlap))
-
-    @property
-    def _may_write(self) -> bool:
-        return len(self.at.memory) <= LONG
 
     def _rest(self, page: AssetPage) -> Sequence[Listed]:
         """Return what of a page an earlier process did not cover."""
@@ -190,15 +207,23 @@ class Changes:
             # Deleted in the meantime, or the whole dataset is: the next pass tells.
             self.at = replace(self.at, doubtful=True)
             return listed, None, held
-        return listed, self.reader.row(asset, listed.raw, parts), held
+        return listed, self._row(asset, listed.raw, parts), held
+
+    def _row(self, asset: Asset, raw: bytes, parts: Parts) -> Row:
+        if self.media is None:
+            return self.reader.row(asset, raw, parts)
+        row = self.reader.row(asset, without_links(raw), parts)
+        return with_refs(row, (*row.refs, self.media.ref(self.reader.partition, asset, raw)))
 
     def _as_it_was(self, asset: Asset, held: frozenset[ItemKey]) -> bool:
-        if asset.total and not held:
+        if (asset.total or self.media is not None) and not held:
             return False
         changed, watermark = asset.changed_at, self.at.watermark
         if watermark is None or changed is None or changed >= watermark:
             return False
-        return self.memory.knows(asset.asset_id, asset.state()) is not False
+        known = self.memory.knows(asset.asset_id, asset.state())
+        # One that is not remembered was stored by a pass that was interrupted, unless there are more than can be.
+        return self.memory.full if known is None else known
 
     def _unread(self, asset: str, reason: str) -> Row:
         return Row(asset, broken=(BrokenRow(self.reader.key(asset), "", reason),), closes=False)

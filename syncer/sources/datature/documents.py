@@ -61,6 +61,11 @@ class Row:
         object.__setattr__(self, "size", sum(len(ref.inline or b"") for ref in self.refs))
 
 
+def with_refs(row: Row, refs: tuple[AnnotationRef, ...]) -> Row:
+    """Return a row with these items instead."""
+    return Row(row.asset, refs, row.broken, closes=row.closes)
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
     """Makes the items of one partition. Pure."""

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import partial
 
 import msgspec
@@ -9,9 +10,11 @@ import msgspec
 from syncer.model.errors import HttpError, NotFound, PermissionRefused, SettingsError
 from syncer.model.refs import AnnotationRef, BrokenRow, Page
 from syncer.net.ahead import in_order
+from syncer.ports import Selection
 from syncer.sources.datature.api import ID, missing_dataset
-from syncer.sources.datature.documents import JOINT, Reader, Row
+from syncer.sources.datature.documents import JOINT, Reader, Row, with_refs
 from syncer.sources.datature.listing import Listing
+from syncer.sources.datature.media import Media
 from syncer.sources.datature.wire import Asset
 
 #: Assets of one page.
@@ -20,47 +23,68 @@ PAGE = 100
 _ASSET = msgspec.json.Decoder(Asset)
 
 
-async def listed(listing: Listing, reader: Reader, items: Sequence[str], ahead: int) -> AsyncGenerator[Page]:
-    """Yield the named assets, or single annotations of them (`ASSET.ANNOTATION`), whatever their status, uncursored."""
-    wanted = _wanted(items)
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """An asset that can't be listed."""
+
+    reason: str
+    #: It is not there, as far as this dataset goes.
+    absent: bool = True
+
+
+async def listed(
+    listing: Listing, reader: Reader, select: Selection, ahead: int, media: Media | None = None
+) -> AsyncGenerator[Page]:
+    """Yield the named assets, or single annotations of them (`ASSET.ANNOTATION`), whatever their status, uncursored.
+
+    Where the selection names this dataset alone, an item that it does not have is a broken row.
+    """
+    wanted = _wanted(select.items)
+    alone = len(select.projects) == 1 and not any(sign in select.projects[0] for sign in "*?[")
     assets = list(wanted)
     for first in range(0, len(assets), PAGE):
-        jobs = (partial(_row, listing, reader, asset) for asset in assets[first : first + PAGE])
+        batch = assets[first : first + PAGE]
+        jobs = (partial(_row, listing, reader, asset, media) for asset in batch)
         refs: list[AnnotationRef] = []
         broken: list[BrokenRow] = []
         async with aclosing(in_order(iter(jobs), ahead)) as rows:
-            async for row in rows:
-                names = wanted[row.asset]
-                chosen = [ref for ref in row.refs if not names or ref.key.item in names]
-                refs += chosen
+            async for asset, row in rows:
+                names = wanted[asset]
+                if isinstance(row, _Missing):
+                    broken += _owed(reader, names or {asset}, row.reason) if alone or not row.absent else ()
+                    continue
+                refs += [ref for ref in row.refs if not names or ref.key.item in names]
                 broken += [each for each in row.broken if not names or each.key.item in names]
-                absent = names - {ref.key.item for ref in row.refs} - {each.key.item for each in row.broken}
-                reason = f"asset {row.asset} has no such annotation"
-                broken += [
-                    BrokenRow(reader.key(*name.split(JOINT, 1)), "", reason)
-                    for name in sorted(absent)
-                    if not row.broken
-                ]
+                present = {ref.key.item for ref in row.refs} | {each.key.item for each in row.broken}
+                broken += _owed(reader, names - present, f"asset {asset} has no such annotation") if alone else ()
         yield Page(refs=tuple(refs), broken=tuple(broken))
     yield Page(end="delta")
 
 
-async def _row(listing: Listing, reader: Reader, name: str) -> Row:
+async def _row(listing: Listing, reader: Reader, name: str, media: Media | None) -> tuple[str, Row | _Missing]:
     try:
         response = await listing.api.get(listing.api.asset(listing.dataset, name))
         asset = _ASSET.decode(response.body)
         parts = await listing.parts(name)
     except NotFound as error:
         missing = missing_dataset(listing.dataset, error)
-        reason = f"dataset {listing.dataset} has no such asset" if not isinstance(missing, HttpError) else str(error)
-        return Row(name, broken=(BrokenRow(reader.key(name), "", reason),))
+        if isinstance(missing, HttpError):
+            return name, _Missing(str(error), absent=False)
+        return name, _Missing(f"dataset {listing.dataset} has no such asset")
     except PermissionRefused:
         raise
     except (HttpError, msgspec.DecodeError) as error:
-        return Row(name, broken=(BrokenRow(reader.key(name), "", str(error)),))
+        return name, _Missing(str(error), absent=False)
     if parts is None or not (parts.good or parts.bad):
-        return Row(name, broken=(BrokenRow(reader.key(name), "", "the asset has no annotations"),))
-    return reader.row(asset, response.body, parts)
+        return name, _Missing("the asset has no annotations")
+    row = reader.row(asset, response.body, parts)
+    if media is not None:
+        row = with_refs(row, (*row.refs, media.ref(reader.partition, asset, response.body)))
+    return name, row
+
+
+def _owed(reader: Reader, items: Sequence[str] | frozenset[str] | set[str], reason: str) -> list[BrokenRow]:
+    return [BrokenRow(reader.key(*item.split(JOINT, 1)), "", reason) for item in sorted(items)]
 
 
 def _wanted(items: Sequence[str]) -> dict[str, frozenset[str]]:

@@ -14,6 +14,7 @@ from syncer.net.slices import RawPage, Unreadable, name_of
 from syncer.sources.datature.api import Api, Params, missing_dataset
 from syncer.sources.datature.cursor import Chain
 from syncer.sources.datature.documents import Part, Parts, read_parts
+from syncer.sources.datature.media import WITH_LINKS
 from syncer.sources.datature.wire import Asset
 
 #: Assets of a page that carries their annotations too: a few megabytes.
@@ -90,6 +91,8 @@ class Listing:
     dataset: str
     page_size: int
     folder: str | None = None
+    #: Ask for links to the files of assets, too.
+    links: bool = False
 
     async def assets(self, chain: Chain, token: str | None) -> AsyncGenerator[AssetPage]:
         """Yield pages of assets from a token on.
@@ -160,12 +163,13 @@ class Listing:
 
     def _question(self, chain: Chain) -> tuple[str, Params]:
         dataset = self.api.dataset(self.dataset)
+        links = [WITH_LINKS] if self.links else []
         if self.folder is not None:
-            params = [("childType", "Asset"), ("s", str(self.page_size))]
+            params = [("childType", "Asset"), ("s", str(self.page_size)), *links]
             return f"{dataset}/folders/{quote(self.folder, safe='')}/children", params
         if chain == "objects":
-            return f"{dataset}/assetsWithObjects", [("s", str(min(self.page_size, WITH_OBJECTS)))]
-        return f"{dataset}/assets", [("s", str(self.page_size))]
+            return f"{dataset}/assetsWithObjects", [("s", str(min(self.page_size, WITH_OBJECTS))), *links]
+        return f"{dataset}/assets", [("s", str(self.page_size)), *links]
 
     def _listed(self, chain: Chain, page: RawPage) -> list[Listed]:
         if self.folder is not None:

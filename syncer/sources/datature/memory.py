@@ -35,6 +35,11 @@ class Memory:
             return cls()
         return cls(marks)
 
+    @property
+    def full(self) -> bool:
+        """Whether there may have been more assets than are remembered."""
+        return len(self._old) >= MOST
+
     def knows(self, asset: str, state: str) -> bool | None:
         """Tell whether an asset looks as it did when it was noted; None if it is not known."""
         name = _name(asset)

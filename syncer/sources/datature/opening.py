@@ -9,12 +9,14 @@ import msgspec
 
 from syncer.model.entries import Body
 from syncer.model.errors import HttpError, ItemFailed, NotFound, PartitionGone, SettingsError
-from syncer.model.refs import CONTEXT, AnnotationRef, ItemKey
+from syncer.model.refs import CONTEXT, FILES, MEDIA, AnnotationRef, ItemKey
 from syncer.net.ahead import in_order
 from syncer.sources.datature.api import ID, Api, detail_of, missing_dataset
 from syncer.sources.datature.datasets import Datasets
 from syncer.sources.datature.documents import JOINT, Parts, Reader, read_part
+from syncer.sources.datature.exports import Exports
 from syncer.sources.datature.listing import Listing
+from syncer.sources.datature.media import Media
 from syncer.sources.datature.options import DatatureOptions
 from syncer.sources.datature.wire import Asset
 
@@ -36,6 +38,8 @@ class Opening:
     options: DatatureOptions
     #: For messages.
     origin: str
+    media: Media
+    exports: Exports
 
     async def open(self, refs: Sequence[AnnotationRef]) -> AsyncGenerator[Opened]:
         """Yield one body or failure for each reference."""
@@ -73,30 +77,22 @@ class Opening:
 
     async def _open(self, ref: AnnotationRef) -> Opened:
         key = ref.key
-        asset, joint, annotation = key.item.partition(JOINT)
-        ours = key.kind == CONTEXT or (
-            key.kind in {"annotation", "asset"}
-            and bool(joint) == (key.kind == "annotation")
-            and ID.fullmatch(asset)
-            and (not joint or ID.fullmatch(annotation))
-        )
-        if not ours or not ID.fullmatch(key.project):
+        if not _is_ours(key):
             return self._failed(key, "not an item of this platform", gone=True)
         try:
+            if key.kind in FILES:
+                return await (self.media.open(ref) if key.kind == MEDIA else self.exports.open(ref))
             if key.kind == CONTEXT:
                 return _body(await self.datasets.context(key.project), ref)
-            listing = Listing(self.api, key.project, self.options.page_size)
-            if key.kind == "annotation":
-                return await self._single(ref, asset, annotation)
-            return await self._asset(ref, listing)
+            return await (self._single(ref) if key.kind == "annotation" else self._asset(ref))
         except NotFound as error:
-            missing = missing_dataset(key.project, error)
-            return self._failed(key, "deleted upstream" if isinstance(missing, PartitionGone) else str(error),
-                                gone=isinstance(missing, PartitionGone))  # fmt: skip
+            gone = isinstance(missing_dataset(key.project, error), PartitionGone)
+            return self._failed(key, "deleted upstream" if gone else str(error), gone=gone)
         except (HttpError, PartitionGone) as error:
             return self._failed(key, str(error))
 
-    async def _single(self, ref: AnnotationRef, asset: str, annotation: str) -> Opened:
+    async def _single(self, ref: AnnotationRef) -> Opened:
+        asset, _, annotation = ref.key.item.partition(JOINT)
         path = f"{self.api.asset(ref.key.project, asset)}/annotations/{annotation}"
         response = await self.api.get(path)
         try:
@@ -107,7 +103,8 @@ class Opening:
         named = replace(ref, version=part.version, updated_at=part.updated_at, fields=fields, inline=None)
         return Body(named, part.data, ref.media_type, part.version)
 
-    async def _asset(self, ref: AnnotationRef, listing: Listing) -> Opened:
+    async def _asset(self, ref: AnnotationRef) -> Opened:
+        listing = Listing(self.api, ref.key.project, self.options.page_size)
         parts = await listing.parts(ref.key.item)
         if parts is None:
             return self._failed(ref.key, "deleted upstream", gone=True)
@@ -128,6 +125,16 @@ class Opening:
 
     def _failed(self, key: ItemKey, reason: str, *, gone: bool = False) -> ItemFailed:
         return ItemFailed(key, reason, origin=self.origin, gone=gone)
+
+
+def _is_ours(key: ItemKey) -> bool:
+    """Tell whether a key names something here: nothing else is ever put into a path."""
+    asset, joint, annotation = key.item.partition(JOINT)
+    if key.kind == CONTEXT:
+        return bool(ID.fullmatch(key.project))
+    if key.kind not in {"annotation", "asset", *FILES} or bool(joint) != (key.kind == "annotation"):
+        return False
+    return all(ID.fullmatch(name) for name in (key.project, asset, *([annotation] if joint else [])))
 
 
 def _body(found: AnnotationRef, asked: AnnotationRef) -> Body:

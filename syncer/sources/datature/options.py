@@ -33,12 +33,26 @@ class DatatureOptions(PlatformOptions):
     any_annotated: bool = Field(
         default=False, description="Every annotated asset counts as finished, for teams that do not review."
     )
+    mode: Literal["annotations", "export"] = Field(
+        default="annotations",
+        description="`annotations`: documents of their own. `export`: the archive of the platform's own export job.",
+    )
+    export_format: Literal[
+        "ViFull", "ViJsonl", "ViTfrecord", "CsvFourCorner", "CsvWidthHeight", "Coco", "PascalVoc", "YoloDarknet",
+        "YoloKerasPytorch",
+    ] = Field(default="ViJsonl", description="Format of the export.")  # fmt: skip
+    export_normalized: bool = Field(default=True, description="Coordinates from 0 to 1 in the export.")
+    export_split: float | None = Field(
+        default=None, ge=0, le=1, description="Share of the training part; without it the export is one part."
+    )
+    export_deadline: Duration = Field(default=3600.0, description="How long the export job is waited for.")
     granularity: Literal["annotation", "asset"] = Field(
         default="annotation", description="What one document is: one annotation, or an asset with all of its own."
     )
     with_objects: bool = Field(
         default=True, description="List assets together with their annotations where that proves complete."
     )
+    media: bool = Field(default=False, description="Store the file of every finished asset, too.")
     full_every: Duration = Field(
         default=7 * 86400.0, description="Longest time between two passes that look at the annotations of every asset."
     )
@@ -58,9 +72,12 @@ class DatatureOptions(PlatformOptions):
 
     def shape(self) -> Mapping[str, str]:
         """Return what decides on the bytes of a document."""
+        if self.mode == "export":
+            # The format and its options are part of the version.
+            return {"mode": self.mode}
         return {"granularity": self.granularity}
 
     def digest(self) -> str:
         """Return a short name of what decides which documents there are; a cursor of another one is not followed."""
         chosen = ["*"] if self.any_annotated else sorted(self.statuses)
-        return hashlib.sha256(json.dumps([self.granularity, chosen]).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps([self.granularity, chosen, self.media, self.mode]).encode()).hexdigest()[:12]

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import timedelta
 from typing import ClassVar
 
@@ -20,7 +21,9 @@ from syncer.sources.datature.cursor import Position, conditions, read_cursor
 from syncer.sources.datature.datasets import Datasets
 from syncer.sources.datature.documents import Reader
 from syncer.sources.datature.explicit import listed
+from syncer.sources.datature.exports import Exports
 from syncer.sources.datature.listing import Listing
+from syncer.sources.datature.media import Media
 from syncer.sources.datature.opening import BATCH, Opening
 from syncer.sources.datature.options import DatatureOptions
 
@@ -28,7 +31,7 @@ from syncer.sources.datature.options import DatatureOptions
 class Datature:
     """One organization of Datature Vi; see `ports.Source`. Sends GET."""
 
-    features = Features(incremental=True, inline=True, deletions=True, batch=BATCH)
+    features: Features = Features(incremental=True, inline=True, deletions=True, batch=BATCH)
     variables: ClassVar[Mapping[str, str]] = {
         "batch": "`folder=NAME`, `status=NAME` or `tag=NAME`",
         "dataset_name": "name of the dataset",
@@ -48,7 +51,11 @@ class Datature:
         auth = KeyAuth(options.token, options.organization, options.url)
         self._api = Api(http, auth, options.url, options.organization)
         self._datasets = Datasets(self._api)
-        self._opening = Opening(self._api, self._datasets, options, self.origin)
+        self._media = Media(self._api, self.origin)
+        self._exports = Exports(self._api, options, tools.clock, self.origin)
+        self._opening = Opening(self._api, self._datasets, options, self.origin, self._media, self._exports)
+        # Files are held one at a time: of documents a whole batch is small.
+        self.features = replace(self.features, batch=1 if options.media else BATCH, media=options.media)
 
     async def partitions(self, select: Selection) -> AsyncGenerator[Partition]:
         """Yield the datasets that a selection names by id, name or glob, in order of id; see `ports.Source`."""
@@ -66,13 +73,14 @@ class Datature:
         select = select or Selection()
         options, key = self._options, partition.key
         choice = Choice.of(options, key.batch)
-        listing = Listing(self._api, key.project, options.page_size, choice.folder)
+        media = self._media if options.media else None
+        listing = Listing(self._api, key.project, options.page_size, choice.folder, options.media)
         reader = Reader(key, options.granularity)
         if select.items:
-            pages = listed(listing, reader, select.items, options.read_ahead)
+            pages = listed(listing, reader, select, options.read_ahead, media)
         else:
             at = self._position(since, known, select, choice)
-            pages = Changes(listing, reader, choice, options, known, select, at).pages()
+            pages = Changes(listing, reader, choice, options, known, select, at, media).pages()
         async with aclosing(pages):
             async for page in pages:
                 yield page
@@ -102,8 +110,8 @@ class Datature:
 
     async def context(self, partition: Partition) -> AsyncGenerator[AnnotationRef]:
         """Yield the dataset's document: tags, their details and statuses."""
-        if partition.key.batch is None:
-            yield await self._datasets.context(partition.key.project)
+        found = await self._datasets.context(partition.key.project)
+        yield replace(found, key=found.key._replace(batch=partition.key.batch))
 
     async def get(self, parts: Sequence[str]) -> Body:
         """Return one annotation, or one asset, exactly as it is served."""
@@ -129,13 +137,45 @@ class Datature:
         return await self._datasets.batch_table(project)
 
 
+class DatatureExports(Datature):
+    """The same organization, where the items are archives of the platform's own export job: one a dataset."""
+
+    features: Features = Features(incremental=False, deletions=True, exports=True)
+    variables: ClassVar[Mapping[str, str]] = {
+        "dataset_name": "name of the dataset",
+        "format": "format of the export",
+        "filename": "`DATASET-FORMAT.zip`",
+    }
+
+    def __init__(self, options: DatatureOptions, http: Http, tools: Tools) -> None:
+        """Take the options, the way to the platform, and tools; nothing is sent yet."""
+        super().__init__(options, http, tools)
+        self.features = DatatureExports.features
+
+    async def partitions(self, select: Selection) -> AsyncGenerator[Partition]:
+        """Yield the datasets that a selection names; see `ports.Source`."""
+        if select.batches or select.items or select.since or select.until:
+            message = "the platform's export is always of a whole dataset"
+            raise SettingsError(message, hint="select projects only, or set mode: annotations")
+        async with aclosing(super().partitions(select)) as partitions:
+            async for partition in partitions:
+                yield partition
+
+    async def discover(
+        self, partition: Partition, since: Cursor | None, known: Known, select: Selection | None = None
+    ) -> AsyncGenerator[Page]:
+        """List the one export of a dataset; its version follows the state of every asset."""
+        del since, known, select
+        yield Page(refs=(await self._exports.ref(partition.key),), end="full")
+
+
 class _Workspace(msgspec.Struct):
     name: str = ""
 
 
 def create(options: DatatureOptions, http: Http, tools: Tools) -> Datature:
     """Make the source; for the registry."""
-    return Datature(options, http, tools)
+    return DatatureExports(options, http, tools) if options.mode == "export" else Datature(options, http, tools)
 
 
 PLUGIN = SourcePlugin(

@@ -6,12 +6,13 @@ What is equal to the byte is not stored again. At the end, absence proves deleti
 import hashlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import msgspec
 from msgspec.structs import replace
 
+from syncer.model.errors import PartitionGone, Rejected
 from syncer.model.refs import AnnotationRef, BrokenRow, Cursor, GroupKey, ItemKey, Page, Withdrawal
 from syncer.net.ahead import in_order
 from syncer.net.slices import Unreadable
@@ -71,9 +72,31 @@ class Changes:
     known: Known
     select: Selection
     at: Position
+    #: Named items that were met.
+    _met: set[str] = field(default_factory=set, init=False)
 
     async def pages(self) -> AsyncGenerator[Page]:
         """Yield the pages of the pass, each with the cursor behind it; the last has `end` set."""
+        place, first = self.at.token, True
+        try:
+            async with aclosing(self._listed()) as pages:
+                async for page in pages:
+                    first = False
+                    yield page
+        except (Rejected, PartitionGone):
+            # The token of an earlier process may have lapsed.
+            if place is None or not first:
+                raise
+            self.at = Position(under=self.at.under)
+            async with aclosing(self._listed()) as pages:
+                async for page in pages:
+                    yield page
+        if missing := self._missing():
+            yield Page(broken=missing)
+        proves = not self._narrowed and not self.at.doubtful
+        yield Page(cursor=Position(under=self.at.under).cursor(), end="full" if proves else "delta")
+
+    async def _listed(self) -> AsyncGenerator[Page]:
         async with aclosing(self.listing.assets(self.at.token)) as pages:
             async for page in pages:
                 async with aclosing(self._page(page)) as parts:
@@ -82,8 +105,6 @@ class Changes:
                 self.at = replace(self.at, token=page.next, after="")
                 if page.next is not None:
                     yield Page(cursor=self.at.cursor())
-        proves = not self._narrowed and not self.at.doubtful
-        yield Page(cursor=Position(under=self.at.under).cursor(), end="full" if proves else "delta")
 
     async def _page(self, page: AssetPage) -> AsyncGenerator[Page]:
         assets = self._rest(page)
@@ -114,6 +135,9 @@ class Changes:
         refs = [item for item in items if isinstance(item, AnnotationRef)]
         chosen = [ref for ref in refs if self._is_chosen(ref)]
         broken = tuple(item for item in items if isinstance(item, BrokenRow))
+        if self.select.items:
+            broken = tuple(row for row in broken if row.key.item in self.select.items)
+            self._met |= {ref.key.item for ref in refs} | {row.key.item for row in broken}
         return Page(refs=tuple(chosen), broken=broken, filtered=len(refs) - len(chosen))
 
     def _others(self, assets: Sequence[Asset], members: Mapping[GroupKey, frozenset[ItemKey]], cursor: Cursor) -> Page:
@@ -143,6 +167,15 @@ class Changes:
         if self.statuses is None or asset.status in self.statuses:
             return None
         return f"the status of its asset is {asset.status or 'not set'}"
+
+    def _missing(self) -> tuple[BrokenRow, ...]:
+        """Return named items that no page had, where this project alone is selected."""
+        projects = self.select.projects
+        if len(projects) != 1 or any(sign in projects[0] for sign in "*?["):
+            return ()
+        absent = sorted(set(self.select.items) - self._met)
+        reason = f"project {self.reader.partition.project} has no such annotation, or it is not finished"
+        return tuple(BrokenRow(self.reader.key(item), "", reason) for item in absent)
 
     @property
     def _narrowed(self) -> bool:

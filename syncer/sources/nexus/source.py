@@ -108,8 +108,8 @@ class Nexus:
 
     async def context(self, partition: Partition) -> AsyncGenerator[AnnotationRef]:
         """Yield the project's document: tags, groups, type."""
-        if partition.key.batch is None:
-            yield await self._projects.context(partition.key.project)
+        found = await self._projects.context(partition.key.project)
+        yield replace(found, key=found.key._replace(batch=partition.key.batch))
 
     async def get(self, parts: Sequence[str]) -> Body:
         """Return one annotation exactly as it is served."""

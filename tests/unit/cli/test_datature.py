@@ -56,3 +56,17 @@ def test_tables_and_single_documents(run: Run, vi: RemoteDatature, monkeypatch: 
     assert run("get", "datature", "ds0001/asset-00001", "annot-000001").json()["annotationId"] == "annot-000001"
     assert run("get", "datature", "ds0001/asset-00001").json()["assetId"] == "asset-00001"
     assert run("get", "datature", "ds0001/asset-00001", "nope").code == Exit.SETTINGS
+
+
+def test_an_export_that_fails_is_owed_with_its_reason(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The platform's failure is told, nothing is written, and the exit code says that something is owed."""
+    with datature_process("--assets", "3", "--export-fails") as platform:
+        for name, value in platform.environment.items():
+            monkeypatch.setenv(name, value)
+        line = ("export", "datature", "--project", "ds0001", "--to", "out/", "--set", "mode=export")
+        ended = run(*line)
+        assert (ended.code, "export-0001 failed" in ended.words()) == (Exit.OWING, True), ended.err
+        assert not list((tmp_path / "out").glob("*.zip"))
+        assert run(*line, "--batch", "tag=car").code == Exit.SETTINGS

@@ -164,6 +164,21 @@ async def test_a_count_that_disagrees_proves_nothing() -> None:
         assert held(mirror) == live(datature)
 
 
+@pytest.mark.parametrize("objects", [True, False])
+@pytest.mark.parametrize("status", [400, 422])
+async def test_a_place_that_lapsed_is_begun_anew(objects: bool, status: int) -> None:
+    """Where the token of an interrupted pass is refused, the pass begins again, in the same way; nothing is skipped."""
+    async with platform(most=5, objects=objects) as datature, mirrored(datature) as mirror:
+        assert await mirror.sync(stop_after=4) is None
+        first = held(mirror)
+        assert 0 < len(first) < 3 * COUNT
+        datature.log.clear()
+        datature.faults.add("status", route="with_objects" if objects else "assets", status=status)
+        assert await mirror.sync() == "full"
+        assert held(mirror) == live(datature)
+        assert (datature.asked("annotations") == 0) == objects
+
+
 async def test_a_broken_row_is_owed_alone_and_its_siblings_are_kept() -> None:
     """A row with NaN is owed by its own name; the other annotations of the asset arrive, and nothing is gone."""
     async with platform(objects=False) as datature, mirrored(datature) as mirror:

@@ -43,7 +43,7 @@ def test_memory_tells_known_changed_and_new() -> None:
 
 @pytest.mark.parametrize("text", ["", "abc", "\x00", "é" * 8])
 def test_a_damaged_memory_is_forgotten(text: str) -> None:
-    """It says nothing, so that every asset is decided by its times."""
+    """It says nothing, so that every asset is looked at again."""
     assert Memory.read(text).knows("asset-1", "state") is None
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from syncer.model.entries import Body
 from syncer.model.errors import PartitionGone, SettingsError, Unavailable, UnknownName
 from syncer.ports import Selection
 from tests.emulators.datature import DataturePlatform
@@ -72,6 +73,17 @@ async def test_context_stays_while_people_work() -> None:
         content = json.loads(before[0].inline or b"")
         assert {"tags", "tagDetails", "assetStatuses", "type"} <= content.keys()
         assert not {"etag", "statistic", "lastAccessed"} & content.keys()
+
+
+async def test_every_batch_has_its_context() -> None:
+    """A partition that is a batch explains itself, too, under a key of its own."""
+    async with platform() as datature, datature_source(datature) as source:
+        for partition in await partitions_of(source, "ds0001", batches=("tag=*",)):
+            (context,) = [ref async for ref in source.context(partition)]
+            assert context.key.partition == partition.key
+            (body,) = [each async for each in source.open([context])]
+            assert isinstance(body, Body)
+            assert body.data == context.inline
 
 
 async def test_a_proxys_404_is_no_proof() -> None:

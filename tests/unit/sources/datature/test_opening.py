@@ -60,11 +60,19 @@ async def test_named_items_are_listed_whatever_their_status() -> None:
     """An asset's id means all of its annotations, a single one's that one; unknown ones are owed, with the reason."""
     async with platform() as datature, mirrored(datature) as mirror:
         datature.dataset().set_status("asset-00003", "Tofix")
-        items = ("asset-00001", "asset-00003.annot-000005", "asset-00002.nope", "asset-00099")
-        assert await mirror.sync(select=Selection(items=items)) == "delta"
+        items = ("asset-00001", "asset-00003.annot-000005", "asset-00002.nope", "asset-00099", "asset-00098.annot-9")
+        select = Selection(projects=("ds0001",), items=items)
+        assert await mirror.sync(select=select) == "delta"
         assert {key.item for key in mirror.items} == {
             "asset-00001.annot-000001", "asset-00001.annot-000002", "asset-00003.annot-000005",
         }  # fmt: skip
-        assert {key.item for key in mirror.owed} == {"asset-00002.nope", "asset-00099"}
+        assert {key.item for key in mirror.owed} == {"asset-00002.nope", "asset-00099", "asset-00098.annot-9"}
         with pytest.raises(SettingsError):
             await mirror.sync(select=Selection(items=("asset 1",)))
+
+
+async def test_of_several_datasets_none_owes_what_another_has() -> None:
+    """An asset that a dataset does not have is owed only where that dataset alone is selected."""
+    async with platform() as datature, mirrored(datature) as mirror:
+        await mirror.sync(select=Selection(projects=("*",), items=("asset-00099", "asset-00001.nope")))
+        assert mirror.owed == {}

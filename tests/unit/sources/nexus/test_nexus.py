@@ -61,12 +61,24 @@ async def test_any_annotated_asset_counts_for_teams_without_review() -> None:
                 assert len(mirror.items) == count
 
 
+async def test_a_place_that_lapsed_is_begun_anew() -> None:
+    """Where the token of an interrupted pass is refused, the pass begins again and skips nothing."""
+    async with NexusPlatform(most=5) as platform, mirrored(platform) as mirror:
+        platform.project.generate(20, 1)
+        assert await mirror.sync(stop_after=4) is None
+        platform.faults.add("status", route="assets", status=400)
+        assert await mirror.sync() == "full"
+        assert len(mirror.items) == 20
+
+
 async def test_named_items_and_windows_prove_nothing() -> None:
     """Items by id are listed; such a pass ends as a delta."""
     async with NexusPlatform() as platform, mirrored(platform) as mirror:
         platform.project.generate(4, 1)
-        assert await mirror.sync(select=Selection(items=("annot_00004",))) == "delta"
+        select = Selection(projects=(PROJECT,), items=("annot_00004", "nope"))
+        assert await mirror.sync(select=select) == "delta"
         assert {key.item for key in mirror.items} == {"annot_00004"}
+        assert {key.item for key in mirror.owed} == {"nope"}
 
 
 async def test_projects_are_found_by_id_name_and_glob() -> None:
