@@ -16,7 +16,7 @@ from msgspec import Raw
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from syncer.model.entries import Body
-from syncer.model.errors import BadBody, HttpError, ItemFailed, NotFound, SettingsError
+from syncer.model.errors import BadBody, HttpError, ItemFailed, NotFound, PartitionGone, SettingsError
 from syncer.model.refs import CONTEXT, AnnotationRef, BrokenRow, Cursor, ItemKey, Page, Partition, PartitionKey
 from syncer.net.ahead import in_order
 from syncer.ports import Features, Http, Known, Selection, Source, SourcePlugin, Tools
@@ -71,6 +71,20 @@ class Annotell(Kognic):
         async with aclosing(super().partitions(select)) as partitions:
             async for partition in partitions:
                 yield partition
+
+    async def discover(
+        self, partition: Partition, since: Cursor | None, known: Known, select: Selection | None = None
+    ) -> AsyncGenerator[Page]:
+        """List a partition's finished annotations; see `ports.Source`."""
+        try:
+            async with aclosing(super().discover(partition, since, known, select)) as pages:
+                async for page in pages:
+                    yield page
+        except PartitionGone as error:
+            if since is not None or known.live:
+                raise
+            message = f"{self.origin} lists no annotations of project {partition.key.project} by annotation type"
+            raise SettingsError(message, hint="if it speaks the first release only, set `api: 1.0`") from error
 
 
 class _Content(msgspec.Struct, rename="camel"):

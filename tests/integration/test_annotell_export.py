@@ -93,6 +93,15 @@ async def test_a_broken_listing_deletes_nothing(tmp_path: Path) -> None:
         assert run.documents("out.zip") == before
 
 
+async def test_the_wrong_release_is_explained(tmp_path: Path) -> None:
+    """A server that speaks the first release only, asked for the second: 78, and which option to set."""
+    async with AnnotellPlatform(3, api="1.0") as platform:
+        ended = await exporter(tmp_path, platform).export("out.zip", "--set", "api=1.1", what=ALL)
+        assert ended.code == 78, ended.err
+        assert "api: 1.0" in ended.err
+        assert not (tmp_path / "out.zip").exists()
+
+
 async def test_the_old_variables_are_read(tmp_path: Path) -> None:
     """Id and secret in the old client's variables do as well as a file, and a wrong secret ends with 77."""
     async with AnnotellPlatform(2) as platform:

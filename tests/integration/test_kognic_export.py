@@ -129,6 +129,23 @@ async def test_a_project_without_types_is_walked(tmp_path: Path, typed: Any) -> 
         assert set(platform.traffic.content.values()) == {1}
 
 
+@pytest.mark.parametrize("typed", ["empty", "missing"])
+async def test_all_types_of_a_project_that_has_none_any_more(tmp_path: Path, typed: Any) -> None:
+    """Where all types are wanted, a project that lost its types is walked without; a new one just has nothing yet."""
+    async with KognicPlatform(7, page_size=5) as platform:
+        platform.world.projects[PROJECT].typed = typed
+        platform.world.batch("new", "empty")
+        what = ("--project", "*", "--batch", "*", "--annotation-type", "*")
+        ended = (await Exporter(tmp_path, platform).export("out.zip", what=what)).ok()
+        assert numbers(ended, "stored", "owed", "frozen") == (7, 0, 0)
+        found = Exporter(tmp_path, platform).documents("out.zip")
+        assert sorted(found.values()) == sorted(platform.documents().values())
+        # The new project gets its first annotation, of a type: nothing looks as if it had been taken away.
+        platform.seed(2, project="new", batch="empty", kind="lane")
+        again = (await Exporter(tmp_path, platform).export("out.zip", what=what)).ok()
+        assert numbers(again, "stored", "frozen") == (2, 0)
+
+
 async def test_two_annotations_of_a_scene_and_type_are_both_kept(tmp_path: Path) -> None:
     """A scene in two requests of a type has two annotations: both documents are stored, and stay stored."""
     async with KognicPlatform(3) as platform:

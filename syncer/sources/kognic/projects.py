@@ -1,7 +1,7 @@
 """Projects, batches and annotation types: what a selection names, their tables, and what tells that a batch moved."""
 
 import hashlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -11,13 +11,13 @@ from typing import TypeVar
 import msgspec
 from msgspec import Raw
 
-from syncer.model.errors import BadBody, NotFound, SettingsError, UnknownName
+from syncer.model.errors import BadBody, NotFound, PartitionGone, SettingsError, UnknownName
 from syncer.model.events import Warned
 from syncer.model.refs import CONTEXT, AnnotationRef, ItemKey, Partition, PartitionKey
 from syncer.net.ahead import together
 from syncer.ports import Clock, Selection
 from syncer.sources.kognic.api import Answer, Api, segment
-from syncer.sources.kognic.inputs import gone
+from syncer.sources.kognic.inputs import gone, inputs_of
 from syncer.sources.kognic.rows import Batch, Counts, Project
 
 T = TypeVar("T")
@@ -28,6 +28,8 @@ SHOWN = 10
 FRESH = 10.0
 #: Requests for tables side by side.
 AHEAD = 8
+#: The glob for all annotation types.
+_ALL = "*"
 #: A key of a batch that moves by itself: left out of its context document.
 _VOLATILE = "updated"
 
@@ -48,6 +50,8 @@ class Projects:
     #: Address of project management, and internal uuids of projects: for the progress of requests.
     requests_url: str | None = None
     uuids: Mapping[str, str] = field(default_factory=dict)
+    #: Whether projects can be listed by their inputs, where the platform has stopped to know annotation types.
+    typeless: bool = True
     #: Documents that came with a selection, for the context that follows.
     _documents: dict[str, bytes] = field(default_factory=dict, init=False)
     _batches: dict[str, _Batches] = field(default_factory=dict, init=False)
@@ -55,7 +59,8 @@ class Projects:
     async def selected(self, select: Selection) -> AsyncGenerator[Partition]:
         """Yield project x batch x annotation type as a selection names them.
 
-        Without batches a project is not divided by batch; without annotation types it is listed by its inputs.
+        Without batches a project is not divided by batch; without annotation types it is listed by its inputs, and
+        so is one whose annotation types were phased out, where all of them are wanted.
 
         Raises:
             UnknownName: literals that name nothing; after all others were yielded.
@@ -97,6 +102,8 @@ class Projects:
             return [Partition(PartitionKey(project, batch, None), about) for batch, about in batches.items()], lacking
         types = await together([partial(self._types, project, batch) for batch in batches], AHEAD)
         known = sorted({kind for kinds in types for kind in kinds})
+        if not known and _ALL in select.annotation_types and await self._phased_out(project, batches):
+            return [Partition(PartitionKey(project, batch, None), about) for batch, about in batches.items()], lacking
         wanted, absent = _chosen(select.annotation_types, known)
         has = f"it has {', '.join(known[:SHOWN])}" if known else "it has none: leave annotation types out"
         if batches:
@@ -109,6 +116,18 @@ class Projects:
             for kind in wanted
             if kind in kinds
         ], lacking
+
+    async def _phased_out(self, project: str, batches: Iterable[str | None]) -> bool:
+        """Tell whether there are inputs, which there never are without types where these still count."""
+        if not self.typeless:
+            return False
+        keys = [PartitionKey(project, batch, None) for batch in batches]
+        try:
+            pages = await together([partial(inputs_of, self.api, key, ()) for key in keys], AHEAD)
+        except PartitionGone:
+            # Neither types nor inputs: whatever this project is, there is nothing to list in it.
+            return False
+        return any(inputs or answer.next is not None for inputs, answer in pages)
 
     async def context(self, partition: Partition) -> AsyncGenerator[AnnotationRef]:
         """Yield the documents of the partition's project and batch, as the platform serves them.

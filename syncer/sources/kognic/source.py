@@ -74,7 +74,7 @@ class Kognic:
         clock, iso = tools.clock, dialect.iso
         self._auth = TokenAuth(Lookup(options, clock, dialect.prefix, dialect.keyring), http, clock)
         api = Api(http, self._auth, options.url, tools.emit, options.organization)
-        self._projects = Projects(api, clock, dialect.requests_url, dialect.project_uuids)
+        self._projects = Projects(api, clock, dialect.requests_url, dialect.project_uuids, dialect.scenes)
         self._by_type = ByType(api, iso, dialect.unpaged)
         self._by_input = ByInput(api, dialect.read_ahead, iso)
         links = Links(self._relist, clock)
