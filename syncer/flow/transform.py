@@ -55,9 +55,7 @@ class Shaper:
                 key=body.ref.key,
                 version=version,
                 path=verdict.path,
-                content=Content(_envelope(body, _bytes(data), version))
-                if _enveloped(sink) and kind not in FILES
-                else plain,
+                content=Content(_envelope(body, _bytes(data), version)) if enveloped else plain,
                 media_type=body.media_type,
                 updated_at=body.ref.updated_at,
                 fields=body.ref.fields,
