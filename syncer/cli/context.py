@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, get_args
 
@@ -116,7 +116,7 @@ async def opened(
 def _heard(emit: Emit, event: Event, *, machine: bool) -> None:
     """Hand an event to log and progress. Problems stand in the account, once, with what to do about them."""
     if isinstance(event, RunEnded) and not machine:
-        event = RunEnded(replace(event.report, problems=()))
+        event = RunEnded(event.report, told=True)
     emit(event)
 
 

@@ -227,6 +227,8 @@ class RunEnded:
     """The run is over; everything in the report stands in the checkpoint."""
 
     report: Report
+    #: Its problems are told elsewhere, with what to do about them: a log need not repeat them.
+    told: bool = False
 
 
 Event = (

@@ -86,9 +86,9 @@ class Log:
                 )
             case events.Draining(reason):
                 log.info("stopping: finishing what is in flight", reason=reason)
-            case events.RunEnded(report):
+            case events.RunEnded(report, told):
                 self._unsaid()
-                self._report(report)
+                self._report(report, told=told)
             case _:
                 assert_never(event)
 
@@ -105,8 +105,8 @@ class Log:
             what, which = key if isinstance(key, tuple) else (str(key), "")
             self._log.warning("repeated", what=what, of=which, times=count)
 
-    def _report(self, report: Report) -> None:
-        for problem in report.problems:
+    def _report(self, report: Report, *, told: bool) -> None:
+        for problem in () if told else report.problems:
             write = self._log.warning if problem.code in _MILD else self._log.error
             extra = {"hint": problem.hint, "sink": problem.leg}
             write(problem.message, job=report.job, **{name: text for name, text in extra.items() if text})

@@ -68,6 +68,14 @@ def test_problems_of_a_run_are_lines_with_a_hint() -> None:
     assert (second["level"], second["event"], second["sink"]) == ("error", "disk full", "lake")
 
 
+def test_problems_told_elsewhere_still_decide_the_exit_code() -> None:
+    """They are no lines of their own then, and the line of the run does not call it done."""
+    book = _Book()
+    book.log(RunEnded(report(Problem("no such project", Exit.SETTINGS, None)), told=True))
+    (line,) = book.lines()
+    assert (line["event"], line["exit"]) == ("run ended", 78)
+
+
 def test_why_a_run_stopped_is_said() -> None:
     """The reason stands on the line of the run."""
     book = _Book()
