@@ -7,12 +7,14 @@ import importlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
+from syncer.app.shelf import Shelf
 from syncer.app.transforms import Chain, as_transform, find_transform
 from syncer.model.errors import SettingsError
 from syncer.ports import SinkPlugin, SourcePlugin, Transform
@@ -111,16 +113,22 @@ class Registry:
     def catalog(self) -> Catalog:
         """Return the same as values that `settings` checks a configuration against."""
         return Catalog(
-            platforms={
-                name: Kind(plugin.options, plugin.title, plugin.defaults) for name, plugin in self.sources.items()
-            },
-            sinks={name: Kind(plugin.options, plugin.title) for name, plugin in self.sinks.items()},
+            platforms=Shelf({}, {name: partial(self._platform_kind, name) for name in self.sources}),
+            sinks=Shelf({}, {name: partial(self._sink_kind, name) for name in self.sinks}),
             broken={
                 ("platforms" if plugin.kind == "sources" else "sinks", plugin.name): plugin.reason
                 for plugin in self.broken
                 if plugin.kind != "transforms"
             },
         )
+
+    def _platform_kind(self, name: str) -> Kind:
+        plugin = self.sources[name]
+        return Kind(plugin.options, plugin.title, plugin.defaults)
+
+    def _sink_kind(self, name: str) -> Kind:
+        plugin = self.sinks[name]
+        return Kind(plugin.options, plugin.title)
 
     def settings(
         self,
@@ -156,12 +164,15 @@ class Registry:
 
 def built_in() -> Registry:
     """Return what this package itself brings, whatever else is installed."""
-    return _collect(_own_offers())
+    return _collect(())
 
 
 def discover() -> Registry:
-    """Return everything: what this package brings, then what other installed packages offer. Blocks: it imports."""
-    return _collect([*_own_offers(), *_foreign_offers()])
+    """Return everything: what this package brings, then what other installed packages offer.
+
+    Blocks: foreign plug-ins are imported to learn their types; our own are imported when they are used.
+    """
+    return _collect(_foreign_offers())
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,14 +181,6 @@ class _Offer:
     name: str
     origin: str
     load: Callable[[], Any]
-
-
-def _own_offers() -> list[_Offer]:
-    return [
-        _Offer(kind, name, value, lambda value=value: _object(value))  # type: ignore[misc]  # the default binds the loop's value
-        for kind, plugins in BUILT_IN.items()
-        for name, value in plugins.items()
-    ]
 
 
 def _foreign_offers() -> list[_Offer]:
@@ -201,17 +204,32 @@ def _collect(offers: Iterable[_Offer]) -> Registry:
         try:
             found = offer.load()
             if offer.kind == "sources":
-                _add(sources, _checked(found, SourcePlugin))
+                _add("sources", sources, _checked(found, SourcePlugin))
             elif offer.kind == "sinks":
-                _add(sinks, _checked(found, SinkPlugin))
-            elif offer.name in transforms:
+                _add("sinks", sinks, _checked(found, SinkPlugin))
+            elif offer.name in transforms or offer.name in BUILT_IN["transforms"]:
                 _taken(offer.name)
             else:
                 transforms[offer.name] = as_transform(found, offer.name)
         except Exception as error:  # noqa: BLE001  # whatever a plug-in raises is its own failure: reported, not fatal
             reason = str(error) if isinstance(error, SettingsError) else f"{type(error).__name__}: {error}"
             broken.append(BrokenPlugin(offer.kind, offer.name, offer.origin, reason.partition("\n")[0][:300]))
-    return Registry(sources, sinks, transforms, tuple(broken))
+    return Registry(
+        Shelf(sources, {name: partial(_own, value, SourcePlugin) for name, value in BUILT_IN["sources"].items()}),
+        Shelf(sinks, {name: partial(_own, value, SinkPlugin) for name, value in BUILT_IN["sinks"].items()}),
+        Shelf(
+            transforms, {name: partial(_own_transform, name, value) for name, value in BUILT_IN["transforms"].items()}
+        ),
+        tuple(broken),
+    )
+
+
+def _own(value: str, expected: type[P]) -> P:
+    return _checked(_object(value), expected)
+
+
+def _own_transform(name: str, value: str) -> Transform:
+    return as_transform(_object(value), name)
 
 
 def _checked(found: object, expected: type[P]) -> P:
@@ -228,8 +246,8 @@ def _checked(found: object, expected: type[P]) -> P:
     return found
 
 
-def _add(plugins: dict[str, P], plugin: P) -> None:
-    if plugin.type in plugins:
+def _add(kind: PluginKind, plugins: dict[str, P], plugin: P) -> None:
+    if plugin.type in plugins or plugin.type in BUILT_IN[kind]:
         _taken(plugin.type)
     plugins[plugin.type] = plugin
 
