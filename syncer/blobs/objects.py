@@ -26,8 +26,7 @@ from syncer.ports import About
 if TYPE_CHECKING:
     from obstore import PutMode
 
-_CHUNK = 1 << 20
-#: Names listed, and deleted, by one request.
+#: Names deleted by one request.
 _NAMES = 1000
 #: Seconds between attempts of a conditional write.
 _FIRST_PAUSE = 0.1
@@ -55,7 +54,6 @@ class ObjectBlobs(ObjectReader):
         last = {name: index for index, (name, _) in enumerate(files)}
         tags: dict[str, str] = {}
         waiting = iter(last.items())
-
         failed: list[Exception] = []
 
         async def work() -> None:
@@ -195,10 +193,13 @@ class ObjectBlobs(ObjectReader):
                 )
             except (Conflict, *Taken) as error:
                 ours = await self._same(name, data) if unsure else None
-                if ours is None:
-                    message = f"{name} is already there with other content" if match is None else _replaced(name)
-                    raise Conflict(message) from error
-                return ours
+                if ours is not None:
+                    return ours
+                if match is not None:
+                    raise Conflict(_replaced(name)) from error
+                if await self.stat(name) is not None or current_time() > end:
+                    raise Conflict(f"{name} is already there with other content") from error
+                # Somebody tried the same at this moment, and did not succeed either.
             except Refusal as error:
                 if not unanswered(error) or current_time() > end:
                     raise store_failed(error, self.url) from None
