@@ -169,9 +169,9 @@ class ObjectBlobs(ObjectReader):
         size = len(body) if isinstance(body, bytes) else body.size
         try:
             if size <= SINGLE:
-                return await upload(store, name, body, self._attributes(about))
+                return await upload(store, name, body, self._attributes(about), self._bandwidth)
             async with self._large:
-                return await upload(store, name, body, self._attributes(about))
+                return await upload(store, name, body, self._attributes(about), self._bandwidth)
         except Refusal as error:
             if isinstance(error, OSError) and isinstance(body, SpooledFile) and error.errno is not None:
                 raise  # our own disk's
@@ -187,6 +187,7 @@ class ObjectBlobs(ObjectReader):
         pause, end, unsure = _FIRST_PAUSE, current_time() + self._access.retry_budget, match is None
         while True:
             try:
+                await self._bandwidth.take(len(data))
                 mode = await self._mode(name, match)
                 return tag_of(
                     await obstore.put_async(store, name, data, mode=mode, use_multipart=False, attributes=attributes)
