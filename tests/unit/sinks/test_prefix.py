@@ -72,7 +72,7 @@ def test_a_bucket_is_recognised_when_the_sink_is_made(tmp_path: Path) -> None:
     """A bucket's URL is spelled in one way; what is none is refused before anything is sent."""
     assert made(tmp_path, url="s3://bucket/x/").url == "s3://bucket/x"
     for wrong in ("s3:bucket", "s3://", "gs://b", "s3://bucket/../x", "s3://user:key@bucket/x"):
-        with pytest.raises(SettingsError, match="bucket|prefix"):
+        with pytest.raises(SettingsError, match=r"bucket|prefix"):
             made(tmp_path, url=wrong)
 
 
