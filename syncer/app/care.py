@@ -62,9 +62,6 @@ async def _owe(syncer: Syncer, name: str, found: Sequence[Damage], *, strict: bo
             if keys or lost:
                 await syncer.store.invalidate(name, sink.name, keys, "repair: missing or damaged", lost)
                 await sink.set_aside(lost)
-            if lost:
-                # What takes their place may have other names: HEAD would list them for ever.
-                await sink.manifest(name).move_head(dropped=lost)
 
 
 async def rebuild_job(syncer: Syncer, name: str) -> int:

@@ -40,3 +40,5 @@ class BucketAccess:
     proxy: Secret | None = None
     concurrency: int = CONCURRENCY
     retry_budget: float = RETRY_BUDGET
+    #: Bytes per second for all bodies together; None: no limit.
+    bandwidth: float | None = None

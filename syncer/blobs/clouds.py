@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import shutil
+import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,13 +18,16 @@ from typing import TYPE_CHECKING, Any
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from syncer.blobs.access import BucketAccess
-from syncer.blobs.places import Place, endpoint_of
-from syncer.model.errors import SettingsError
+from syncer.blobs.places import BUCKETS, Place, endpoint_of
+from syncer.model.errors import Exit, SettingsError, StoreFailed
 from syncer.model.secret import Secret
 
 if TYPE_CHECKING:
     from obstore.store import AzureAccessKey, S3Credential
 
+#: Where machines in a cloud ask for their role's credentials, and for how many seconds we try whether it is there.
+_METADATA = "169.254.169.254"
+_PROBE = 2.0
 #: How long keys of the sink's own are used before they are read again.
 _FRESH = timedelta(minutes=10)
 
@@ -45,6 +49,7 @@ def open_store(place: Place, access: BucketAccess, *, retries: int = 10) -> Stor
 
     Raises:
         SettingsError: the access can't be right, or needs a package that is not installed.
+        StoreFailed: there are no credentials.
     """
     endpoint = endpoint_of(place, access)
     client: dict[str, Any] = {
@@ -70,7 +75,7 @@ def open_store(place: Place, access: BucketAccess, *, retries: int = 10) -> Stor
         if place.scheme == "gs":
             return GCSStore(place.bucket, **options, **_gcs(access, endpoint))
         return AzureStore(place.bucket, **options, **_azure(access, endpoint))
-    except SettingsError:
+    except (SettingsError, StoreFailed):
         raise
     except Exception as error:  # the client library checks what it is given in many ways, and says which
         message = f"{place.url} can't be opened: {str(error).splitlines()[0][:200]}"
@@ -93,6 +98,8 @@ def _s3(access: BucketAccess, endpoint: str | None) -> dict[str, Any]:
         found["credential_provider"] = provider = _aws_profile(profile)
         if access.region is None and provider.config.get("region"):
             found["region"] = provider.config["region"]
+    elif not any(os.environ.get(name) for name in (*_AWS, "AWS_SKIP_SIGNATURE", "AWS_METADATA_ENDPOINT")):
+        _instance_known(_METADATA, BUCKETS["s3"])
     return found
 
 
@@ -120,6 +127,22 @@ class _AzureKey:
 
     def __call__(self) -> "AzureAccessKey":
         return {"access_key": self.secret_key.reveal(), "expires_at": datetime.now(UTC) + _FRESH}
+
+
+def _instance_known(host: str, what: str) -> None:
+    """Return if there is a metadata service, the last link of a chain; it would be waited for very long where not.
+
+    Raises:
+        StoreFailed: there is none, and so no credential at all.
+    """
+    try:
+        socket.create_connection((host, 80), timeout=_PROBE).close()
+    except OSError as error:
+        message = (
+            f"no credentials were found for {what}: not in the sink, the environment, nor from this machine's role"
+        )
+        hint = "set the variables that the cloud's own tools read, or give the sink its keys"
+        raise StoreFailed(message, exit_code=Exit.PERMISSION, hint=hint) from error
 
 
 def _profile(access: BucketAccess) -> str | None:
@@ -159,6 +182,9 @@ def _gcs(access: BucketAccess, endpoint: str | None) -> dict[str, Any]:
         named = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
         file = Path(named).expanduser() if named else None
     if file is None:
+        usual = Path("~/.config/gcloud/application_default_credentials.json").expanduser()
+        if not usual.is_file() and not any(name.startswith("GOOGLE_SERVICE_ACCOUNT") for name in os.environ):
+            _instance_known("metadata.google.internal", BUCKETS["gs"])
         return found
     kind = _kind(file)
     if kind in {"service_account", "authorized_user"}:
@@ -189,8 +215,11 @@ def _azure(access: BucketAccess, endpoint: str | None) -> dict[str, Any]:
     if access.secret_key is not None:
         found["credential_provider"] = _AzureKey(access.secret_key)
         found["credential_provider"]()
-    elif not any(os.environ.get(name) for name in _AZURE) and shutil.which("az") is not None:
-        found["use_azure_cli"] = True
+    elif not any(os.environ.get(name) for name in (*_AZURE, "AZURE_SKIP_SIGNATURE")):
+        if shutil.which("az") is not None:
+            found["use_azure_cli"] = True
+        else:
+            _instance_known(_METADATA, BUCKETS["az"])
     return found
 
 

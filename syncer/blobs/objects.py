@@ -26,8 +26,7 @@ from syncer.ports import About
 if TYPE_CHECKING:
     from obstore import PutMode
 
-_CHUNK = 1 << 20
-#: Names listed, and deleted, by one request.
+#: Names deleted by one request.
 _NAMES = 1000
 #: Seconds between attempts of a conditional write.
 _FIRST_PAUSE = 0.1
@@ -55,7 +54,6 @@ class ObjectBlobs(ObjectReader):
         last = {name: index for index, (name, _) in enumerate(files)}
         tags: dict[str, str] = {}
         waiting = iter(last.items())
-
         failed: list[Exception] = []
 
         async def work() -> None:
@@ -171,9 +169,9 @@ class ObjectBlobs(ObjectReader):
         size = len(body) if isinstance(body, bytes) else body.size
         try:
             if size <= SINGLE:
-                return await upload(store, name, body, self._attributes(about))
+                return await upload(store, name, body, self._attributes(about), self._bandwidth)
             async with self._large:
-                return await upload(store, name, body, self._attributes(about))
+                return await upload(store, name, body, self._attributes(about), self._bandwidth)
         except Refusal as error:
             if isinstance(error, OSError) and isinstance(body, SpooledFile) and error.errno is not None:
                 raise  # our own disk's
@@ -189,16 +187,20 @@ class ObjectBlobs(ObjectReader):
         pause, end, unsure = _FIRST_PAUSE, current_time() + self._access.retry_budget, match is None
         while True:
             try:
+                await self._bandwidth.take(len(data))
                 mode = await self._mode(name, match)
                 return tag_of(
                     await obstore.put_async(store, name, data, mode=mode, use_multipart=False, attributes=attributes)
                 )
             except (Conflict, *Taken) as error:
                 ours = await self._same(name, data) if unsure else None
-                if ours is None:
-                    message = f"{name} is already there with other content" if match is None else _replaced(name)
-                    raise Conflict(message) from error
-                return ours
+                if ours is not None:
+                    return ours
+                if match is not None:
+                    raise Conflict(_replaced(name)) from error
+                if await self.stat(name) is not None or current_time() > end:
+                    raise Conflict(f"{name} is already there with other content") from error
+                # Somebody tried the same at this moment, and did not succeed either.
             except Refusal as error:
                 if not unanswered(error) or current_time() > end:
                     raise store_failed(error, self.url) from None

@@ -10,6 +10,7 @@ import obstore
 from anyio import to_thread
 
 from syncer.blobs.access import BucketAccess
+from syncer.blobs.bandwidth import Bandwidth
 from syncer.blobs.clouds import Store, open_store
 from syncer.blobs.farewell import rest_at_exit
 from syncer.blobs.places import Place, is_key
@@ -35,6 +36,7 @@ class ObjectReader:
         self.folder: Path | None = None
         self._place = place
         self._access = access
+        self._bandwidth = Bandwidth(access.bandwidth)
         self._opening = anyio.Lock()
         self._stores: dict[bool, Store] = {}
 
@@ -50,6 +52,7 @@ class ObjectReader:
             if found.meta["size"] > limit:
                 message = f"{name} is larger than {limit:,} bytes"
                 raise TooLarge(message)
+            await self._bandwidth.take(found.meta["size"])
             return bytes(await found.bytes_async()), tag_of(found.meta)
         except Absent as error:
             if missing_bucket(error):
@@ -75,6 +78,7 @@ class ObjectReader:
         try:
             found = await obstore.get_async(store, name, options={"range": part} if start or stop is not None else {})
             async for chunk in found.stream(_CHUNK):
+                await self._bandwidth.take(len(chunk))
                 yield bytes(chunk)
         except Absent as error:
             if missing_bucket(error):

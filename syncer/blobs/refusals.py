@@ -69,6 +69,7 @@ _STATUSES: dict[int, tuple[str, Exit, str]] = {
     401: ("the credentials are not accepted", Exit.PERMISSION, "see which credentials are in use"),
     402: _CODES["QuotaExceeded"],
     403: _CODES["AccessDenied"],
+    409: ("another request for the same object got in the way", Exit.NOT_NOW, _AGAIN),
     413: ("an object is too large for it", Exit.SETTINGS, "see the service's limits"),
     429: _CODES["SlowDown"],
     503: _CODES["SlowDown"],

@@ -9,6 +9,7 @@ from typing import Any
 import obstore
 from anyio import CancelScope, to_thread
 
+from syncer.blobs.bandwidth import Bandwidth
 from syncer.blobs.clouds import Store
 from syncer.model.entries import SpooledFile
 
@@ -29,7 +30,9 @@ class _GivenUp(Exception):  # named by what happened
     """The upload is not wanted any more; the client library aborts it when its body ends in an error."""
 
 
-async def upload(store: Store, name: str, body: bytes | SpooledFile, attributes: dict[str, str]) -> str:
+async def upload(
+    store: Store, name: str, body: bytes | SpooledFile, attributes: dict[str, str], bandwidth: Bandwidth
+) -> str:
     """Write one object, however large; return its tag.
 
     A cancelled upload in parts is aborted before the cancellation goes on: its parts would stay, invisible and paid
@@ -40,9 +43,10 @@ async def upload(store: Store, name: str, body: bytes | SpooledFile, attributes:
     """
     size = len(body) if isinstance(body, bytes) else body.size
     if size <= SINGLE:
+        await bandwidth.take(size)
         data = body if isinstance(body, bytes) else await to_thread.run_sync(_whole, body)
         return tag_of(await obstore.put_async(store, name, data, attributes=attributes, use_multipart=False))
-    chunks = _Chunks(body)
+    chunks = _Chunks(body, bandwidth)
     part = max(_PART, -(-size // _MOST_PARTS))
     sending = asyncio.ensure_future(
         obstore.put_async(
@@ -71,28 +75,29 @@ def tag_of(found: Any) -> str:  # noqa: ANN401  # the library's typed dictionari
 class _Chunks:
     """The bytes of a body in pieces, until nobody wants them."""
 
-    def __init__(self, body: bytes | SpooledFile) -> None:
+    def __init__(self, body: bytes | SpooledFile, bandwidth: Bandwidth) -> None:
         self.wanted = True
-        self._body = body
+        self._body, self._bandwidth = body, bandwidth
 
     async def read(self) -> AsyncIterator[bytes]:
         if isinstance(self._body, bytes):
             for start in range(0, len(self._body), _CHUNK):
-                yield self._checked(self._body[start : start + _CHUNK])
+                yield await self._checked(self._body[start : start + _CHUNK])
             return
         sent = 0
         file = await to_thread.run_sync(self._body.path.open, "rb")
         try:
             while chunk := await to_thread.run_sync(file.read, _CHUNK):
                 sent += len(chunk)
-                yield self._checked(chunk)
+                yield await self._checked(chunk)
         finally:
             with CancelScope(shield=True):
                 await to_thread.run_sync(file.close)
         if sent != self._body.size:
             raise _short(self._body.path, sent, self._body.size)
 
-    def _checked(self, chunk: bytes) -> bytes:
+    async def _checked(self, chunk: bytes) -> bytes:
+        await self._bandwidth.take(len(chunk))
         if not self.wanted:
             raise _GivenUp
         return chunk

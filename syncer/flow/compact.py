@@ -30,6 +30,7 @@ async def compact_unit(job: Job, store: StateStore, unit: Unit, *, run: str, clo
         for sink, spec in zip(job.sinks, specs, strict=True):
             leg = await open_leg(stack, sink, spec, job.name, unit, ledger, run=run, clock=clock, emit=emit)
             # What an earlier run left unpublished comes first: only published containers are compacted.
+            await publisher.catch_up(leg, unit)
             await publisher.publish(leg)
             before = await _size(leg, ledger)
             await compact_leg(leg, ledger, publisher)

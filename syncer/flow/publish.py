@@ -14,7 +14,7 @@ from syncer.model.entries import Container, Published, StoredRow
 from syncer.model.errors import LegFailed
 from syncer.model.events import Emit, HeadMoved, PublishedLeg, SegmentSent, Staged, Warned
 from syncer.model.refs import ItemKey
-from syncer.ports import Clock, Ledger, SegmentRef
+from syncer.ports import Clock, Ledger, SegmentRef, Unit
 
 #: Rows of one manifest segment, at most; it is built in memory.
 SEGMENT_ROWS = 5_000
@@ -29,6 +29,19 @@ class Publisher:
     ledger: Ledger
     clock: Clock
     emit: Emit
+
+    async def catch_up(self, leg: LegRun, unit: Unit) -> int | None:
+        """Write what a dead run left unsent; let HEAD name the containers as the checkpoint does."""
+        if leg.sink.immediate:
+            return await self.flush(leg)
+        known = {one.name: one for one in (await self.ledger.legs())[leg.sink.name].containers}
+        head = await leg.manifest.head()
+        listed = {} if head is None else head.containers
+        ours = {name: one for name, one in known.items() if leg.sink.holds(unit, name)}
+        stale = [one for name, one in ours.items() if listed.get(name) != one]
+        # A checkpoint without any container of the unit proves nothing: HEAD keeps what it has.
+        gone = [name for name in listed if name not in ours and leg.sink.holds(unit, name)] if ours else []
+        return await self.flush(leg, stale, gone)
 
     async def publish(self, leg: LegRun) -> int | None:
         """Make everything committed of a leg readable and listed; return HEAD's generation if it moved."""

@@ -144,6 +144,7 @@ async def _remove(
     async with store.unit(job.name, unit, specs) as ledger, AsyncExitStack() as stack:
         publisher = Publisher(run, unit.name, ledger, clock, emit)
         leg = await open_leg(stack, sink, spec, job.name, unit, ledger, run=run, clock=clock, emit=emit)
+        await publisher.catch_up(leg, unit)
         await publisher.publish(leg)
         if sink.immediate:
             await leg.session.remove([_stored(one.row) for one in expired])

@@ -85,7 +85,7 @@ class Pass:
                 leg = await open_leg(
                     stack, sink, spec, self.job.name, unit, ledger, run=self.run, clock=self.clock, emit=self.emit
                 )
-                await publisher.flush(leg)
+                await publisher.catch_up(leg, unit)
             except (LegFailed, RunFailed) as error:
                 failures.append((sink.name, error))
             else:

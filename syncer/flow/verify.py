@@ -91,6 +91,8 @@ async def verify(sink: Sink, job: str, *, deep: bool) -> AsyncIterator[Finding]:
         message = f"{sink.name}: there is no manifest of job {job} at {sink.url}"
         raise DestinationChanged(message, hint="run: syncer sync " + job)
     survey = await Survey.read(manifest)
+    owner = await manifest.owner()
+    claims = ("",) if owner is None else owner.paths
     met: set[tuple[str | None, str]] = set()
     broken: set[str] = set()
     async for found in sink.scan(head.containers, deep=deep):
@@ -99,7 +101,9 @@ async def verify(sink: Sink, job: str, *, deep: bool) -> AsyncIterator[Finding]:
         if found.container is not None and not found.path:
             broken.add(found.container)
         finding = _compare(found, survey)
-        if finding is not None:
+        # Several jobs may share a root: what lies outside our claims is nobody's business here.
+        ours = found.container is not None or any(found.path.startswith(claim) for claim in claims)
+        if finding is not None and (ours or finding.kind != "extra"):
             yield finding
     for place, expected in survey.current.items():
         container, path = place

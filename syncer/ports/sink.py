@@ -58,6 +58,9 @@ class Sink(Protocol):
     def claims(self, unit: Unit) -> tuple[str, ...]:
         """Return the directory prefixes or archive names that a unit writes to."""
 
+    def holds(self, unit: Unit, container: str) -> bool:
+        """Tell whether a container, by its name, is one of a unit's; False where items are objects of their own."""
+
     def session(
         self, unit: Unit, epoch: int, resume: bytes | None, containers: Sequence[Container], staged: bytes | None = None
     ) -> "AbstractAsyncContextManager[SinkSession]":

@@ -12,7 +12,7 @@ from syncer.model.paths import clean_segment
 from syncer.model.refs import AnnotationRef, Partition
 from syncer.model.units import SIZE_PATTERN, size_in_bytes
 from syncer.ports import Blobs, Found, ManifestRow, SinkPlugin, Tools, Unit
-from syncer.sinks.archive_names import EXTENSION, Naming, part_id
+from syncer.sinks.archive_names import EXTENSION, Naming, PartId, part_id
 from syncer.sinks.archive_parts import Parts
 from syncer.sinks.archive_place import ArchivePlace, Upload
 from syncer.sinks.archive_places import Places, Rules
@@ -130,6 +130,11 @@ class ZipSink:
     def claims(self, unit: Unit) -> tuple[str, ...]:
         """Return the names of the archives that a unit begins with."""
         return tuple(sorted({f"{self._naming.stem_of(partition)}{EXTENSION}" for partition in unit.partitions}))
+
+    def holds(self, unit: Unit, container: str) -> bool:
+        """Tell whether an archive has a stem of a unit."""
+        part = PartId.parse(container)
+        return part is not None and part.stem in {self._naming.stem_of(partition) for partition in unit.partitions}
 
     @asynccontextmanager
     async def session(

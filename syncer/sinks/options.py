@@ -127,6 +127,9 @@ class SinkOptions(BaseModel):
     retry_budget: Duration = Field(
         default=RETRY_BUDGET, description="Buckets only: time from a request's first failure until it is given up."
     )
+    bandwidth: float | None = Field(
+        default=None, ge=1024, description="Buckets only: bytes per second for all bodies together."
+    )
     publish_every: Duration | None = Field(
         default=None,
         description=(
@@ -167,6 +170,7 @@ class SinkOptions(BaseModel):
             proxy=self.proxy,
             concurrency=self.concurrency,
             retry_budget=self.retry_budget,
+            bandwidth=self.bandwidth,
         )
 
     def open(self, base: Path) -> Blobs:

@@ -91,6 +91,10 @@ class PrefixSink:
         claims = {claim for partition in unit.partitions for claim in self._layout.claims(partition)}
         return ("",) if "" in claims else tuple(sorted(claims))
 
+    def holds(self, unit: Unit, container: str) -> bool:  # noqa: ARG002  # there are none
+        """Tell that no container is a unit's: every item is an object of its own."""
+        return False
+
     @asynccontextmanager
     async def session(
         self,

@@ -81,17 +81,10 @@ def program(name: str, server: Server, items: int, size: int) -> Work:
     """Return a contestant of this module, as a process of its own."""
 
     def work(folder: Path) -> tuple[int, float, Cost]:
-        words = [
-            sys.executable,
-            "-m",
-            "tests.bench.buckets",
-            "--as",
-            name,
-            server.url(uuid4().hex),
-            str(items),
-            str(size),
-        ]
-        cost = measured(words, cwd=folder, env=_environment(folder, server))
+        asked = ("--as", name, server.url(uuid4().hex), str(items), str(size))
+        cost = measured(
+            [sys.executable, "-m", "tests.bench.buckets", *asked], cwd=folder, env=_environment(folder, server)
+        )
         return items, float(cost.json()["seconds"]), cost
 
     return work
@@ -124,9 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--items", type=int, default=10_000)
     parser.add_argument("--size", type=int, default=8192)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument(
-        "--as", dest="contestant", nargs=4, metavar=("NAME", "URL", "ITEMS", "SIZE"), help="one contestant"
-    )
+    parser.add_argument("--as", dest="contestant", nargs=4, metavar=("NAME", "URL", "ITEMS", "SIZE"), help="only one")
     options = parser.parse_args(arguments)
     if options.contestant:
         name, url, items, size = options.contestant

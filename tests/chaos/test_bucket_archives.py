@@ -225,8 +225,8 @@ async def survive(tmp_path: Path, server: Server, kills: int, tasks: int, large_
 
 
 async def test_a_few_kills_change_nothing(tmp_path: Path, server: Server) -> None:
-    """Four kills at random instants, with changes in between: all three archives end as if undisturbed."""
-    await survive(tmp_path, server, kills=4, tasks=200, large_ones=60)
+    """Three kills at random instants, with changes in between: all three archives end as if undisturbed."""
+    await survive(tmp_path, server, kills=3, tasks=200, large_ones=60)
 
 
 @pytest.mark.slow

@@ -68,6 +68,10 @@ HEALING = {
     "HEAD done unanswered": Fault(0, times=1, methods="PUT", path=r"HEAD\.json", done=True),
     "HEAD done, then 503": Fault(503, "SlowDown", times=1, methods="PUT", path=r"HEAD\.json", done=True),
     "owner done unanswered": Fault(0, times=1, methods="PUT", path=r"owner\.json", done=True),
+    "segment met another": Fault(
+        409, "ConditionalRequestConflict", times=2, methods="PUT", path=r"_manifest/.*\.jsonl"
+    ),
+    "owner met another": Fault(409, "ConditionalRequestConflict", times=1, methods="PUT", path=r"owner\.json"),
     "checkpoint done unanswered": Fault(0, times=1, methods="PUT", path=r"checkpoint\.json", done=True),
 }
 

@@ -46,7 +46,9 @@ def ended(url: str, what: str, env: Mapping[str, str], count: int) -> list[int]:
     return codes
 
 
-@pytest.mark.parametrize("what", ["parts", "puts", "listing"])
+@pytest.mark.parametrize(
+    "what", ["parts", pytest.param("puts", marks=pytest.mark.slow), pytest.param("listing", marks=pytest.mark.slow)]
+)
 def test_a_process_ends_with_its_own_code(seaweed_server: Server, what: str) -> None:
     """Twenty processes that end at once after the last answer all end with their own exit code."""
     url = seaweed_server.url(uuid4().hex)

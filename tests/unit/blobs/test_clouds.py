@@ -11,8 +11,8 @@ from obstore.store import AzureStore, GCSStore, S3Store
 from syncer.blobs import clouds
 from syncer.blobs.access import BucketAccess
 from syncer.blobs.clouds import open_store
-from syncer.blobs.places import endpoint_of, place_of
-from syncer.model.errors import SettingsError
+from syncer.blobs.places import Place, endpoint_of, place_of
+from syncer.model.errors import Exit, SettingsError, StoreFailed
 from syncer.model.secret import Secret
 
 S3, GS, AZ = place_of("s3", "//bucket/p"), place_of("gs", "//bucket"), place_of("az", "//container/p/q")
@@ -20,8 +20,9 @@ S3, GS, AZ = place_of("s3", "//bucket/p"), place_of("gs", "//bucket"), place_of(
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an empty home folder."""
+    """Return an empty home folder, on a machine without a role."""
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(clouds.socket, "create_connection", _nobody)
     return tmp_path
 
 
@@ -170,16 +171,32 @@ def test_azure_accounts(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(store, AzureStore)
     assert store.prefix == "p/q"
     with pytest.raises(SettingsError, match="can't be opened"):
-        open_store(AZ, BucketAccess())
+        open_store(AZ, BucketAccess(secret_key=Secret.literal("a2V5")))
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "theirs")
+    monkeypatch.setenv("AZURE_CLIENT_ID", "workload")
     assert isinstance(open_store(AZ, BucketAccess()), AzureStore)
+    monkeypatch.delenv("AZURE_CLIENT_ID")
     monkeypatch.setattr(clouds.shutil, "which", lambda _: "/usr/bin/az")
     logged_in = open_store(AZ, BucketAccess())
     assert isinstance(logged_in, AzureStore)
     assert str(logged_in.config.get("use_azure_cli", logged_in.config.get("azure_use_azure_cli"))).lower() == "true"
 
 
+@pytest.mark.parametrize("place", [S3, GS, AZ])
+def test_no_credentials_at_all(place: Place, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without keys, files and a role it is said at once, with 77, where keys are looked for."""
+    del home
+    monkeypatch.setattr(clouds.shutil, "which", lambda _: None)
+    with pytest.raises(StoreFailed, match="no credentials were found") as caught:
+        open_store(place, BucketAccess(account="mine", region="eu-north-1"))
+    assert (caught.value.exit_code, bool(caught.value.hint)) == (Exit.PERMISSION, True)
+
+
+def _nobody(*_: object, **__: object) -> object:
+    raise TimeoutError
+
+
 def test_a_file_of_authorities_that_is_not_there(home: Path) -> None:
     """Whom to trust is known before anything is sent."""
     with pytest.raises(SettingsError, match=r"ca\.pem"):
-        open_store(S3, BucketAccess(ca_file=home / "ca.pem"))
+        open_store(S3, BucketAccess(ca_file=home / "ca.pem", region="x"))

@@ -1,5 +1,7 @@
 """URLs of destinations: which store they mean, and their one spelling."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,15 @@ def test_no_bucket(url: str) -> None:
         open_root(url, BASE)
     assert caught.value.hint
     assert "k:s" not in str(caught.value)
+
+
+def test_folders_do_without_the_client_of_buckets() -> None:
+    """Whoever writes to a folder never loads megabytes of another library."""
+    code = (
+        "import sys, pathlib; from syncer.blobs.roots import canonical, open_root; base = pathlib.Path('/');"
+        " open_root('file:x', base); canonical('s3://bucket/x', base); sys.exit('obstore' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("url", ["http://x/y", "ftp:x", "file://host/share", "", "file:", "a\0b"])

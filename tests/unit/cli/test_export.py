@@ -72,7 +72,7 @@ def test_dry_run_of_an_export(run: Run, mine: str, tmp_path: Path) -> None:
         (("memory", "--to", "x/"), Exit.USAGE, "syncer projects memory"),
         (("memroy", "--to", "x/", "--project", "7"), Exit.USAGE, "did you mean 'memory'"),
         (("memory", "--to", "x.tar", "--project", "7"), Exit.USAGE, "only zip archives"),
-        (("memory", "--to", "s3://bucket/x", "--project", "7"), Exit.SETTINGS, "not available in this version"),
+        (("memory", "--to", "s3:bucket/x", "--project", "7"), Exit.SETTINGS, "names no bucket"),
         (("memory", "--to", "x/", "--project", "7", "--set", "itmes=3"), Exit.SETTINGS, "did you mean 'items'"),
         (("memory", "--to", "x/", "--project", "7", "--set", "items"), Exit.SETTINGS, "expected KEY=VALUE"),
         (("memory", "--to", "x/", "--project", "9"), Exit.SETTINGS, "9"),

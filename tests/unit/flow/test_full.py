@@ -51,3 +51,29 @@ async def test_a_full_part_is_published_in_the_middle_of_a_run(tmp_path: Path) -
 def written(events: list[Event]) -> int:
     """Return how many entries the archive accepted."""
     return sum(event.items for event in events if isinstance(event, Written) and event.leg == "zip")
+
+
+async def test_head_catches_up_with_what_a_dead_run_published(tmp_path: Path) -> None:
+    """It died between the two: the next run, which finds nothing to do, lets HEAD name the archives as they are."""
+    platform = MemoryPlatform()
+    platform.put("1")
+    source = MemorySource(platform)
+    sinks = {"zip": {"type": "zip", "url": "file:zip"}}
+    assert (await Engine(tmp_path, source, sinks=sinks).run()).exit_code() is Exit.DONE
+    platform.put("1", b"corrected")
+    platform.put("2")
+    engine = Engine(tmp_path, source, sinks=sinks)
+
+    def die(event: Event) -> None:
+        if isinstance(event, PublishedLeg):
+            raise CrashError
+
+    engine.emit = die
+    try:
+        await engine.run()
+    except* CrashError:
+        pass
+    engine = Engine(tmp_path, source, sinks=sinks)
+    assert [finding async for finding in verify(engine.opened()[0], "job", deep=True)] != []
+    assert (await engine.run()).counts.stored == 0
+    assert [finding async for finding in verify(engine.opened()[0], "job", deep=True)] == []

@@ -23,9 +23,7 @@ async def healed(engine: Engine, sink: str, found: list[Finding]) -> Exit:
     lost = lost_containers(found)
     async with engine.store() as store:
         await store.invalidate(engine.name, sink, keys, "repair", lost)
-    made = next(each for each in engine.opened() if each.name == sink)
-    await made.set_aside(lost)
-    await made.manifest(engine.name).move_head(dropped=lost)
+    await next(each for each in engine.opened() if each.name == sink).set_aside(lost)
     return (await engine.run()).exit_code()
 
 

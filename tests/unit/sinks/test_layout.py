@@ -255,3 +255,31 @@ def test_all_items_of_a_folder_share_it(title: str, items: list[str]) -> None:
     paths = [layout.path_of(partition, ref(ItemKey("annotation", "7", None, None, item))) for item in items]
     assert all(path.startswith(layout.claims(partition)[0]) for path in paths)
     assert layout.claims(partition)[0] != ""
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (None, "7/123@v1.json"),
+        ("{item}.json", "123@v1.json"),
+        ("a.b/{item}", "a.b/123@v1"),
+        ("{project}/{item}.{title}", "7/123.T@v1"),
+        ("{version}/{item}.json", "v1/123.json"),
+    ],
+)
+def test_each_version_can_have_a_name_of_its_own(path: str | None, expected: str) -> None:
+    """With versions kept the version stands before the extension, of context documents too, unless it is there."""
+    partition = Partition(PartitionKey("7"), {"title": "T"})
+    layout = bound_layout(path, frozenset(), {"title": ""}, keep=True)
+    item = ItemKey("annotation", "7", None, None, "123")
+    assert layout.path_of(partition, ref(item, version="v1")) == expected
+    context = ItemKey("context", "7", None, None, "config")
+    assert layout.path_of(partition, ref(context, version="v1", media="text/xml")).endswith("config@v1.xml")
+
+
+def test_versions_that_are_cleaned_alike_stay_apart() -> None:
+    """Two versions of one item never share a name, whatever signs they hold."""
+    layout = bound_layout(None, frozenset(), {}, keep=True)
+    item = ItemKey("annotation", "7", None, None, "1")
+    paths = {layout.path_of(Partition(PartitionKey("7")), ref(item, version=version)) for version in ("a:b", "a?b")}
+    assert len(paths) == 2
