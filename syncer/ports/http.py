@@ -51,8 +51,11 @@ class Judgement:
     hint: str | None = None
 
 
-#: Reads HTTP status and body (of an answer that is no success: its first bytes); None: the HTTP status decides.
-Judge = Callable[[int, bytes], Judgement | None]
+class Judge(Protocol):
+    """Reads a platform's own failures out of its answers. Pure."""
+
+    def __call__(self, status: int, body: bytes, /) -> Judgement | None:
+        """Return what the body reports, of an answer that is no success its first bytes; None: the status decides."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,11 +60,11 @@ def expected(app: App) -> set[str]:
     return {f"{name}.{each}.json" for (name, each), found in app.annotations.items() if found.code != PENDING}
 
 
-def test_an_app_is_exported_and_followed(desk: Desk, clock: Moving) -> None:
-    """Everything first; then edits, new ones and a withdrawal in a handful of requests; deletions with --full."""
+def follow(desk: Desk, clock: Moving, inputs: int, requests: int) -> None:
+    """Export an app with five annotations an input, and follow it; count requests."""
     app, store, dice = app_of(desk), desk.platform.store, random.Random(7)
-    first = desk.export().ok()
-    assert (counts(first)["stored"], counts(first)["requests"]) == (1000, 11)
+    first = counts(desk.export().ok())
+    assert (first["stored"], first["requests"]) == (5 * inputs, requests)
     assert set(desk.documents()) == expected(app)
     clock.behind -= timedelta(hours=3)
     keys = dice.sample(list(app.annotations), 26)
@@ -77,15 +77,30 @@ def test_an_app_is_exported_and_followed(desk: Desk, clock: Moving) -> None:
     store.set_status(app, keys[25], PENDING)
     second = counts(desk.export().ok())
     assert (second["stored"], second["updated"], second["withdrawn"], second["deleted"]) == (30, 20, 1, 0)
-    assert desk.platform.requests["annotations/searches"] == 2
+    # The app, its concepts (a page and its end), the count of inputs, two searches, and one list of what changed.
     assert (second["requests"], desk.platform.requests["annotations"]) == (7, 1)
     clock.behind -= timedelta(hours=3)
     third = counts(desk.export().ok())
     # The overlap shows them once more; nothing is fetched again.
     assert (third["listed"], third["unchanged"], third["requests"]) == (31, 30, 6)
-    assert counts(desk.export("out.zip", "--full").ok())["deleted"] == 5
+    fourth = counts(desk.export("out.zip", "--full").ok())
+    assert (fourth["deleted"], fourth["requests"]) == (5, requests)
     # A withdrawn annotation stays, unless it is asked for otherwise.
     assert set(desk.documents()) == expected(app) | {"{}.{}.json".format(*keys[25])}
+
+
+def test_an_app_is_exported_and_followed(desk: Desk, clock: Moving) -> None:
+    """Everything first; then edits, new ones and a withdrawal in a handful of requests; deletions with --full."""
+    follow(desk, clock, 200, 11)
+
+
+@pytest.mark.slow
+def test_fifty_thousand_annotations_are_followed(desk: Desk, clock: Moving) -> None:
+    """10,000 inputs take 216 requests: app 1, concepts 2, count 1, inputs 10 + 2, and two for each hundred inputs."""
+    clock.behind += timedelta(days=1)
+    desk.platform.store.fill(app_of(desk), 9_800, 5)
+    clock.behind -= timedelta(days=1)
+    follow(desk, clock, 10_000, 216)
 
 
 def test_documents_are_what_was_served(desk: Desk) -> None:

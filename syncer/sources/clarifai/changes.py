@@ -15,12 +15,12 @@ from msgspec.structs import replace
 
 from syncer.model.errors import BadBody, Forbidden, NotFound, Rejected
 from syncer.model.events import Warned
-from syncer.model.refs import AnnotationRef, BrokenRow, Page, Withdrawal
+from syncer.model.refs import AnnotationRef, Page
 from syncer.net.ahead import Job, in_order
 from syncer.ports import Known, Selection
 from syncer.sources.clarifai.api import missing
 from syncer.sources.clarifai.cursor import Position
-from syncer.sources.clarifai.documents import Input
+from syncer.sources.clarifai.documents import Input, Item, page_of
 from syncer.sources.clarifai.inputs import ANCHORS, Inputs, digest_of
 from syncer.sources.clarifai.listing import MOST_INPUTS, PAIRS, Group, Listing, cut
 from syncer.sources.clarifai.options import ClarifaiOptions
@@ -33,8 +33,6 @@ PAGE = 1000
 SEARCHES = 10
 #: A `Date` header has whole seconds: a window that begins with it may begin a second late.
 SECOND = timedelta(seconds=1)
-
-Item = AnnotationRef | Withdrawal | BrokenRow
 
 
 class _Counts(msgspec.Struct):
@@ -172,8 +170,13 @@ class Changes:
             async for group in self._groups(_once(found)):
                 yield await self._page(group, proves=False)
             return
-        complete = [row for row in rows if row.head is None or (row.head.modified_at and row.head.status)]
-        bare = [(row.input, row.id) for row in rows if row not in complete]
+        complete: list[Row] = []
+        bare: list[tuple[str, str]] = []
+        for row in rows:
+            if row.head is None or (row.head.modified_at and row.head.status):
+                complete.append(row)
+            else:
+                bare.append((row.input, row.id))
         for first in range(0, len(bare), PAIRS):
             # A search that leaves out what decides: the list has it.
             complete += await self.listing.pairs(bare[first : first + PAIRS])
@@ -240,21 +243,11 @@ class Changes:
         return await self._of([self.listing.reader.item(row, inline=inline) for row in unique.values()], moves=moves)
 
     async def _of(self, items: Iterable[Item], *, moves: bool) -> Page:
-        """Return items as a page: one that does not count is withdrawn if it is known, else left out."""
         chosen = [item for item in items if self._is_within(item)]
-        refs = tuple(item for item in chosen if isinstance(item, AnnotationRef))
-        others = [item for item in chosen if isinstance(item, Withdrawal)]
-        held = await self.known.has([item.key for item in others]) if others and self.known.live else frozenset()
-        withdrawn = tuple(item for item in others if item.key in held)
         if self.at.stage == "full":
-            self.at = replace(self.at, listed=self.at.listed + len(refs))
-        return Page(
-            refs=refs,
-            withdrawn=withdrawn,
-            broken=tuple(item for item in chosen if isinstance(item, BrokenRow)),
-            cursor=self.at.cursor() if moves else None,
-            filtered=len(others) - len(withdrawn),
-        )
+            count = sum(isinstance(item, AnnotationRef) for item in chosen)
+            self.at = replace(self.at, listed=self.at.listed + count)
+        return await page_of(chosen, self.known, self.at.cursor() if moves else None)
 
     def _report(self, rows: Sequence[Row]) -> None:
         for strange in {row.strange for row in rows} - self._strange - {""}:

@@ -5,14 +5,15 @@ document is the input's own slice with the slices of its finished annotations ad
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
 from msgspec import Raw
 
 from syncer.model.errors import BadBody
-from syncer.model.refs import AnnotationRef, BrokenRow, ItemKey, Withdrawal
+from syncer.model.refs import AnnotationRef, BrokenRow, Cursor, ItemKey, Page, Withdrawal
+from syncer.ports import Known
 from syncer.sources.clarifai.batches import Scope
 from syncer.sources.clarifai.codes import ANNOTATION_STATUSES, said
 from syncer.sources.clarifai.options import ClarifaiOptions
@@ -30,6 +31,9 @@ from syncer.sources.clarifai.rows import (
 
 #: Version of a document that can't be read.
 UNREAD = "unreadable"
+
+#: What a row or an input means to a listing.
+Item = AnnotationRef | Withdrawal | BrokenRow
 
 _HEAD = msgspec.json.Decoder(Head)
 _INPUT = msgspec.json.Decoder(InputHead)
@@ -115,7 +119,7 @@ class Reader:
         """Return the key of an item of this partition."""
         return ItemKey(self.kind, self.project, self.scope.name, None, item)
 
-    def item(self, row: Row, *, inline: bool) -> AnnotationRef | Withdrawal | BrokenRow:
+    def item(self, row: Row, *, inline: bool) -> Item:
         """Return what a row means where items are annotations."""
         key = self.key(item_of(row.input, row.id))
         head = row.head
@@ -132,7 +136,7 @@ class Reader:
             inline=row.raw if inline else None,
         )
 
-    def document(self, found: Input, rows: Sequence[Row]) -> AnnotationRef | Withdrawal | BrokenRow:
+    def document(self, found: Input, rows: Sequence[Row]) -> Item:
         """Return what an input with all its annotations means where items are inputs."""
         key = self.key(item_of_input(found.id))
         broken = next((row.broken for row in rows if row.head is None), "")
@@ -181,6 +185,21 @@ def inputs_of(body: bytes, name: str = "inputs") -> list[Input]:
                 raise Unreadable("an input was served without its id") from error
             found.append(Input(words, own))
     return found
+
+
+async def page_of(items: Iterable[Item], known: Known, cursor: Cursor | None = None) -> Page:
+    """Return items as a page: one that does not count is withdrawn if it is known, else left out."""
+    every = list(items)
+    others = [item for item in every if isinstance(item, Withdrawal)]
+    held = await known.has([item.key for item in others]) if others and known.live else frozenset()
+    withdrawn = tuple(item for item in others if item.key in held)
+    return Page(
+        refs=tuple(item for item in every if isinstance(item, AnnotationRef)),
+        withdrawn=withdrawn,
+        broken=tuple(item for item in every if isinstance(item, BrokenRow)),
+        cursor=cursor,
+        filtered=len(others) - len(withdrawn),
+    )
 
 
 def item_of_input(input_id: str) -> str:

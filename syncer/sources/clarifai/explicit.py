@@ -1,12 +1,12 @@
 """Items that a job names one by one: exactly these are listed, and their absence proves nothing about others."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 from syncer.model.errors import SettingsError
-from syncer.model.refs import AnnotationRef, BrokenRow, Page, Withdrawal
+from syncer.model.refs import BrokenRow, Page
 from syncer.ports import Known, Selection
-from syncer.sources.clarifai.documents import UNREAD
+from syncer.sources.clarifai.documents import UNREAD, page_of
 from syncer.sources.clarifai.listing import PAIRS, Listing
 from syncer.sources.clarifai.opening import annotations_named, inputs_named
 from syncer.sources.clarifai.rows import item_of, parts_of
@@ -30,7 +30,7 @@ async def listed(listing: Listing, known: Known, select: Selection) -> AsyncGene
             items = list((await inputs_named(listing, some)).values())
         else:
             items = [reader.item(row, inline=True) for row in await annotations_named(listing, some)]
-        page = await _page(items, known)
+        page = await page_of(items, known)
         if alone:
             present = {item.key.item for item in items}
             reason = f"app {reader.project} has no such {reader.kind}"
@@ -38,18 +38,6 @@ async def listed(listing: Listing, known: Known, select: Selection) -> AsyncGene
             page = replace(page, broken=page.broken + missing)
         yield page
     yield Page(end="delta")
-
-
-async def _page(items: Sequence[AnnotationRef | Withdrawal | BrokenRow], known: Known) -> Page:
-    others = [item for item in items if isinstance(item, Withdrawal)]
-    held = await known.has([item.key for item in others]) if others else frozenset()
-    withdrawn = tuple(item for item in others if item.key in held)
-    return Page(
-        refs=tuple(item for item in items if isinstance(item, AnnotationRef)),
-        withdrawn=withdrawn,
-        broken=tuple(item for item in items if isinstance(item, BrokenRow)),
-        filtered=len(others) - len(withdrawn),
-    )
 
 
 def _named(item: str, kind: str) -> str:

@@ -9,13 +9,12 @@ from syncer.model.errors import HttpError, ItemFailed, NotFound, PartitionGone, 
 from syncer.model.refs import CONTEXT, AnnotationRef, BrokenRow, ItemKey, Withdrawal
 from syncer.sources.clarifai.api import Api, is_own_word
 from syncer.sources.clarifai.apps import Apps
-from syncer.sources.clarifai.documents import Input, member_of
+from syncer.sources.clarifai.documents import Input, Item, member_of
 from syncer.sources.clarifai.listing import PAIRS, Listing
 from syncer.sources.clarifai.rows import Row, item_of, parts_of
 
 #: A listed item, and what was asked about a failed one.
 Opened = Body | ItemFailed
-Item = AnnotationRef | Withdrawal | BrokenRow
 
 
 @dataclass(frozen=True, slots=True)
