@@ -11,10 +11,12 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 
 from syncer.flow.channel import Channel
 from syncer.flow.frontier import Ticket, Wanted
+from syncer.flow.room import Room
 from syncer.flow.transform import Shaper
 from syncer.model.entries import Body, Entry, Leg
 from syncer.model.errors import Forbidden, HttpError, ItemFailed, NotNow, PermissionRefused, Unauthorized
 from syncer.model.events import Emit, ItemFetched
+from syncer.model.refs import ItemKey
 from syncer.ports import Source
 
 #: An origin counts as down when at least this many, and this share, of the last `WINDOW` items failed alike.
@@ -83,6 +85,7 @@ class Fetcher:
     shaper: Shaper
     out: Channel[Message]
     outcomes: Outcomes
+    room: Room
     emit: Emit
 
     async def inline(self, wanted: Sequence[Wanted]) -> None:
@@ -103,6 +106,14 @@ class Fetcher:
                 await self._fetch(items)
 
     async def _fetch(self, items: Sequence[Wanted]) -> None:
+        weights = {item.ref.key: self.room.weight(item.ref.size) for item in items}
+        await self.room.take(sum(weights.values()))
+        try:
+            await self._open(items, weights)
+        finally:
+            self.room.give(sum(weights.values()))
+
+    async def _open(self, items: Sequence[Wanted], weights: dict[ItemKey, int]) -> None:
         waiting = {item.ref.key: item for item in items if not item.superseded}
         try:
             async with aclosing(self.source.open([item.ref for item in waiting.values()])) as bodies:
@@ -114,7 +125,11 @@ class Fetcher:
                         continue
                     item = waiting.pop(body.ref.key, None)
                     if item is not None:
+                        key, in_memory = item.ref.key, len(body.data) if isinstance(body.data, bytes) else 0
+                        weights[key] = self.room.arrived(weights[key], in_memory, body.size)
                         await self._arrived(item, body)
+                        # It is the channel's to count now.
+                        self.room.give(weights.pop(key))
         except Unauthorized as error:
             raise PermissionRefused(str(error), hint=error.hint) from error
         except (Forbidden, HttpError, ItemFailed) as error:

@@ -42,6 +42,14 @@ class Job:
     #: Partitions of a unit listed ahead of the one that is being planned.
     listing_ahead: int = 4
 
+    @property
+    def arriving(self) -> int:
+        """Bytes of documents that are being fetched, or wait to be handed on.
+
+        More than the budget behind them: a server that is far away needs many requests in flight.
+        """
+        return 3 * self.budget
+
     def leg_spec(self, sink: Sink) -> LegSpec:
         """Return what a ledger has to know of one of the job's sinks."""
         options = {**self.source.shape, **sink.shape}

@@ -22,6 +22,7 @@ from syncer.flow.finish import close, freeze
 from syncer.flow.first import first
 from syncer.flow.job import Job, RunOptions
 from syncer.flow.layouts import check_layout
+from syncer.flow.room import Room
 from syncer.flow.unit import Pass
 from syncer.flow.units import check_shards, in_shard
 from syncer.flow.units import group as group_units
@@ -39,8 +40,8 @@ def pass_of(
 ) -> Pass:  # fmt: skip
     """Return what all units of one run share."""
     account = Account(before=traffic())
-    name, meter = run_id(clock.now()), Meter(options, drain)
-    return Pass(job, name, store, options, account, Outcomes(), drain, meter, spool, clock, emit, traffic)
+    name, meter, room = run_id(clock.now()), Meter(options, drain), Room(job.arriving, spool.threshold)
+    return Pass(job, name, store, options, account, Outcomes(), room, drain, meter, spool, clock, emit, traffic)
 
 
 async def run(

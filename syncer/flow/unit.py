@@ -19,6 +19,7 @@ from syncer.flow.plan import Planner
 from syncer.flow.publish import Publisher
 from syncer.flow.rebuild import recover
 from syncer.flow.remove import Remover
+from syncer.flow.room import Room
 from syncer.flow.transform import Shaper
 from syncer.flow.write import Writer
 from syncer.model.entries import Leg
@@ -38,6 +39,7 @@ class Pass:
     options: RunOptions
     account: Account
     outcomes: Outcomes
+    room: Room
     drain: Drain
     meter: Meter
     spool: Spool
@@ -102,11 +104,14 @@ class Pass:
     async def _items(self, unit: Unit, ledger: Ledger, legs: Legs, publisher: Publisher) -> bool:
         """Move items until intake ends; tell whether every partition was listed to its end."""
         frontier = Frontier()
-        channel: Channel[Message] = Channel(self.job.budget, max(64, self.job.commit.items))
+        # Units side by side share the budget.
+        budget = self.job.budget // max(1, min(self.units, self.job.units))
+        channel: Channel[Message] = Channel(budget, max(64, self.job.commit.items))
         sinks = {name: leg.sink for name, leg in legs.live.items()}
         planner = Planner(self.job, sinks, ledger, frontier, self.account, self.options, self.emit)
         planner.reviving = any([sum(await ledger.doomed_count(leg)) for leg in sinks])
-        fetcher = Fetcher(self.job.source, Shaper(sinks, self.job.transform), channel, self.outcomes, self.emit)
+        shaper = Shaper(sinks, self.job.transform)
+        fetcher = Fetcher(self.job.source, shaper, channel, self.outcomes, self.room, self.emit)
         listed = tuple(partition for partition in unit.partitions if partition.key not in self.released)
         intake = Intake(
             self.job, listed, ledger, legs.names, planner, fetcher, channel, self.meter, self.drain,

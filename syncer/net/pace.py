@@ -12,6 +12,10 @@ SLACK = 0.02
 BACK_OFF = 0.9
 #: The learned rate grows by this factor each interval (seconds) without a refusal.
 GROWTH, GROWTH_INTERVAL = 1.02, 10.0
+#: The same for a rate that was guessed from a first burst, until the next refusal tells more.
+SEEKING, SEEKING_INTERVAL = 1.25, 1.0
+#: Requests may start this much closer together than their slots, in seconds, when they start late.
+LATE = 0.05
 #: Pause after a refusal that names none, in seconds; doubles while nothing succeeds.
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 #: Observation window, and how long saturated work must last before its mean counts, in seconds.
@@ -37,6 +41,13 @@ class Gcra:
         self._next = due + self._interval
         return due - now
 
+    def admits(self, now: float) -> bool:
+        """Take a slot that is due, or due within the slack; tell whether there was one."""
+        if self._next > now + self._slack:
+            return False
+        self._next = max(self._next, now) + self._interval
+        return True
+
     def change(self, rate: float) -> None:
         """Space the slots from now on by another rate."""
         self._interval = 1.0 / rate
@@ -53,7 +64,7 @@ class Meter:
     tells a limit per minute from one per second. Time in which the client asked for little says nothing.
     """
 
-    __slots__ = ("_busy", "_count", "_last", "recent")
+    __slots__ = ("_busy", "_count", "_last", "began", "recent")
 
     def __init__(self) -> None:
         """Start empty."""
@@ -62,6 +73,18 @@ class Meter:
         self._busy = 0.0
         self._count = 0.0
         self._last = float("-inf")
+        #: When the first answer came.
+        self.began: float | None = None
+
+    def answered(self, now: float) -> None:
+        """Note the time of an answer."""
+        if self.began is None:
+            self.began = now
+        self.recent.append(now)
+
+    def forget(self) -> None:
+        """Begin a new mean: so far the client, not the server, held its requests back."""
+        self._busy = self._count = 0.0
 
     def saturated(self, now: float, entered: float, *, success: bool) -> None:
         """Count the time of an answer that came while the slots were in use; `entered`: it joined the queue."""
@@ -91,7 +114,9 @@ class Pace:
         self._emit = emit
         self._origin = origin
         self._most = most
-        self._gcra = Gcra(most) if most is not None else None
+        self._gcra: Gcra | None = None
+        #: What really started: when the loop stood still, all whose slots went by meanwhile wake up at once.
+        self._starts: Gcra | None = None
         #: No request ever has to wait here: no rate and no pause is known.
         self.free = most is None
         self._meter = Meter()
@@ -104,6 +129,10 @@ class Pace:
         self._grown_at = 0.0
         self._waited = False
         self._barren = 0
+        #: The rate is a guess from below.
+        self._seeking = False
+        if most is not None:
+            self._set(most)
 
     async def turn(self) -> bool:
         """Wait until a request may start; tell whether it had to wait for the rate.
@@ -116,21 +145,20 @@ class Pace:
             if self.resume_at > now:
                 await self._clock.sleep(self.resume_at - now)
                 continue
-            if self._gcra is None:
+            if self._gcra is None or self._starts is None:
                 return paced
             self._grow(now)
             wait = self._gcra.reserve(now)
-            if wait <= 0:
-                return paced
-            paced = self._waited = True
             pauses = self._pauses
-            await self._clock.sleep(wait)
-            if pauses == self._pauses:
-                return True
+            if wait > 0:
+                paced = self._waited = True
+                await self._clock.sleep(wait)
+            if pauses == self._pauses and self._starts.admits(self._clock.monotonic()):
+                return paced
 
     def answered(self, now: float, entered: float, sent: float, *, saturated: bool) -> None:
         """Note an answer that was no refusal."""
-        self._meter.recent.append(now)
+        self._meter.answered(now)
         if saturated:
             self._meter.saturated(now, entered, success=True)
         if sent >= self._cut_at:
@@ -160,30 +188,40 @@ class Pace:
         self.resume_at = now + seconds
         self._pauses += 1
         self.free = False
-        if self._gcra is not None:
-            self._gcra.restart(self.resume_at)
+        for gcra in (self._gcra, self._starts):
+            if gcra is not None:
+                gcra.restart(self.resume_at)
         self._emit(Throttled(self._origin, seconds, self.rate))
 
     def _cut(self, now: float) -> None:
         observed = BACK_OFF * self._meter.rate(now)
+        began = self._meter.began
+        # A burst at the very beginning is as large as what the server lets in at once, not as what it lets in a second.
+        self._seeking = self.rate is None and (began is None or now - began < LASTING)
         self._set(max(observed if self.rate is None else min(observed, BACK_OFF * self.rate), SLOWEST))
 
     def _grow(self, now: float) -> None:
-        if now - self._grown_at < GROWTH_INTERVAL or self.rate is None:
+        # While nothing succeeds, nothing says that more would be let in.
+        seeking = self._seeking and self._barren == 0
+        growth, interval = (SEEKING, SEEKING_INTERVAL) if seeking else (GROWTH, GROWTH_INTERVAL)
+        if now - self._grown_at < interval or self.rate is None:
             return
         # A rate that nobody waits for is not the limit; raising it unseen would make the next refusals costly.
         if self._waited and self.rate != self._most:
-            self._set(self.rate * GROWTH)
+            self._set(self.rate * growth)
+            if seeking:
+                self._meter.forget()
         self._grown_at = now
         self._waited = False
 
     def _set(self, rate: float) -> None:
         self.rate = rate if self._most is None else min(rate, self._most)
         self.free = False
-        if self._gcra is None:
-            self._gcra = Gcra(self.rate)
+        if self._gcra is None or self._starts is None:
+            self._gcra, self._starts = Gcra(self.rate), Gcra(self.rate, LATE)
         else:
             self._gcra.change(self.rate)
+            self._starts.change(self.rate)
 
 
 class Bandwidth:

@@ -117,7 +117,8 @@ class Changes:
             return False
         full_at, start = self.at.full_at, self.at.start
         patience = timedelta(seconds=self.server.options.full_every)
-        # Answers of one second tell no order: no patience is none, whatever their dates say.
+        # A pass begins by a `Date` header of whole seconds less what the answer took: the second of two passes in one
+        # second can seem to begin first, and a server without that header has no time at all. «Always» asks neither.
         return full_at is None or not patience or (start is not None and start - full_at >= patience)
 
     # --------------------------------------------------------------------------------------- everything

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from syncer.model.events import Event, Throttled
 from syncer.net.network import MAX_PAUSE
-from syncer.net.pace import SLACK, Bandwidth, Gcra, Meter, Pace
+from syncer.net.pace import LATE, SLACK, Bandwidth, Gcra, Meter, Pace
 from tests.support.clock import InstantClock, SimulatedClock
 
 
@@ -100,6 +100,47 @@ async def test_rule_22_the_rate_grows_two_percent_each_ten_seconds() -> None:
     while clock.seconds < 62:
         await pace.turn()
     assert pace.rate == pytest.approx(start * 1.02**5, rel=0.021)
+
+
+async def test_rule_22_a_guess_from_a_first_burst_is_raised_until_it_is_refused() -> None:
+    """Seven that were let in at once say little: a quarter more each second until there is a second refusal."""
+    pace, clock, _ = paced()
+    for _ in range(7):
+        pace.answered(0.01, 0.0, 0.0, saturated=True)
+    pace.refused(0.02, 0.0, 0.0, 1.0)
+    assert pace.rate == pytest.approx(0.9 * 7)
+    while pace.rate < 60:
+        await pace.turn()
+        pace.answered(clock.seconds, clock.seconds, clock.seconds, saturated=True)
+    assert clock.seconds < 15
+    pace.refused(clock.seconds, clock.seconds, clock.seconds, 1.0)
+    found, at = pace.rate, clock.seconds
+    assert 40 < found < 60
+    while clock.seconds < at + 9:
+        await pace.turn()
+        pace.answered(clock.seconds, clock.seconds, clock.seconds, saturated=True)
+    assert pace.rate == found
+
+
+async def test_who_wakes_up_late_does_not_start_together() -> None:
+    """After a second in which the loop stood still, those whose slots went by are spaced anew, not sent at once."""
+    clock, started = SimulatedClock(), list[float]()
+    pace = Pace(clock, lambda _: None, "https://h", 20)
+
+    async def request() -> None:
+        await pace.turn()
+        started.append(clock.seconds)
+
+    async def stand_still() -> None:
+        await clock.sleep(0.12)
+        clock.seconds += 1.0
+
+    await clock.run(stand_still(), *[request() for _ in range(60)])
+    started.sort()
+    assert len(started) == 60
+    for first in range(50):
+        assert started[first + 9] - started[first] >= 9 / 20 - LATE - SLACK - 1e-9
+    assert started[-1] <= 60 / 20 + 1.2
 
 
 async def test_a_rate_that_nobody_waits_for_does_not_grow() -> None:

@@ -201,6 +201,16 @@ async def test_a_full_listing_is_due_after_its_time() -> None:
         assert mirror.opened == []
 
 
+async def test_a_full_listing_that_is_always_due_does_not_ask_the_clock() -> None:
+    """With `full_every: 0`, a pass that seems to begin before the last one (one second, a slow answer) lists all."""
+    times = [datetime(2026, 11, 22, 12, tzinfo=UTC)]
+    platform = LabelStudioPlatform(30, now=lambda: times[-1])
+    async with platform, mirrored(platform, full_every=0, overlap=0) as mirror:
+        await mirror.sync()
+        times.append(times[0] - timedelta(seconds=1))
+        assert await mirror.sync() == "full"
+
+
 async def test_relist_fetches_only_what_differs_and_refetch_everything() -> None:
     """A relist without a cursor withdraws and deletes too; a refetch carries all documents again."""
     async with LabelStudioPlatform(200) as platform, mirrored(platform) as mirror:
