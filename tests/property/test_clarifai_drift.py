@@ -90,6 +90,8 @@ def held(mirror: Mirror) -> dict[str, str]:
 
 #: Seed, inputs, most annotations of each, most changes between two requests.
 platforms = st.tuples(st.integers(0, 2**32), st.integers(0, 40), st.integers(0, 30), st.integers(0, 3))
+#: The same, with so much in motion that a listing of changes has several windows.
+busy = st.tuples(st.integers(0, 2**32), st.integers(5, 40), st.integers(3, 30), st.integers(0, 3))
 pages = st.integers(4, 40)
 
 
@@ -108,7 +110,7 @@ async def test_a_complete_listing_misses_nothing(shape: tuple[int, int, int, int
         assert held(mirror) == finished(drift.app)
 
 
-@given(shape=platforms, page_size=st.integers(8, 20), changes=st.integers(0, 150), ordered=st.booleans())
+@given(shape=busy, page_size=st.integers(8, 20), changes=st.integers(40, 150), ordered=st.booleans())
 async def test_a_listing_of_changes_misses_nothing(
     shape: tuple[int, int, int, int], page_size: int, changes: int, ordered: bool
 ) -> None:
