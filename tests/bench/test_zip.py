@@ -1,4 +1,4 @@
-"""The zip sink against the standard library's `zipfile` and against nothing but deflate: entries and bytes a CPU second.
+"""The zip sink against the standard `zipfile`, and against nothing but deflate: entries and bytes a CPU second.
 
 Run with `-m bench -s`. Both are measured in one run; only their ratio is held.
 """
