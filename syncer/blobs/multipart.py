@@ -150,7 +150,9 @@ def _loaded(place: Place, access: BucketAccess) -> tuple[Any, dict[str, Any]]:
     try:
         session = importlib.import_module("aiobotocore.session").AioSession(profile=access.profile)
         config = importlib.import_module("aiobotocore.config").AioConfig(
-            retries={"mode": "standard", "total_max_attempts": 8}, connect_timeout=10, read_timeout=60,
+            # Its waits double, so that attempts grow with the logarithm of the time that they may take.
+            retries={"mode": "standard", "total_max_attempts": 1 + int(access.retry_budget).bit_length()},
+            connect_timeout=10, read_timeout=60,
             request_checksum_calculation="when_required", response_checksum_validation="when_required",
             proxies=None if access.proxy is None else dict.fromkeys(("http", "https"), access.proxy.reveal()),
         )  # fmt: skip

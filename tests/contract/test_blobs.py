@@ -280,3 +280,34 @@ async def test_scratch_is_private_to_its_owner(blobs: Blobs) -> None:
     await blobs.clear_scratch("_manifest/.tmp/a")
     await blobs.put_many([("c", b"3")], "_manifest/.tmp/a")
     assert await names(blobs) == ["a", "b", "c"]
+
+
+async def test_a_copy_has_the_same_bytes_and_replaces(blobs: Blobs) -> None:
+    """Under a new name and over another object, from a private one; the source stays, a missing one is an error."""
+    await blobs.put(".private/a", b"one")
+    await blobs.put("b", b"other")
+    tag = await blobs.copy(".private/a", "b")
+    assert await content(blobs, "b") == b"one"
+    info = await blobs.stat("b")
+    assert info is not None
+    assert (info.tag, info.size) == (tag, 3)
+    await blobs.copy("b", "folder/c")
+    assert await names(blobs) == ["b", "folder/c"]
+    assert await content(blobs, ".private/a") == b"one"
+    with pytest.raises(FileNotFoundError):
+        await blobs.copy("absent", "d")
+    for name in UNSAFE:
+        with pytest.raises(SettingsError):
+            await blobs.copy("b", name)
+
+
+async def test_everything_below_a_folder_goes(blobs: Blobs) -> None:
+    """Private names too; what only begins alike stays, and nothing there is fine."""
+    for name in (".syncer/a/1", ".syncer/a/.hidden/2", ".syncer/ab", "x"):
+        await blobs.put(name, b"1")
+    await blobs.remove_all(".syncer/a")
+    await blobs.remove_all(".syncer/none")
+    assert await blobs.stat(".syncer/a/1") is None
+    assert await blobs.stat(".syncer/a/.hidden/2") is None
+    assert await content(blobs, ".syncer/ab") == b"1"
+    assert await names(blobs) == ["x"]

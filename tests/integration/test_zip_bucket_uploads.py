@@ -96,16 +96,15 @@ async def test_more_uploads_than_one_answer_lists(bucket: Bucket) -> None:
 
 
 async def test_refusals_are_told_in_our_words(seaweed_server: Server) -> None:
-    """A wrong secret, no such bucket, and nobody at the address: each with its exit code, and no secret in it."""
+    """A wrong secret, and nobody at the address: each with its exit code, and no secret in it."""
     keys = {name: Secret.literal(value) for name, value in (("access_key", "test"), ("secret_key", "a-wrong-secret"))}
     good = {"access_key": Secret.literal("test"), "secret_key": Secret.literal("testsecret")}
     where = Place("s3", seaweed_server.bucket, "x")
     for access, code in (
-        (BucketAccess(endpoint=seaweed_server.endpoint, region="us-east-1", **keys), Exit.PERMISSION),
-        (BucketAccess(endpoint="http://127.0.0.1:9", region="us-east-1", **good), Exit.NOT_NOW),
+        (BucketAccess(endpoint=seaweed_server.endpoint, region="us-east-1", retry_budget=0, **keys), Exit.PERMISSION),
+        (BucketAccess(endpoint="http://127.0.0.1:9", region="us-east-1", retry_budget=0, **good), Exit.NOT_NOW),
     ):
         async with open_uploads(where, access) as uploads:
-            uploads._client.meta.config.retries = {"total_max_attempts": 1}
             with pytest.raises(StoreFailed) as caught:
                 await uploads.begin("y.zip", "application/zip")
         assert caught.value.exit_code == code

@@ -70,7 +70,9 @@ class Store:
         source = request.headers.get("x-goog-copy-source")
         if source is not None:
             bucket, _, name = unquote(source.lstrip("/")).partition("/")
-            copied = self.objects[bucket, name]
+            copied = self.objects.get((bucket, name))
+            if copied is None:
+                return refused(404, "NoSuchKey")
             stored = self.keep(place, copied.data, copied.headers)
             return xml(f"<CopyObjectResult><ETag>{escape(stored.etag)}</ETag></CopyObjectResult>")
         data = await request.read()
