@@ -108,8 +108,9 @@ class Layout:
     def path_of(self, partition: Partition, ref: AnnotationRef) -> str:
         """Return an item's wished path: safe and relative. A template's `.json` gives way to the real type."""
         template = self.context if ref.key.kind == CONTEXT else self.items
-        # A file keeps its own extension: unlike its media type, its name is known in every run.
-        extension = extension_of("" if ref.key.kind in FILES else ref.media_type, ref.fields)
+        extension = (_own_extension(ref.fields) if ref.key.kind in FILES else None) or extension_of(
+            ref.media_type, ref.fields
+        )
         if extension != ".json":
             template = _with_extension(template, extension)
         canonical = ref.key.canonical()
@@ -169,10 +170,13 @@ def extension_of(media_type: str, fields: Mapping[str, str]) -> str:
     known = _EXTENSIONS.get(plain)
     if known is None and plain.endswith("+json"):
         known = ".json"
-    if known is None:
-        suffix = PurePosixPath(fields.get("filename", "")).suffix
-        known = suffix if _SUFFIX.match(suffix) else ".bin"
-    return known
+    return known or _own_extension(fields) or ".bin"
+
+
+def _own_extension(fields: Mapping[str, str]) -> str | None:
+    """Return the extension of a file's own name: unlike its media type, it is known in every run."""
+    suffix = PurePosixPath(fields.get("filename", "")).suffix
+    return suffix if _SUFFIX.match(suffix) else None
 
 
 _EMPTY = {
