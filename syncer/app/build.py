@@ -11,6 +11,7 @@ from syncer.flow.job import CommitPolicy, Job
 from syncer.model.errors import SettingsError
 from syncer.model.events import Emit
 from syncer.net.client import open_http
+from syncer.net.network import Network
 from syncer.ports import Blobs, Clock, Sink, Source, Spool, Tools
 from syncer.settings import Configured, Settings
 from syncer.settings import Job as JobSettings
@@ -43,8 +44,9 @@ class Assembly:
         if key not in self._sources:
             await anyio.to_thread.run_sync(platform.require_secrets)
             plugin = self.registry.source(platform.type)
-            network = platform.options.network()  # type: ignore[attr-defined]  # every platform's options derive from PlatformOptions
-            http = await self.stack.enter_async_context(open_http(network, self.clock, self.emit, self.spool))
+            http = await self.stack.enter_async_context(
+                open_http(_network(platform), self.clock, self.emit, self.spool)
+            )
             tools = Tools(platform.name, self.clock, self.emit)
             self._sources[key] = plugin.create(platform.options, http, tools)
         return self._sources[key]
@@ -82,6 +84,8 @@ class Assembly:
             commit=CommitPolicy(
                 commit.items or default.items, commit.bytes or default.size, commit.interval or default.interval
             ),
+            # As many again as can be in flight: no slot waits for a fetcher, and a kill costs no more than these.
+            fetchers=2 * _network(job.platform).concurrency,
             budget=min(self.settings.memory or BUDGET, BUDGET),
         )
         variables = dict(source.variables)
@@ -94,3 +98,8 @@ class Assembly:
             except SettingsError as error:
                 raise SettingsError(f"jobs.{job.name}, sink {sink.name}: {error}", hint=error.hint) from error
         return built
+
+
+def _network(platform: Configured) -> Network:
+    network: Network = platform.options.network()  # type: ignore[attr-defined]  # every platform's options derive from PlatformOptions
+    return network

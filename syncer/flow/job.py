@@ -48,7 +48,7 @@ class Job:
 
         More than the budget behind them: a server that is far away needs many requests in flight.
         """
-        return 3 * self.budget
+        return 2 * self.budget
 
     def leg_spec(self, sink: Sink) -> LegSpec:
         """Return what a ledger has to know of one of the job's sinks."""

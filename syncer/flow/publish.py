@@ -102,7 +102,9 @@ class Publisher:
         if not gone.rows:
             return
         try:
-            await leg.session.remove(list(gone.rows.values()))
+            # A place that an item left may be another's by now, also that of another unit.
+            async with self.ledger.vacating(leg.sink.name, gone.rows.keys()) as free:
+                await leg.session.remove([row for path, row in gone.rows.items() if path in free])
         except LegFailed as error:
             if gone.deletes:
                 raise

@@ -9,6 +9,8 @@ from collections import deque
 
 import anyio
 
+#: Requests that begin together before any size is known: as many as the network's slow start lets through.
+FIRST = 4
 #: How fast the expectation follows documents that are smaller than it; it follows larger ones at once.
 FOLLOW = 0.1
 
@@ -16,8 +18,8 @@ FOLLOW = 0.1
 class Room:
     """Bytes for all fetchers of a run, first come, first served; one event loop."""
 
-    def __init__(self, budget: int, largest: int) -> None:
-        """Take the bytes there are, and above how many a document lies in the spool instead.
+    def __init__(self, budget: int, largest: int, batch: int = 1) -> None:
+        """Take the bytes there are, above how many a document lies in the spool instead, and documents of a request.
 
         A single request for more than the budget passes alone.
         """
@@ -25,8 +27,8 @@ class Room:
         self._largest = largest
         self._held = 0
         self._waiting: deque[tuple[int, anyio.Event]] = deque()
-        #: What a document of unknown size is taken for: the worst, until some were seen.
-        self._expected = float(largest)
+        #: What a document of unknown size is taken for; until some were seen, so much that few requests begin.
+        self._expected = min(float(largest), budget / (FIRST * batch))
 
     @property
     def held(self) -> int:

@@ -40,7 +40,8 @@ def pass_of(
 ) -> Pass:  # fmt: skip
     """Return what all units of one run share."""
     account = Account(before=traffic())
-    name, meter, room = run_id(clock.now()), Meter(options, drain), Room(job.arriving, spool.threshold)
+    name, meter = run_id(clock.now()), Meter(options, drain)
+    room = Room(job.arriving, spool.threshold, job.source.features.batch)
     return Pass(job, name, store, options, account, Outcomes(), room, drain, meter, spool, clock, emit, traffic)
 
 

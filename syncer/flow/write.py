@@ -191,7 +191,7 @@ class Writer:
     def _changes(self, leg: Leg, receipts: Sequence[Receipt]) -> list[Change]:
         fingerprint = self.legs.live[leg].spec.fingerprint
         return [
-            Change("put", stored(receipt, fields, group, fingerprint), left=receipt.left)
+            Change("put", stored(receipt, fields, group, fingerprint), moves=receipt.moves)
             for receipt, (fields, group) in zip(receipts, self._written[leg], strict=True)
         ]
 

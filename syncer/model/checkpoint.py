@@ -93,8 +93,8 @@ class Change:
     op: str
     row: StoredRow
     reason: str = ""
-    #: See `Receipt.left`.
-    left: str = ""
+    #: See `Receipt.moves`.
+    moves: bool = False
 
 
 @dataclass(frozen=True, slots=True)

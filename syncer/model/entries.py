@@ -123,8 +123,8 @@ class Receipt:
     container: str | None
     size: int
     sha256: str
-    #: Where the item lay before, if its object there is to go once the manifest says so.
-    left: str = ""
+    #: An item has one place at a time: if it lay elsewhere before, its object there goes once the manifest says so.
+    moves: bool = False
 
 
 @dataclass(frozen=True, slots=True)

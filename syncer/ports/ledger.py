@@ -1,6 +1,7 @@
 """The checkpoint of one unit, held under a lease."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
@@ -76,6 +77,12 @@ class Ledger(Protocol):
 
     async def rollback(self, leg: Leg) -> int:
         """Drop unpublished rows and go back to the published cursors; return how many were dropped."""
+
+    def vacating(self, leg: Leg, paths: Collection[str]) -> AbstractAsyncContextManager[Collection[str]]:
+        """Yield those of the paths that no item holds, of whichever unit: stored, owed, or settled to be written.
+
+        Until the block ends, no other unit is given one of them.
+        """
 
     async def outbox(self, leg: Leg, limit: int, after: int = 0) -> Sequence[OutboxRow]:
         """Return manifest rows that were not `sent`, oldest first, from behind a sequence number on."""

@@ -12,8 +12,8 @@ from pydantic import Field
 from syncer.model.entries import Container, Entry, Published, Receipt, Removals, Seal, StoredRow
 from syncer.model.errors import Conflict, Exit, LegFailed, SettingsError
 from syncer.model.events import Warned
-from syncer.model.paths import MANIFEST_FOLDER, clean_segment, digest8, fold
-from syncer.model.refs import AnnotationRef, ItemKey, Partition
+from syncer.model.paths import MANIFEST_FOLDER, clean_segment, digest8
+from syncer.model.refs import AnnotationRef, Partition
 from syncer.model.rows import is_item_path
 from syncer.ports import About, BlobInfo, Blobs, Found, ManifestRow, SinkPlugin, Tools, Unit
 from syncer.sinks.failures import destination
@@ -180,8 +180,6 @@ class PrefixSession:
         self._moves = moves
         self._keeps = keeps
         self._receipts: list[Receipt] = []
-        #: Where items lie that moved since the last seal.
-        self._moved: dict[ItemKey, str] = {}
 
     async def write(self, entries: Sequence[Entry]) -> None:
         """Write each entry's object, readable at once and durable with the next `seal`. The same path again replaces.
@@ -199,20 +197,8 @@ class PrefixSession:
             else:
                 await self._put(entries)
         for entry in entries:
-            left = self._left(entry)
-            receipt = Receipt(entry.key, entry.version, entry.path, None, entry.size, entry.sha256, left)
+            receipt = Receipt(entry.key, entry.version, entry.path, None, entry.size, entry.sha256, self._moves)
             self._receipts.append(receipt)
-
-    def _left(self, entry: Entry) -> str:
-        """Return where the item lay before, empty if it lies there still. The object goes once the row is told."""
-        if not self._moves or entry.replaces is None:
-            return ""
-        before = self._moved.get(entry.key, entry.replaces.path)
-        # Two spellings that a file system may take for one name are one place.
-        if fold(before) == fold(entry.path):
-            return ""
-        self._moved[entry.key] = entry.path
-        return before
 
     async def _put(self, entries: Sequence[Entry], *, create: bool = False) -> None:
         files = [(entry.path, entry.body) for entry in entries]
@@ -244,7 +230,6 @@ class PrefixSession:
         with destination(self._leg, self._blobs.url):
             await self._blobs.sync()
         receipts, self._receipts = tuple(self._receipts), []
-        self._moved.clear()
         return Seal(receipts)
 
     async def stage(self) -> bytes | None:

@@ -17,8 +17,8 @@ from tests.support.measured import measured
 MOST = 120_000_000
 GROWTH = 40_000_000
 
-#: Bytes of an ordinary and of a big document.
-ORDINARY, BIG = 8 << 10, 256 << 10
+#: Bytes of an ordinary and of a big document, and of one that is nearly spooled.
+ORDINARY, BIG, HUGE = 8 << 10, 256 << 10, 7 << 19
 #: A box of the embedded Label Studio's annotations, about.
 BOX = 230
 
@@ -76,6 +76,12 @@ def synced(folder: Path, job: str, items: int, env: Mapping[str, str]) -> int:
 def test_invariant_5_big_documents_take_no_more_memory(tmp_path: Path, platform: str, job: str) -> None:
     """Some hundred documents of 256 kB stay below the limit, fetched one by one or served on pages."""
     assert PLATFORMS[platform](tmp_path / "big", job, items=300, size=BIG) < MOST
+
+
+@pytest.mark.parametrize("job", SINKS)
+def test_invariant_5_documents_of_megabytes_take_turns(tmp_path: Path, job: str) -> None:
+    """Documents just small enough for memory: as many are fetched at once as have room, not as there are slots."""
+    assert linked(tmp_path / "huge", job, items=60, size=HUGE) < MOST
 
 
 def test_invariant_5_ten_times_the_items_take_hardly_more_memory(tmp_path: Path) -> None:

@@ -186,6 +186,42 @@ async def test_units_of_one_root_share_its_paths_and_archives_do_not(state: Stat
     assert answer["nightly"].path == "a"
 
 
+async def test_a_place_that_another_unit_holds_is_not_vacated_rule_19(state: State) -> None:
+    """What a row, an owed item or a settled path of any unit holds stays; what this unit settles, it writes later."""
+    other = unit("8", partition("8"))
+    async with (
+        state.open() as store,
+        store.unit("job", unit(), [LAKE]) as ledger,
+        store.unit("job", other, [LAKE]) as beside,
+    ):
+        await ledger.commit(group(changes={"lake": put(row("1", path="stored"))}))
+        await beside.commit(group(changes={"lake": put(row(key("2", "8"), path="beside"))}))
+        await beside.classify([candidate(key("3", "8"), path="owed"), candidate(key("4", "8"), path="settled")])
+        await beside.commit(group(owed=[owed(key("3", "8"))]))
+        await ledger.classify([candidate("5", path="mine")])
+        names = ["stored", "beside", "BESIDE", "owed", "settled", "mine", "free"]
+        async with ledger.vacating("lake", names) as vacant:
+            assert sorted(vacant) == ["free", "mine"]
+
+
+async def test_nobody_gets_a_place_that_another_unit_clears_rule_19(state: State) -> None:
+    """It would be deleted from under its new owner; once it is cleared, it is free. The unit itself may have it."""
+    other = unit("8", partition("8"))
+    mine, theirs = candidate("1", path="a"), candidate(key("1", "8"), path="a")
+    async with (
+        state.open() as store,
+        store.unit("job", unit(), [LAKE]) as ledger,
+        store.unit("job", other, [LAKE]) as beside,
+        ledger.vacating("lake", ["a"]),
+    ):
+        assert (await one(beside, theirs)).path == suffixed("a", key("1", "8").canonical())
+        assert (await one(ledger, mine)).path == "a"
+    async with state.ledger() as ledger, ledger.vacating("lake", ["b"]):
+        pass
+    async with state.ledger(of=other) as beside:
+        assert (await one(beside, candidate(key("2", "8"), path="b"))).path == "b"
+
+
 async def test_context_documents_take_part_like_items(state: State) -> None:
     """Rows of kind `context` are stored, compared and settled as all others, and are not counted as labels."""
     config = ItemKey(CONTEXT, "7", None, None, "label_config")

@@ -4,6 +4,7 @@ import pytest
 
 from syncer.model.checkpoint import Action, Change
 from syncer.model.refs import GroupKey, ItemKey
+from syncer.model.rows import decode_row
 from tests.support.states import (
     LAKE,
     SEVEN,
@@ -79,6 +80,26 @@ async def test_delete_withdraw_and_keep_are_three_things_rule_14(state: State) -
         stored = [(await one(ledger, candidate(item))).stored for item in "123"]
         assert [each and each.withdrawn for each in stored] == [None, "y", "z"]
         assert stored[0] is None
+
+
+async def test_each_place_that_an_item_leaves_is_told(state: State) -> None:
+    """Also the middle one of two moves in neighbouring groups, or in one: the rows know it, not who wrote them."""
+
+    def move(path: str, item: str = "1", *, moves: bool = True) -> Change:
+        return Change("put", row(item, path=path), moves=moves)
+
+    async with state.ledger() as ledger:
+        for changes in (
+            [move("a"), move("b"), move("x", "2")],
+            [move("c")],
+            [move("d"), move("d"), move("D"), move("e")],
+            [move("y", "2", moves=False)],
+        ):
+            await ledger.commit(group(changes={"lake": changes}))
+        lines = [decode_row(line.line) for line in await ledger.outbox("lake", 100)]
+    assert [(line.path, line.left) for line in lines] == [
+        ("a", ""), ("b", "a"), ("x", ""), ("c", "b"), ("d", "c"), ("d", ""), ("D", ""), ("e", "D"), ("y", ""),
+    ]  # fmt: skip
 
 
 async def test_a_failed_leg_is_left_where_it_was_rule_3(state: State) -> None:

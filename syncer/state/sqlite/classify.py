@@ -5,14 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import orjson
-
 from syncer.model.checkpoint import Action, Candidate, LegSpec, Verdict
 from syncer.model.entries import Leg, StoredRow
 from syncer.model.paths import suffixed
 from syncer.model.refs import ItemKey
 from syncer.state.names import keeps, place_of
 from syncer.state.sqlite.held import Debt, held, owing
+from syncer.state.sqlite.places import holders
 from syncer.state.sqlite.rows import grouped, tokens
 from syncer.state.sqlite.session import Fingerprints, Session
 
@@ -21,11 +20,6 @@ BACK = "finished again"
 
 #: Stands for the position of a leg in a partition that it never saw.
 NOWHERE = 0
-
-_HOLDERS = " UNION ALL ".join(
-    f"SELECT t.place, t.position, t.key FROM json_each(?1) AS w CROSS JOIN {table} AS t ON t.place = w.value"  # noqa: S608  # constants
-    for table in ("items", "pending", "owed")
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +105,7 @@ class _Settler:
         """Find the rows that hold these places; one query."""
         wanted = sorted(set(places) - self.holders.keys())
         self.holders.update((place, []) for place in wanted)
-        for place, position, key in self.connection.execute(_HOLDERS, (orjson.dumps(wanted).decode(),)):
+        for place, position, key in holders(self.connection, wanted):
             self.holders[place].append((position, key))
 
     def settle(self, item: _Open) -> str:
@@ -133,5 +127,8 @@ class _Settler:
 
     def _taken(self, item: _Open, place: int) -> bool:
         if self.session.reserved.get(place, item.key) != item.key:
+            return True
+        # Another unit is about to delete what lies there. (This one writes after it deleted.)
+        if self.session.vacating.get(place, self.session.unit.name) != self.session.unit.name:
             return True
         return any(holder != item.at for holder in self.holders[place])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from syncer.model.checkpoint import Change, CommitGroup
 from syncer.model.entries import Leg, StoredRow
 from syncer.model.rows import encode_row
-from syncer.state.sqlite import debts, outbox, passes
+from syncer.state.sqlite import debts, outbox, passes, places
 from syncer.state.sqlite.rows import UPSERT_ITEM, UPSERT_PENDING, Record, manifest_row, shown, tokens, values
 from syncer.state.sqlite.session import Session
 
@@ -55,26 +55,29 @@ def commit(connection: sqlite3.Connection, session: Session, group: CommitGroup)
 def _change(
     connection: sqlite3.Connection, session: Session, leg: Leg, changes: Sequence[Change], group: CommitGroup
 ) -> None:
-    final = _final(connection, session, leg, changes)
+    keys = tokens(change.row.key for change in changes)
+    where = [(session.position(connection, leg, partition), text) for partition, text in keys]
+    final = _final(changes, where)
     # In the order of the index: neighbours are written together.
     records = [
         (values(connection, session, leg, *at, each.row, each.withdrawn), each) for at, each in sorted(final.items())
     ]
     if session.specs[leg].immediate:
+        left = places.left(connection, changes, where)
         _store(connection, records)
         at = shown(group.at)
         lines = [
-            encode_row(manifest_row(change.op, change.row, change.reason, group.run, at, change.left))
-            for change in changes
+            encode_row(manifest_row(change.op, change.row, change.reason, group.run, at, place))
+            for change, place in zip(changes, left, strict=True)
             if change.op != "keep"
         ]
         outbox.append(connection, session.leg_units[leg], session.epoch, lines)
     else:
         connection.executemany(UPSERT_PENDING, [(*record, each.op, each.reason) for record, each in records])
-    keys: dict[int, list[str]] = {}
+    stored: dict[int, list[str]] = {}
     for position, text in final:
-        keys.setdefault(position, []).append(text)
-    debts.settle(connection, session, leg, keys)
+        stored.setdefault(position, []).append(text)
+    debts.settle(connection, session, leg, stored)
     if session.settled:
         session.free((leg, change.row.key) for change in changes)
 
@@ -87,15 +90,12 @@ def _store(connection: sqlite3.Connection, records: Sequence[tuple[Record, _Fina
     )
 
 
-def _final(
-    connection: sqlite3.Connection, session: Session, leg: Leg, changes: Sequence[Change]
-) -> dict[tuple[int, str], _Final]:
+def _final(changes: Sequence[Change], where: Sequence[places.At]) -> dict[places.At, _Final]:
     """Return what is left of each key after all its changes, by position and short key."""
-    final: dict[tuple[int, str], _Final] = {}
-    for change, (partition, text) in zip(changes, tokens(change.row.key for change in changes), strict=True):
+    final: dict[places.At, _Final] = {}
+    for change, at in zip(changes, where, strict=True):
         op, reason, row = change.op, change.reason, change.row
         withdrawn = (reason or row.withdrawn or NO_REASON) if op in {"withdraw", "keep"} else None
-        at = (session.position(connection, leg, partition), text)
         before = final.get(at)
         if op == "keep" and before is not None and before.op != "delete":
             # Keeping is not told to the manifest: what was to be told before still is.

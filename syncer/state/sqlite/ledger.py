@@ -1,7 +1,8 @@
 """`ports.Ledger` on SQLite: each method is one transaction in the database's thread."""
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TypeVar
 
@@ -17,7 +18,7 @@ from syncer.model.checkpoint import (
 )
 from syncer.model.entries import Leg, Published, StoredRow
 from syncer.model.refs import GroupKey, ItemKey, PartitionKey
-from syncer.state.sqlite import debts, held, outbox, passes, publish, summary
+from syncer.state.sqlite import debts, held, outbox, passes, places, publish, summary
 from syncer.state.sqlite.classify import classify
 from syncer.state.sqlite.commit import commit
 from syncer.state.sqlite.database import Database
@@ -92,6 +93,15 @@ class SqliteLedger:
     async def rollback(self, leg: Leg) -> int:
         """Drop unpublished rows and go back to the published cursors; return how many were dropped."""
         return await self._write(lambda c, s: publish.rollback(c, s, leg))
+
+    @asynccontextmanager
+    async def vacating(self, leg: Leg, paths: Collection[str]) -> AsyncIterator[Collection[str]]:
+        """Yield those of the paths that no item holds; until the block ends, no other unit is given one of them."""
+        free = await self._read(lambda c, s: places.vacate(c, s, leg, paths))
+        try:
+            yield free
+        finally:
+            await self._database.finish(lambda: places.vacated(self._session, leg, free))
 
     async def outbox(self, leg: Leg, limit: int, after: int = 0) -> Sequence[OutboxRow]:
         """Return manifest rows that no segment holds yet, oldest first."""

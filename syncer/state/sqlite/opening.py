@@ -9,8 +9,20 @@ from syncer.state.sqlite.outbox import adopt
 from syncer.state.sqlite.session import Session
 
 
-def take_over(connection: sqlite3.Connection, session: Session) -> None:
-    """Make the rows behind a unit where they are missing, raise its epoch, and load the ids."""
+def next_epoch(connection: sqlite3.Connection, job: str) -> int:
+    """Return the epoch that units of a job have at least in a run that begins now: above all that any of them had.
+
+    Units of one run that share a folder claim it one after the other, and a destination refuses the lower epoch: one
+    that joined later, or was not selected for a while, must not count below the others.
+    """
+    (highest,) = connection.execute(
+        "SELECT coalesce(max(u.epoch), 0) FROM units AS u JOIN jobs AS j ON j.id = u.job WHERE j.name = ?", (job,)
+    ).fetchone()
+    return int(highest) + 1
+
+
+def take_over(connection: sqlite3.Connection, session: Session, least: int = 0) -> None:
+    """Make the rows behind a unit where they are missing, raise its epoch, to `least` at least, and load the ids."""
     job = job_id(connection, session.job)
     connection.execute("UPDATE jobs SET forgotten = 0 WHERE id = ?", (job,))
     connection.executemany(
@@ -30,9 +42,9 @@ def take_over(connection: sqlite3.Connection, session: Session) -> None:
     former = _join(connection, job, unit, [partition.key for partition in session.unit.partitions])
     # A later row wins by its epoch: no unit may count below one that wrote rows of its partitions before.
     (session.epoch,) = connection.execute(
-        "UPDATE units SET epoch = 1 + (SELECT max(epoch) FROM units WHERE id = ?1"
-        " OR id IN (SELECT value FROM json_each(?2))) WHERE id = ?1 RETURNING epoch",
-        (unit, json.dumps(former)),
+        "UPDATE units SET epoch = max(?3, 1 + (SELECT max(epoch) FROM units WHERE id = ?1"
+        " OR id IN (SELECT value FROM json_each(?2)))) WHERE id = ?1 RETURNING epoch",
+        (unit, json.dumps(former), least),
     ).fetchone()
     for each in former:
         adopt(connection, each, unit, session.epoch)

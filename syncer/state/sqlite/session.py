@@ -15,6 +15,9 @@ from syncer.state.names import place_of
 #: Places of settled paths that no row holds yet, with their owners. Shared by all units of a store.
 Reserved = dict[int, ItemKey]
 
+#: Places that are being cleared at a destination, with the units that do it. Shared in the same way.
+Vacating = dict[int, str]
+
 
 @dataclass(slots=True)
 class Fingerprints:
@@ -63,6 +66,7 @@ class Session:
     unit: Unit
     specs: Mapping[Leg, LegSpec]
     reserved: Reserved
+    vacating: Vacating
     writable: bool
     epoch: int = 0
     unit_id: int | None = None

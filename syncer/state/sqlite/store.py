@@ -20,10 +20,10 @@ from syncer.state.sqlite import history, jobs
 from syncer.state.sqlite.database import Database, T, Work
 from syncer.state.sqlite.invalid import invalidate
 from syncer.state.sqlite.ledger import SqliteLedger
-from syncer.state.sqlite.opening import take_over
+from syncer.state.sqlite.opening import next_epoch, take_over
 from syncer.state.sqlite.rebuild import Rebuilding, published
 from syncer.state.sqlite.schema import connect, connect_readonly
-from syncer.state.sqlite.session import Reserved, Session
+from syncer.state.sqlite.session import Reserved, Session, Vacating
 
 #: Name of the folder of lease files, behind the name of the database.
 LEASES = ".leases"
@@ -68,6 +68,9 @@ class SqliteStore:
         self._now = now
         self._readonly = readonly
         self._reserved: Reserved = {}
+        self._vacating: Vacating = {}
+        #: Lowest epoch of units in the running pass of a job.
+        self._epochs: dict[str, int] = {}
 
     async def load(self) -> None:
         """Read the id of this state."""
@@ -92,8 +95,10 @@ class SqliteStore:
         taken: list[Lease] = []
         try:
             await self._database.call(take)
+            self._epochs[job] = await self._read(lambda c: next_epoch(c, job))
             yield
         finally:
+            self._epochs.pop(job, None)
             await self._database.finish(release)
 
     @asynccontextmanager
@@ -105,7 +110,7 @@ class SqliteStore:
     @asynccontextmanager
     async def peek(self, job: str, unit: Unit, legs: Sequence[LegSpec]) -> AsyncIterator[Ledger]:
         """Open a unit for reading only; paths settled here are nobody else's business."""
-        session = Session(job, unit, {leg.name: leg for leg in legs}, {}, writable=False)
+        session = Session(job, unit, {leg.name: leg for leg in legs}, {}, {}, writable=False)
         await self._read(session.load)
         yield SqliteLedger(self._database, session, self._now)
 
@@ -204,7 +209,8 @@ class SqliteStore:
     @asynccontextmanager
     async def _session(self, job: str, unit: Unit, legs: Sequence[LegSpec]) -> AsyncIterator[Session]:
         self._check_writable()
-        session = Session(job, unit, {leg.name: leg for leg in legs}, self._reserved, writable=True)
+        specs = {leg.name: leg for leg in legs}
+        session = Session(job, unit, specs, self._reserved, self._vacating, writable=True)
         taken: list[Lease] = []
 
         def release() -> None:
@@ -214,7 +220,7 @@ class SqliteStore:
 
         try:
             await self._database.call(lambda: taken.append(self._leases.take(job, _UNIT + unit.name)))
-            await self._database.write(lambda connection: take_over(connection, session))
+            await self._database.write(lambda c: take_over(c, session, self._epochs.get(job, 0)))
             yield session
         finally:
             await self._database.finish(release)

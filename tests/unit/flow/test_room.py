@@ -169,9 +169,16 @@ async def test_who_gives_up_waiting_holds_nothing() -> None:
     assert room.held == 10
 
 
+def test_before_sizes_are_known_four_requests_begin() -> None:
+    """One document or thirty a request: a slow first one does not keep all others waiting."""
+    for batch in (1, 30):
+        room = Room(16 * MIB, 4 * MIB, batch)
+        assert 16 * MIB // (batch * room.weight(None)) == 4
+
+
 def test_spooled_documents_take_no_memory() -> None:
     """A document of a gigabyte lies in the spool: it counts as the largest that memory takes, then as nothing."""
-    room = Room(10 * MIB, 4 * MIB)
+    room = Room(16 * MIB, 4 * MIB)
     assert room.weight(1 << 30) == room.weight(None) == 4 * MIB
     room.give(-room.weight(None))
     assert room.arrived(4 * MIB, 0, 1 << 30) == 0

@@ -6,10 +6,11 @@ import pytest
 
 from syncer.flow.job import RunOptions
 from syncer.model.errors import Exit
+from syncer.model.events import HeadMoved
 from syncer.model.refs import PartitionKey
 from syncer.ports import Selection
 from syncer.sources.memory import MemoryPlatform, MemorySource
-from tests.support.engine import Engine
+from tests.support.engine import CrashError, Engine, crash_at
 
 PROJECTS = ("1", "2", "3", "4", "5")
 
@@ -22,6 +23,40 @@ def engine(folder: Path, path: str) -> Engine:
             platform.put(f"{project}-{item}", partition=PartitionKey(project))
     sinks = {"lake": {"type": "prefix", "url": "file:lake", "path": path}}
     return Engine(folder, MemorySource(platform), Selection(projects=PROJECTS), sinks=sinks)
+
+
+async def test_rule_19_a_place_that_another_unit_took_is_not_cleared(tmp_path: Path) -> None:
+    """An item left its place, and the process died before it was cleared: by then it may be another unit's."""
+    platform = MemoryPlatform()
+    platform.put("x", partition=PartitionKey("1"), fields={"filename": "a"})
+    source = MemorySource(platform)
+    sinks = {"lake": {"type": "prefix", "url": "file:lake", "path": "{filename}.json"}}
+    first = Selection(projects=("1",))
+    await Engine(tmp_path, source, first, sinks=sinks).run()
+    platform.put("x", partition=PartitionKey("1"), fields={"filename": "b"})
+    with pytest.raises(BaseExceptionGroup) as died:
+        await Engine(tmp_path, source, first, sinks=sinks, emit=crash_at(0, [HeadMoved])).run()
+    assert died.group_contains(CrashError)
+    platform.put("y", b'{"y":1}', partition=PartitionKey("2"), fields={"filename": "a"})
+    report = await Engine(tmp_path, source, Selection(projects=("2",)), sinks=sinks).run()
+    assert report.counts.stored == 1, report.problems
+    report = await Engine(tmp_path, source, Selection(projects=("1", "2")), sinks=sinks).run()
+    assert report.exit_code() is Exit.DONE, report.problems
+    assert (tmp_path / "lake" / "a.json").read_bytes() == b'{"y":1}'
+    assert (tmp_path / "lake" / "b.json").exists()
+
+
+async def test_a_unit_that_joins_a_folder_later_is_not_fenced(tmp_path: Path) -> None:
+    """Units that share a folder claim it one after the other; neither a new one nor one that paused comes too late."""
+    platform = MemoryPlatform()
+    for project in PROJECTS:
+        platform.put(project, partition=PartitionKey(project))
+    source = MemorySource(platform)
+    sinks = {"lake": {"type": "prefix", "url": "file:lake", "path": "{item}.json"}}
+    for projects in (("1",), ("1",), ("1", "2"), ("2",), PROJECTS, ("3", "1")):
+        report = await Engine(tmp_path, source, Selection(projects=projects), sinks=sinks).run()
+        assert report.exit_code() is Exit.DONE, report.problems
+    assert len(list((tmp_path / "lake").glob("*.json"))) == 5
 
 
 async def test_shards_share_the_units_out(tmp_path: Path) -> None:
