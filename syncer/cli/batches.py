@@ -18,8 +18,15 @@ async def batches(
     """List the batches of a project."""
     from syncer.cli.context import opened_platform
     from syncer.cli.tables import show
+    from syncer.model.errors import PartitionGone, SettingsError
 
     async with opened_platform(here, platform) as (session, choice):
         source = await session.syncer.source(choice.name)
-        show(await source.batches(project), output, empty="this project has no batches")
+        try:
+            table = await source.batches(project)
+        except PartitionGone as error:
+            # Nothing is frozen here: a name was given that the platform does not know.
+            hint = f"`syncer projects {platform}` lists what there is"
+            raise SettingsError(f"{platform} has no project {project!r}: {error}", hint=hint) from error
+        show(table, output, empty="this project has no batches")
     return 0

@@ -39,7 +39,7 @@ async def verify(
     them again. With --source, a destination that is not in step with the
     platform ends with 3.
     """
-    from syncer.cli.messages import explain
+    from syncer.cli.messages import explain, say
     from syncer.cli.places import opened_places
     from syncer.cli.tables import Printer
     from syncer.model.report import worst
@@ -51,6 +51,8 @@ async def verify(
         for place in found:
             try:
                 codes.append(await _compare(place, printer, deep=deep, quiet=here.quiet, whole=output != "table"))
+                if codes[-1] is Exit.DAMAGE:
+                    say(f"hint: {_cure(session, place)}")
             except SyncerError as error:
                 explain(error)
                 codes.append(error.exit_code)
@@ -81,9 +83,14 @@ async def _compare(place: "Place", printer: "Printer", *, deep: bool, quiet: boo
     more = f", {extra:,} files that no row names" if extra else ""
     if bad or not quiet:
         say(f"{place.job}: {place.url}: {f'{bad:,} missing or damaged' if bad else 'as recorded'}{more}")
-    if bad:
-        say(f"hint: syncer repair {place.job}")
     return Exit.DAMAGE if bad else Exit.DONE
+
+
+def _cure(session: "Session", place: "Place") -> str:
+    """Return what fetches again what is wrong; of an export, nothing here knows the platform."""
+    if place.job in session.syncer.settings.jobs:
+        return f"syncer repair {place.job}"
+    return "export once more as before, with --refetch"
 
 
 def _row(place: "Place", finding: "Finding") -> "Row":

@@ -11,9 +11,9 @@ from anyio import to_thread
 from syncer.model.errors import Conflict, DestinationChanged, NotNow, TooLarge
 from syncer.ports import Blobs, Clock, SegmentRef
 from syncer.sinks.documents import HeadDocument, SegmentEntry, Superseded, decode, encode
-from syncer.sinks.segments import encode_segment, mergeable, merged_lines, merged_name, unit_of
+from syncer.sinks.segments import encode_segment, entry_of, mergeable, merged_lines, merged_name, unit_of
 
-HEAD = "HEAD.json"
+HEAD, CHECKPOINT = "HEAD.json", "checkpoint.json"
 
 #: Bytes of HEAD, and of one segment that is about to be merged, that are read.
 _MAX_HEAD = 256 << 20
@@ -58,15 +58,19 @@ class HeadFile:
     async def move(self, change: Callable[[HeadDocument], HeadDocument]) -> HeadDocument:
         """Replace HEAD by what `change` makes of it, one generation on; it may be asked again, for a newer HEAD.
 
-        Nothing is written where nothing changes: readers reload for every generation.
+        Nothing is written where nothing changes: readers reload for every generation. A HEAD that somebody deleted
+        comes back with the segments that still lie there: without them it would name nothing that is stored.
 
         Raises:
             NotNow: others move it all the time.
+            DestinationChanged: HEAD is gone, and a segment can't be read either.
         """
         for attempt in range(ATTEMPTS):
             present, tag = await self.read()
             before = present or HeadDocument(self._job, 0)
             after = await self._swept(change(before))
+            if present is None:
+                after = await self._with_left_over(after)
             if present is not None and after == before:
                 return before
             after = msgspec.structs.replace(after, generation=before.generation + 1)
@@ -127,6 +131,25 @@ class HeadFile:
             return msgspec.structs.replace(head, segments=ordered([*kept, wide]), superseded=(*head.superseded, *gone))
 
         return await self.move(swapped)
+
+    async def _with_left_over(self, head: HeadDocument) -> HeadDocument:
+        """Return a HEAD that was not there with all segments there are; those that it names already are not read.
+
+        The checkpoint is written after HEAD: without one, nothing was lost, and segments of other units may lie here
+        whose archives HEAD does not name yet.
+        """
+        if await self._blobs.stat(f"{self._folder}/{CHECKPOINT}") is None:
+            return head
+        named = {entry.name for entry in head.segments}
+        found: list[SegmentEntry] = []
+        async for info in self._blobs.list(f"{self._folder}/"):
+            name = info.name.removeprefix(f"{self._folder}/")
+            if name in named or not name.endswith(".jsonl"):
+                continue
+            body = await self._blobs.get(info.name, _MAX_SEGMENT)
+            if body is not None:
+                found.append(await to_thread.run_sync(entry_of, name, body[0]))
+        return msgspec.structs.replace(head, segments=ordered([*head.segments, *found]))
 
     async def _body(self, entry: SegmentEntry) -> bytes:
         found = await self._blobs.get(f"{self._folder}/{entry.name}", _MAX_SEGMENT)

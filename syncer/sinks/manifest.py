@@ -24,10 +24,10 @@ from syncer.sinks.documents import (
     encode,
 )
 from syncer.sinks.failures import destination
-from syncer.sinks.heads import ATTEMPTS, HEAD, HeadFile, ordered, pause
+from syncer.sinks.heads import ATTEMPTS, CHECKPOINT, HEAD, HeadFile, ordered, pause
 from syncer.sinks.segments import read_rows, segment_name
 
-CHECKPOINT, STATUS, LATEST, SUCCESS = "checkpoint.json", "status.json", "latest", "_SUCCESS"
+STATUS, LATEST, SUCCESS = "status.json", "latest", "_SUCCESS"
 
 #: Bytes of `checkpoint.json` that are read.
 _MAX_CHECKPOINT = 256 << 20

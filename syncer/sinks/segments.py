@@ -121,6 +121,23 @@ def unit_of(body: bytes) -> str:
     return str(json.loads(body.partition(b"\n")[0])["unit"])
 
 
+def entry_of(name: str, body: bytes) -> SegmentEntry:
+    """Return the line of HEAD that a segment had, from the segment alone.
+
+    Raises:
+        DestinationChanged: it is no segment.
+        SettingsError: a newer version wrote it.
+    """
+    first, _, rest = body.partition(b"\n")
+    entry = SegmentEntry(name, rest.count(b"\n"), hashlib.sha256(body).hexdigest(), 0, 0)
+    _check_header(first, entry.ref())
+    header = json.loads(first)
+    epoch, seq = header.get("epoch"), header.get("seq")
+    if not isinstance(epoch, int) or not isinstance(seq, int) or min(epoch, seq) < 0 or not body.endswith(b"\n"):
+        raise _changed(entry.ref(), "it is cut short, or no segment")
+    return msgspec.structs.replace(entry, epoch=epoch, seq=seq)
+
+
 def _decoded(lines: Sequence[bytes], segment: SegmentRef) -> list[ManifestRow]:
     try:
         return [decode_row(line) for line in lines]

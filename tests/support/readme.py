@@ -15,7 +15,7 @@ from syncer.app.registry import built_in
 from syncer.cli.options import PassFlags
 from syncer.model.units import seconds, show_duration, size_in_bytes
 from syncer.net.options import PlatformOptions
-from syncer.ports import SourcePlugin
+from syncer.ports import SinkPlugin, SourcePlugin
 from syncer.sinks.layout import ITEM_FIELDS
 from syncer.sinks.options import SinkOptions
 from syncer.sources.annotell import Annotell
@@ -91,7 +91,7 @@ def tables() -> str:
     return "\n".join(
         [
             "### Options of a sink\n",
-            _table(option, _sink_rows(registry.sinks["zip"].options)),
+            _table(option, _sink_rows(registry.sinks)),
             "### Options of a platform\n",
             "Every platform takes these. What each has for itself, and which variables of `path` it fills, follows.\n",
             _table(option, _common_rows()),
@@ -117,12 +117,16 @@ def _platform(plugin: SourcePlugin, variables: Mapping[str, str]) -> str:
     )
 
 
-def _sink_rows(archive: type[BaseModel]) -> Iterator[Row]:
-    for name, info in archive.model_fields.items():
-        # Where a sink says it in words of its own, the common ones cover both.
-        common = SinkOptions.model_fields.get(name)
+def _sink_rows(sinks: Mapping[str, SinkPlugin]) -> Iterator[Row]:
+    """Yield what every sink takes, then what each has for itself."""
+    # Where a sink says it in words of its own, the common ones cover both.
+    for name, info in SinkOptions.model_fields.items():
         if name not in LATER:
-            yield f"`{name}`" + ("" if common else " (zip)"), _default(common or info), _words(common or info)
+            yield f"`{name}`", _default(info), _words(info)
+    for kind in ("prefix", "zip"):
+        for name, info in sinks[kind].options.model_fields.items():
+            if name not in SinkOptions.model_fields and name not in LATER:
+                yield f"`{name}` ({kind})", _default(info), _words(info)
 
 
 def _rows(

@@ -63,6 +63,16 @@ def test_a_manifest_of_an_export(run: Run, config: Path) -> None:
     assert run("verify", "out.zip", "--source").code == Exit.USAGE
 
 
+def test_damage_in_an_export_is_cured_as_its_hint_says(run: Run, config: Path) -> None:
+    """Without a configured job `repair` has nothing to go by: the export itself, with --refetch, mends the files."""
+    run("export", "mem", "--project", "7", "--to", "out/")
+    (config.parent / "out" / "3.json").write_text("replaced")
+    found = run("verify", "out/")
+    assert (found.code, "repair" in found.err, "--refetch" in found.err) == (Exit.DAMAGE, False, True)
+    assert run("export", "mem", "--project", "7", "--to", "out/", "--refetch").code == Exit.DONE
+    assert run("verify", "out/", "--deep").code == Exit.DONE
+
+
 def test_one_of_several_sinks_is_named(run: Run, config: Path) -> None:
     """A manifest is of one sink; where a job has two, --sink says which."""
     config.write_text(config.read_text().replace("sinks: [lake]", "sinks: [lake, box]"))

@@ -56,6 +56,7 @@ def test_tables_and_single_documents(run: Run, vi: RemoteDatature, monkeypatch: 
     assert run("get", "datature", "ds0001/asset-00001", "annot-000001").json()["annotationId"] == "annot-000001"
     assert run("get", "datature", "ds0001/asset-00001").json()["assetId"] == "asset-00001"
     assert run("get", "datature", "ds0001/asset-00001", "nope").code == Exit.SETTINGS
+    assert run("batches", "datature", "ds0002").code == Exit.SETTINGS
 
 
 def test_an_export_that_fails_is_owed_with_its_reason(

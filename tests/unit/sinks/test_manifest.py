@@ -262,6 +262,25 @@ async def test_rule_8_a_changed_head_is_not_followed(
     assert (folder / "HEAD.json").read_bytes() == document
 
 
+async def test_a_deleted_head_comes_back_with_what_it_named(manifest: JobManifest, folder: Path) -> None:
+    """Whoever moves HEAD after somebody deleted it names the segments that still lie there, and no damaged one."""
+    await filled(manifest, 3)
+    await manifest.move_head(checkpoint={"7": {}})
+    before, rows = await manifest.head(), await rows_of(manifest)
+    assert before is not None
+    (folder / "HEAD.json").unlink()
+    await manifest.move_head()
+    assert (await manifest.head() or before).segments == before.segments
+    assert await rows_of(manifest) == rows
+    (folder / "HEAD.json").unlink()
+    path = folder / before.segments[0].name
+    for damage in (path.read_bytes()[:-1], b'{"format":1,"epoch":-1,"seq":1}\n', b'{"format":1}\n', b"garbage\n"):
+        path.write_bytes(damage)
+        with pytest.raises(DestinationChanged, match=path.name):
+            await manifest.move_head()
+        assert not (folder / "HEAD.json").exists()
+
+
 async def test_a_newer_format_is_refused_in_words(manifest: JobManifest, folder: Path) -> None:
     """Documents and segments of a newer version are not guessed at."""
     (segment,) = await filled(manifest, 1)
