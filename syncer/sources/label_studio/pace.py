@@ -7,7 +7,7 @@ QUICK = 2.0
 #: A page that took longer is halved next time.
 SLOW = 15.0
 #: Bytes of a page to aim at: memory holds a few pages at once, whatever the size of a document.
-AIM = 2 * 1024 * 1024
+AIM = 1024 * 1024
 #: Growth from one page to the next, and once a page was too much for the server.
 GROWTH, CAREFUL = 4, 1.5
 
