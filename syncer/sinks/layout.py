@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from syncer.model.errors import SettingsError
 from syncer.model.paths import clean_segment
-from syncer.model.refs import CONTEXT, FILES, AnnotationRef, Partition
+from syncer.model.refs import CONTEXT, EXPORT, FILES, AnnotationRef, Partition
 
 #: Fields of a key that make folders by default, in this order.
 KEY_FIELDS = ("project", "batch", "annotation_type")
@@ -110,6 +110,9 @@ class Layout:
         template = self.context if ref.key.kind == CONTEXT else self.items
         # A file keeps its own extension: unlike its media type, its name is known in every run.
         extension = extension_of("" if ref.key.kind in FILES else ref.media_type, ref.fields)
+        if ref.key.kind == EXPORT and ref.key.item.endswith(extension):
+            # The name of a member of an archive ends with it already.
+            extension = ""
         if extension != ".json":
             template = _with_extension(template, extension)
         canonical = ref.key.canonical()

@@ -54,6 +54,7 @@ class DatatureOptions(PlatformOptions):
     export_split: float | None = Field(
         default=None, ge=0, le=1, description="Share of the training part; without it the export is one part."
     )
+    export_unpack: bool = Field(default=False, description="Store the members of the export's archive one by one.")
     export_deadline: Duration = Field(default=3600.0, description="How long the export job is waited for.")
     granularity: Literal["annotation", "asset"] = Field(
         default="annotation", description="What one document is: one annotation, or an asset with all of its own."
@@ -101,7 +102,7 @@ class DatatureOptions(PlatformOptions):
         """Return what decides on the bytes of a document."""
         if self.mode == "export":
             # The format and its options are part of the version.
-            return {"mode": self.mode}
+            return {"mode": self.mode} | ({"unpack": "true"} if self.export_unpack else {})
         return {"granularity": self.granularity}
 
     def digest(self) -> str:
