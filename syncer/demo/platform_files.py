@@ -37,6 +37,8 @@ def resolve(site: Site, call: Call) -> Answer:
 def _part(data: bytes, call: Call) -> Answer:
     wanted = _RANGE.match(call.headers.get("Range", ""))
     media = "application/octet-stream"
+    if wanted is not None and int(wanted[1]) >= len(data):
+        return Answer(status=416, media=media, headers={"Content-Range": f"bytes */{len(data)}"})
     if wanted is None:
         return Answer(data, media=media, headers={"Accept-Ranges": "bytes"})
     first, last = int(wanted[1]), min(int(wanted[2] or len(data)), len(data) - 1)

@@ -150,3 +150,36 @@ async def test_without_the_option_nothing_changes() -> None:
         assert not files(mirror)
         assert not mirror.source.features.media
         assert studio.traffic.requests["upload"] == 0
+
+
+@pytest.mark.parametrize(
+    "address", ["http://169.254.169.254/latest/meta-data/", "http://[::ffff:10.0.0.1]/a.png", "http://images.example.com/a"]
+)  # fmt: skip
+async def test_a_link_to_where_nothing_may_be_opened_is_owed(address: str) -> None:
+    """Metadata services, private addresses and plain http: never asked, and the rest of the task is stored."""
+    async with (
+        platform({"image": address, "more": "/data/upload/1/1.png"}) as studio,
+        mirrored(studio, media=True) as mirror,
+    ):
+        await mirror.sync()
+        assert {key.item for key in mirror.owed} == {"1.image"}
+        assert files(mirror) == {"1.more": b"upload 1"}
+
+
+async def test_a_file_that_breaks_off_is_not_taken_for_a_shorter_one() -> None:
+    """The server sends no length; asked for one byte, it says how long the whole is."""
+    async with platform({"image": "/data/upload/1/1.png"}) as studio, mirrored(studio, media=True) as mirror:
+        studio.faults.add("garbage", route="upload", times=1)
+        await mirror.sync()
+        assert not files(mirror)
+        assert "it broke off" in next(iter(mirror.owed.values()))
+        await mirror.sync()
+        assert files(mirror) == {"1.image": b"upload 1"}
+
+
+async def test_an_empty_file_is_a_file() -> None:
+    """Nothing is also whole."""
+    async with platform({"image": "/data/upload/1/1.png"}) as studio, mirrored(studio, media=True) as mirror:
+        studio.store.uploads["/data/upload/1/1.png"] = b""
+        await mirror.sync()
+        assert files(mirror) == {"1.image": b""}
