@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from syncer.demo import platform_edits as edits
 from syncer.demo import platform_exports as exports
+from syncer.demo import platform_files as files
 from syncer.demo import platform_listing as listing
 from syncer.demo import platform_views as views
 from syncer.demo.platform_site import Handler
@@ -25,7 +26,7 @@ class Route:
 
 def _route(name: str, path: str, slash: str = "/?", **methods: Handler) -> Route:
     # Most routes of the real server answer with and without the last slash; a few only in one form (`slash`).
-    pattern = re.escape(path).replace(re.escape("<n>"), r"(\d+)")
+    pattern = re.escape(path).replace(re.escape("<n>"), r"(\d+)").replace(re.escape("<name>"), "[^/]+")
     return Route(
         name, re.compile(f"^{pattern}{slash}$"), {method.upper(): handler for method, handler in methods.items()}
     )
@@ -64,6 +65,8 @@ ROUTES: tuple[Route, ...] = (
     _route("blacklist", "/api/token/blacklist", post=views.blacklist),
     _route("jwt_settings", "/api/jwt/settings", get=views.jwt_settings, post=views.jwt_settings),
     _route("refresh", "/api/token/refresh", post=views.refresh),
+    _route("upload", "/data/upload/<n>/<name>", "", get=files.upload),
+    _route("resolve", "/tasks/<n>/resolve", get=files.resolve),
     _route("version", "/api/version", get=views.version, post=views.version, put=views.version, delete=views.version),
 )
 

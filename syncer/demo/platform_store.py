@@ -33,6 +33,9 @@ class Store:
         self.views: dict[int, dict[str, Any]] = {}
         #: Finished exports by id.
         self.snapshots: dict[int, Snapshot] = {}
+        #: Uploaded files by their paths; stored objects by their addresses, or where their signed links lead.
+        self.uploads: dict[str, bytes] = {}
+        self.objects: dict[str, bytes | str] = {}
         self._latest = datetime.min.replace(tzinfo=UTC)
         self._project_sequence = 0
         self._draft_sequence = self._prediction_sequence = 0

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from syncer.model.errors import SettingsError
 from syncer.model.paths import clean_segment
-from syncer.model.refs import CONTEXT, FILES, AnnotationRef, Partition
+from syncer.model.refs import CONTEXT, EXPORT, FILES, AnnotationRef, Partition
 
 #: Fields of a key that make folders by default, in this order.
 KEY_FIELDS = ("project", "batch", "annotation_type")
@@ -108,9 +108,11 @@ class Layout:
     def path_of(self, partition: Partition, ref: AnnotationRef) -> str:
         """Return an item's wished path: safe and relative. A template's `.json` gives way to the real type."""
         template = self.context if ref.key.kind == CONTEXT else self.items
-        extension = (_own_extension(ref.fields) if ref.key.kind in FILES else None) or extension_of(
-            ref.media_type, ref.fields
-        )
+        extension = _own_extension(ref.fields) if ref.key.kind in FILES else None
+        extension = extension or extension_of(ref.media_type, ref.fields)
+        if ref.key.kind == EXPORT and ref.key.item.endswith(extension):
+            # The name of a member of an archive ends with it already.
+            extension = ""
         if extension != ".json":
             template = _with_extension(template, extension)
         canonical = ref.key.canonical()

@@ -1,5 +1,6 @@
 """A small client with which tests seed and edit a Label Studio: the real one and the emulated one alike."""
 
+import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -87,6 +88,17 @@ class Studio:
             made = await self.do("POST", path, items[start : start + batch], return_task_ids="true")
             ids += made["task_ids"]
         return ids
+
+    async def upload(self, project: int, name: str, data: bytes) -> list[int]:
+        """Import one file; return the ids of the tasks that it became."""
+        assert self._session is not None, "enter the Studio first"
+        form = aiohttp.FormData()
+        form.add_field("file", io.BytesIO(data), filename=name, content_type="image/png")
+        sent = {"Authorization": f"Token {self.token}"}
+        url = f"{self.url}/api/projects/{project}/import?return_task_ids=true"
+        async with self._session.post(url, data=form, headers=sent) as answer:
+            assert answer.status == 201, await answer.text()
+            return list((await answer.json())["task_ids"])
 
     async def seed(self, count: int, title: str = "Seeded") -> tuple[int, list[int]]:
         """Create a project with `count` tasks in every state (`seed_items`); return its id and theirs."""

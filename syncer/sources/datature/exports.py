@@ -9,10 +9,10 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -20,9 +20,9 @@ from typing import IO
 import anyio.to_thread
 import msgspec
 
-from syncer.model.entries import Body
+from syncer.model.entries import Body, SpooledFile
 from syncer.model.errors import BadBody, HttpError, ItemFailed, NotFound, PartitionGone, Unavailable
-from syncer.model.refs import EXPORT, AnnotationRef, ItemKey, PartitionKey
+from syncer.model.refs import EXPORT, AnnotationRef, Cursor, ItemKey, PartitionKey
 from syncer.ports import Clock, Request
 from syncer.sources.datature.api import JSON, Api, missing_dataset
 from syncer.sources.datature.listing import Listing
@@ -31,6 +31,10 @@ from syncer.sources.datature.wire import moment_of
 
 #: Seconds before the second look at an export, how the pauses grow, and the longest.
 FIRST, GROWTH, LONGEST = 1.0, 1.5, 30.0
+
+
+#: Says in a thread what is wrong with an archive; None: nothing is.
+Check = Callable[[Path | IO[bytes]], str | None]
 
 
 class _Condition(msgspec.Struct):
@@ -75,7 +79,16 @@ class Export(msgspec.Struct, rename="camel"):
         return self.status.download_url.url or None if done and self.status.download_url is not None else None
 
 
+class _Seen(msgspec.Struct, tag_field="v", tag=1):
+    """The cursor: what the last pass saw of a dataset."""
+
+    version: str
+    #: When anything that is still there had changed last.
+    newest: datetime | None
+
+
 _EXPORT = msgspec.json.Decoder(Export)
+_SEEN = msgspec.json.Decoder(_Seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +101,32 @@ class Exports:
     #: For messages.
     origin: str
 
+    async def listed(self, partition: PartitionKey, since: Cursor | None) -> tuple[AnnotationRef, Cursor]:
+        """Return the export of a dataset as an item, and the cursor of a pass that lists it; raises as `ref` does."""
+        found, date = await self._state(partition)
+        cursor = Cursor(msgspec.json.encode(_Seen(found.version, found.updated_at)).decode())
+        before = _seen(since)
+        if before is not None and before.version != found.version and before.newest == found.updated_at and date:
+            # Something left, and nothing else moved: no time tells when, so only an export from now on is without it.
+            # The header knows no parts of a second.
+            found = replace(found, updated_at=date + timedelta(seconds=1))
+        return found, cursor
+
     async def ref(self, partition: PartitionKey) -> AnnotationRef:
         """Return the export of a dataset as an item: its version follows the state of every asset.
 
         Raises:
             PartitionGone: the dataset is gone.
         """
-        sum_of_states, newest = 0, None
+        return (await self._state(partition))[0]
+
+    async def _state(self, partition: PartitionKey) -> tuple[AnnotationRef, datetime | None]:
+        """Return the item, and the server's time when its state was last looked at."""
+        sum_of_states, newest, date = 0, None, None
         listing = Listing(self.api, partition.project, self.options.page_size)
         async with aclosing(listing.assets("assets", None)) as pages:
             async for page in pages:
+                date = page.date
                 for listed in page.assets:
                     state = listed.asset.state() if listed.asset is not None else ""
                     # A sum, so that the order in which assets are listed says nothing.
@@ -106,21 +135,22 @@ class Exports:
                     newest = max((each for each in (newest, changed) if each is not None), default=None)
         kind = self.options.export_format
         state = json.dumps([sum_of_states % 2**64, self._spec])
-        return AnnotationRef(
+        found = AnnotationRef(
             ItemKey(EXPORT, partition.project, None, None, kind),
             hashlib.sha256(state.encode()).hexdigest()[:16],
             newest,
             fields={"format": kind, "filename": f"{partition.project}-{kind}.zip"},
             media_type="application/zip",
         )
+        return found, date
 
     async def open(self, ref: AnnotationRef) -> Body | ItemFailed:
         """Return the archive of an export that is at least as new as the data."""
         dataset = ref.key.project
         try:
             listed = ref if ref.updated_at is not None and ref.version else await self.ref(ref.key.partition)
-            export = await self._finished(dataset, await self._current(dataset, listed.updated_at))
-            return await self._fetched(replace(listed, key=ref.key), export)
+            data = await self.archive(listed, damage)
+            return Body(replace(listed, key=ref.key), data, listed.media_type, listed.version)
         except PartitionGone as error:
             return ItemFailed(ref.key, str(error), origin=self.origin)
         except NotFound as error:
@@ -128,6 +158,32 @@ class Exports:
             return ItemFailed(ref.key, "the export was deleted" if gone else str(error), origin=self.origin)
         except HttpError as error:
             return ItemFailed(ref.key, str(error), origin=self.origin)
+
+    async def archive(self, listed: AnnotationRef, check: Check) -> bytes | SpooledFile:
+        """Return the archive of an export that is at least as new as the data, once `check` says nothing against it.
+
+        A file stays for the next process until it is discarded.
+
+        Raises:
+            PartitionGone, HttpError: there is none now.
+        """
+        dataset = listed.key.project
+        export = await self._finished(dataset, await self._current(dataset, listed.updated_at))
+        name = export.dataset_export_id
+
+        async def renew() -> str:
+            link = (await self._look(dataset, name)).link
+            if link is None:
+                raise Unavailable(f"the platform's export {name} has no link any more")
+            return link
+
+        key = f"{self.origin} {self.api.dataset(dataset)} {name}"
+        data = await self.api.http.download_parts(Request(export.link or "", content=True), key, renew, check)
+        if isinstance(data, bytes):
+            reason = await anyio.to_thread.run_sync(partial(check, io.BytesIO(data)))
+            if reason is not None:
+                raise BadBody(reason)
+        return data
 
     @property
     def _spec(self) -> dict[str, object]:
@@ -193,23 +249,6 @@ class Exports:
             pause = min(LONGEST, pause * GROWTH)
             export = await self._look(dataset, name)
 
-    async def _fetched(self, ref: AnnotationRef, export: Export) -> Body:
-        dataset, name = ref.key.project, export.dataset_export_id
-
-        async def renew() -> str:
-            link = (await self._look(dataset, name)).link
-            if link is None:
-                raise Unavailable(f"the platform's export {name} has no link any more")
-            return link
-
-        key = f"{self.origin} {self.api.dataset(dataset)} {name}"
-        data = await self.api.http.download_parts(Request(export.link or "", content=True), key, renew, damage)
-        if isinstance(data, bytes):
-            reason = await anyio.to_thread.run_sync(partial(damage, io.BytesIO(data)))
-            if reason is not None:
-                raise BadBody(reason)
-        return Body(ref, data, ref.media_type, ref.version)
-
 
 def damage(archive: Path | IO[bytes]) -> str | None:
     """Return what is wrong with an archive: every member is read and its checksum compared; None if nothing is."""
@@ -219,6 +258,13 @@ def damage(archive: Path | IO[bytes]) -> str | None:
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         return f"the archive of the export is damaged: {str(error)[:200]}"
     return f"the archive of the export is damaged: {broken[:200]!r} has another checksum" if broken else None
+
+
+def _seen(cursor: Cursor | None) -> _Seen | None:
+    try:
+        return None if cursor is None else _SEEN.decode(cursor)
+    except msgspec.DecodeError:
+        return None
 
 
 def _decoded(body: bytes) -> Export:

@@ -3,12 +3,16 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
+from syncer.model.errors import SettingsError
+from syncer.model.secret import Secret
 from syncer.model.units import DURATION_PATTERN, seconds
 from syncer.net.options import PlatformOptions, SecretField
+from syncer.sources.datature.credentials import key_of, organization_in
 
 #: Where the vendor's own client goes.
 DEFAULT_URL = "https://api.vi.datature.com"
@@ -26,7 +30,12 @@ class DatatureOptions(PlatformOptions):
 
     url: str = Field(default=DEFAULT_URL, description="Address of the API.")
     token: SecretField = Field(description="Secret key of the organization: `dtvi_` and 98 more characters.")
-    organization: str = Field(min_length=1, description="Id of the organization (workspace) that the key belongs to.")
+    organization: str = Field(
+        default="", validate_default=True, description="Id of the organization (workspace) that the key belongs to."
+    )
+    config_file: Path | None = Field(
+        default=None, description="JSON file with `secret_key` and `organization_id`, for what is given nowhere else."
+    )
     statuses: list[str] = Field(
         default=["Completed"], min_length=1, description="Statuses of an asset that make its annotations finished."
     )
@@ -45,6 +54,7 @@ class DatatureOptions(PlatformOptions):
     export_split: float | None = Field(
         default=None, ge=0, le=1, description="Share of the training part; without it the export is one part."
     )
+    export_unpack: bool = Field(default=False, description="Store the members of the export's archive one by one.")
     export_deadline: Duration = Field(default=3600.0, description="How long the export job is waited for.")
     granularity: Literal["annotation", "asset"] = Field(
         default="annotation", description="What one document is: one annotation, or an asset with all of its own."
@@ -62,9 +72,27 @@ class DatatureOptions(PlatformOptions):
     page_size: int = Field(default=1000, ge=1, le=1000, description="Rows of a page that are asked for.")
     read_ahead: int = Field(default=64, ge=1, le=256, description="Assets whose annotations are read side by side.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _from_file(cls, values: object) -> object:
+        if not isinstance(values, dict) or not isinstance(path := values.get("config_file"), str | Path):
+            return values
+        given = values.get("token")
+        if given is None or isinstance(given, Secret):
+            values = {**values, "token": key_of(given, Path(path))}
+        if not values.get("organization"):
+            try:
+                values = {**values, "organization": organization_in(Path(path))}
+            except SettingsError as error:
+                raise ValueError(str(error)) from error
+        return values
+
     @field_validator("organization")
     @classmethod
     def _plain_organization(cls, value: str) -> str:
+        if not value:
+            message = "is required (or env:DATATURE_VI_ORGANIZATION_ID, or config_file)"
+            raise ValueError(message)
         if value != value.strip() or "/" in value:
             message = "an organization's id has no spaces around it and no slash"
             raise ValueError(message)
@@ -74,7 +102,7 @@ class DatatureOptions(PlatformOptions):
         """Return what decides on the bytes of a document."""
         if self.mode == "export":
             # The format and its options are part of the version.
-            return {"mode": self.mode}
+            return {"mode": self.mode} | ({"unpack": "true"} if self.export_unpack else {})
         return {"granularity": self.granularity}
 
     def digest(self) -> str:

@@ -10,7 +10,7 @@ import msgspec
 
 from syncer.model.entries import Body
 from syncer.model.errors import BadBody, ItemFailed, SettingsError
-from syncer.model.refs import AnnotationRef, Cursor, Page, Partition
+from syncer.model.refs import EXPORT, AnnotationRef, Cursor, Page, Partition
 from syncer.net.guard import origin_of
 from syncer.ports import Features, Http, Known, Selection, SourcePlugin, Tools
 from syncer.sources.datature.api import Api
@@ -26,6 +26,7 @@ from syncer.sources.datature.listing import Listing
 from syncer.sources.datature.media import Media
 from syncer.sources.datature.opening import BATCH, Opening
 from syncer.sources.datature.options import DatatureOptions
+from syncer.sources.datature.unpacking import Unpacking
 
 
 class Datature:
@@ -144,13 +145,17 @@ class DatatureExports(Datature):
     variables: ClassVar[Mapping[str, str]] = {
         "dataset_name": "name of the dataset",
         "format": "format of the export",
-        "filename": "`DATASET-FORMAT.zip`",
+        "filename": "`DATASET-FORMAT.zip`, or the name of the member",
+        "member": "path of the member in the archive, with export_unpack",
     }
 
     def __init__(self, options: DatatureOptions, http: Http, tools: Tools) -> None:
         """Take the options, the way to the platform, and tools; nothing is sent yet."""
         super().__init__(options, http, tools)
         self.features = DatatureExports.features
+        self._unpacking = Unpacking(self._exports) if options.export_unpack else None
+        if self._unpacking is not None:
+            self.features = replace(self.features, incremental=True, inline=True, batch=BATCH)
 
     async def partitions(self, select: Selection) -> AsyncGenerator[Partition]:
         """Yield the datasets that a selection names; see `ports.Source`."""
@@ -164,9 +169,27 @@ class DatatureExports(Datature):
     async def discover(
         self, partition: Partition, since: Cursor | None, known: Known, select: Selection | None = None
     ) -> AsyncGenerator[Page]:
-        """List the one export of a dataset; its version follows the state of every asset."""
-        del since, known, select
-        yield Page(refs=(await self._exports.ref(partition.key),), end="full")
+        """List the one export of a dataset, or its members; their versions follow the state of every asset."""
+        del select
+        if self._unpacking is None:
+            found, cursor = await self._exports.listed(partition.key, since)
+            yield Page(refs=(found,), cursor=cursor, end="full")
+            return
+        async with aclosing(self._unpacking.pages(partition.key, since, known)) as pages:
+            async for page in pages:
+                yield page
+
+    async def open(self, refs: Sequence[AnnotationRef]) -> AsyncGenerator[Body | ItemFailed]:
+        """Yield one body or failure for each reference; see `ports.Source`."""
+        members = [ref for ref in refs if self._unpacking is not None and ref.key.kind == EXPORT]
+        others = [ref for ref in refs if ref not in members]
+        if self._unpacking is not None and members:
+            async with aclosing(self._unpacking.open(members)) as outcomes:
+                async for outcome in outcomes:
+                    yield outcome
+        async with aclosing(super().open(others)) as outcomes:
+            async for outcome in outcomes:
+                yield outcome
 
 
 class _Workspace(msgspec.Struct):

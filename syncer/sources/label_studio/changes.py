@@ -183,6 +183,7 @@ class Changes:
             asked = [key for row in rows for key in row.keys]
         else:
             asked = [item.key for row in rows for item in row.others]
+        asked += [item.key for row in rows for item in row.lost]
         known = await self.known.has(asked) if asked and self.known.live else frozenset[ItemKey]()
         moved = self.tally.changed(rows, known, self.at.created) if delta else self.tally.listed(rows)
         if delta:

@@ -15,7 +15,8 @@ from msgspec import Raw
 from syncer.model.errors import BadBody
 from syncer.model.refs import AnnotationRef, GroupKey, ItemKey, Withdrawal
 from syncer.sources.label_studio.choice import Choice
-from syncer.sources.label_studio.rows import Head, Row, Task, details_of, fields_of, moment_of, version_of
+from syncer.sources.label_studio.files import Files
+from syncer.sources.label_studio.rows import NO_DATA, Head, Row, Task, details_of, fields_of, moment_of, version_of
 
 #: An object as slices: the value of each key as it was served.
 Slices = dict[str, Raw]
@@ -55,6 +56,8 @@ class Reader:
     kind: str
     choice: Choice
     volatile: frozenset[str]
+    #: Set where the files of tasks are items, too.
+    files: Files | None = None
 
     @property
     def needs_heads(self) -> bool:
@@ -131,9 +134,9 @@ class Reader:
         if self.kind == "annotation":
             parts = _LIST.decode(_SLICES.decode(raw)["annotations"])
             row = self._annotations(task.id, task.updated_at, fields_of(task), heads, parts)
-            return replace(row, created_at=task.created_at)
+            return self._with_files(replace(row, created_at=task.created_at), task)
         kept = [head for head in heads if self.choice.reason_against(head) is None]
-        return self._task(task, heads, kept, raw)
+        return self._with_files(self._task(task, heads, kept, raw), task)
 
     def _row(self, task: Task) -> Row:
         heads = task.annotations
@@ -142,8 +145,21 @@ class Reader:
             raise _without_annotations(task)
         if self.kind == "annotation":
             row = self._annotations(task.id, task.updated_at, fields_of(task), heads or [], None)
-            return replace(row, created_at=task.created_at)
-        return self._task(task, heads or [], [], None)
+            return self._with_files(replace(row, created_at=task.created_at), task)
+        return self._with_files(self._task(task, heads or [], [], None), task)
+
+    def _with_files(self, row: Row, task: Task) -> Row:
+        """Return a row with the files of its task: they come with the first finished item, and leave with the last."""
+        if self.files is None:
+            return row
+        if task.data is NO_DATA:
+            # Closed without them, the group would lose all its files.
+            return replace(row, group=None)
+        files = self.files.refs(self.project, task)
+        if row.refs:
+            return replace(row, files=files, group=GroupKey(str(task.id)))
+        reason = row.others[0].reason if row.others else "its task has no finished annotation"
+        return replace(row, lost=tuple(Withdrawal(file.key, reason) for file in files))
 
     def _task(self, task: Task, heads: list[Head], kept: list[Head], raw: Raw | None) -> Row:
         key = ItemKey("task", self.project, None, None, str(task.id))

@@ -32,7 +32,7 @@ async def listed(server: Server, reader: Reader, known: Known, select: Selection
     for first in range(0, len(numbers), BATCH):
         batch = numbers[first : first + BATCH]
         rows = await _rows(server, reader, known, batch)
-        asked = [item.key for row in rows for item in row.others]
+        asked = [item.key for row in rows for item in (*row.others, *row.lost)]
         page = page_of(rows, await known.has(asked) if asked else frozenset())
         if alone:
             present = {key for row in rows for key in row.keys}

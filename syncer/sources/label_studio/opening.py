@@ -7,10 +7,12 @@ from functools import partial
 
 from syncer.model.entries import Body
 from syncer.model.errors import HttpError, ItemFailed, NotFound, PartitionGone, SettingsError
-from syncer.model.refs import CONTEXT, AnnotationRef, ItemKey
+from syncer.model.refs import CONTEXT, MEDIA, AnnotationRef, ItemKey
 from syncer.net.ahead import in_order
 from syncer.sources.label_studio.auth import detail_of
 from syncer.sources.label_studio.documents import Reader, Unreadable
+from syncer.sources.label_studio.files import task_of
+from syncer.sources.label_studio.media import Media
 from syncer.sources.label_studio.projects import Projects
 from syncer.sources.label_studio.rows import Row
 from syncer.sources.label_studio.server import Server
@@ -30,6 +32,7 @@ class Opening:
     projects: Projects
     #: For messages.
     origin: str
+    media: Media
 
     async def open(self, refs: Sequence[AnnotationRef]) -> AsyncGenerator[Opened]:
         """Yield one body or failure for each reference."""
@@ -40,6 +43,11 @@ class Opening:
             else:
                 yield self._failed(ref.key, "not an item of this platform", gone=True)
         for (project, kind), members in groups.items():
+            if kind == MEDIA:
+                async with aclosing(self.media.open(members)) as files:
+                    async for file in files:
+                        yield file
+                continue
             for first in range(0, len(members), BATCH):
                 batch = members[first : first + BATCH]
                 try:
@@ -137,7 +145,8 @@ async def served(server: Server, parts: Sequence[str]) -> Body:
 
 def _is_ours(key: ItemKey) -> bool:
     number = key.item.isdecimal() and key.kind in {"task", "annotation"}
-    return key.project.isdecimal() and (number or key.kind == CONTEXT)
+    file = key.kind == MEDIA and task_of(key.item)
+    return key.project.isdecimal() and bool(number or file or key.kind == CONTEXT)
 
 
 def _task_of(ref: AnnotationRef) -> str | None:

@@ -62,6 +62,10 @@ class LabelStudioOptions(PlatformOptions):
         default_factory=list,
         description="Only annotations with one of these last actions: accepted, fixed_and_accepted, rejected ...",
     )
+    media: bool = Field(default=False, description="Store the files that the data of finished tasks names, too.")
+    media_fields: list[str] = Field(
+        default_factory=list, description="Only these keys of the data name files; without them all do that hold one."
+    )
     full_every: Duration = Field(
         default=7 * 86400.0, description="Longest time between two complete listings of a project."
     )
@@ -94,7 +98,8 @@ class LabelStudioOptions(PlatformOptions):
 
         A cursor that was made under another one is not followed.
         """
-        text = json.dumps({**self.shape(), **self._choice()}, sort_keys=True)
+        media = {"media": ",".join(sorted(self.media_fields))} if self.media else {}
+        text = json.dumps({**self.shape(), **self._choice(), **media}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def _choice(self) -> dict[str, str]:

@@ -12,14 +12,15 @@ from msgspec import Raw
 from syncer.model.refs import AnnotationRef, BrokenRow, Cursor, GroupKey, ItemKey, Page, Withdrawal
 
 #: Longest text that can be a path; longer ones are contents.
-_LONGEST_PATH = 2048
+LONGEST_PATH = 2048
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,8}$")
 #: Names that a file or a link in task data may follow in a query: `/data/local-files/?d=dir/name.png`.
 _LOCAL_FILES = "/data/local-files/"
 
 _STRING = msgspec.json.Decoder(str)
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
-_NO_DATA = Raw(b"{}")
+#: Data that was not asked for.
+NO_DATA = Raw(b"{}")
 
 
 class User(msgspec.Struct, frozen=True, gc=False):
@@ -56,7 +57,7 @@ class Task(msgspec.Struct, frozen=True):
     total_annotations: int = 0
     cancelled_annotations: int = 0
     inner_id: int | None = None
-    data: Raw = _NO_DATA
+    data: Raw = NO_DATA
     #: None: not asked for.
     annotations: list[Head] | None = None
 
@@ -78,10 +79,13 @@ class Row:
     broken: str | None = None
     #: As served; empty where the task itself was not.
     created_at: str = ""
+    #: Files that the task's data names, and those of a task without finished items.
+    files: tuple[AnnotationRef, ...] = ()
+    lost: tuple[Withdrawal, ...] = ()
 
     @property
     def keys(self) -> tuple[ItemKey, ...]:
-        """Keys of all its items, finished or not."""
+        """Keys of all its items, finished or not; without files."""
         return (*(ref.key for ref in self.refs), *(item.key for item in self.others))
 
 
@@ -97,10 +101,10 @@ def page_of(
 
     `closes`: stored annotations that are not on it, of tasks that are, are gone.
     """
-    others = [item for row in rows for item in row.others]
+    others = [item for row in rows for item in (*row.others, *row.lost)]
     withdrawn = tuple(item for item in others if item.key in known)
     return Page(
-        refs=tuple(ref for row in rows if row.broken is None for ref in row.refs),
+        refs=tuple(ref for row in rows if row.broken is None for ref in (*row.refs, *row.files)),
         closes=tuple(row.group for row in rows if closes and row.group is not None),
         withdrawn=withdrawn,
         broken=tuple(BrokenRow(ref.key, ref.version, row.broken) for row in rows if row.broken for ref in row.refs),
@@ -136,10 +140,10 @@ def filename_of(data: Raw) -> str | None:
         return None
     for value in values:
         # Only texts of a plausible length are decoded: task data may hold whole documents.
-        if len(memoryview(value)) > _LONGEST_PATH:
+        if len(memoryview(value)) > LONGEST_PATH:
             continue
         text = bytes(value)
-        if text.startswith(b'"') and (name := _basename(_STRING.decode(text))):
+        if text.startswith(b'"') and (name := basename(_STRING.decode(text))):
             return name
     return None
 
@@ -172,7 +176,8 @@ def _compact(stamp: str) -> str:
     return stamp.replace("-", "").replace(":", "")
 
 
-def _basename(text: str) -> str | None:
+def basename(text: str) -> str | None:
+    """Return the name of a file in a path or link, without folders and query; None if it is none."""
     if " " in text or not text.isprintable():
         return None
     path = _decoded_path(text) if "?" in text or "#" in text or "%" in text else text

@@ -10,6 +10,7 @@ from syncer.ports import Clock
 from syncer.sources.label_studio.api import Api
 from syncer.sources.label_studio.choice import Choice
 from syncer.sources.label_studio.documents import Reader
+from syncer.sources.label_studio.files import Files
 from syncer.sources.label_studio.listing import Listing
 from syncer.sources.label_studio.options import LabelStudioOptions
 from syncer.sources.label_studio.pace import Pace
@@ -43,7 +44,12 @@ class Server:
         if self._users is None:
             self._users = await self._resolve()
         choice = Choice.of(options, self._users)
-        return Reader(project, kind or options.granularity, choice, frozenset(options.volatile))
+        files = self.files() if options.media else None
+        return Reader(project, kind or options.granularity, choice, frozenset(options.volatile), files)
+
+    def files(self) -> Files:
+        """Return what finds the files of tasks."""
+        return Files(self.api.url, frozenset(self.options.media_fields))
 
     def whole(self, reader: Reader, filters: tuple[Filter, ...] = ()) -> Listing:
         """Return a listing that carries documents."""

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import ClassVar
 
 import msgspec
@@ -17,6 +18,8 @@ from syncer.sources.label_studio.changes import Changes
 from syncer.sources.label_studio.cursor import Position, conditions, read_cursor
 from syncer.sources.label_studio.documents import Reader
 from syncer.sources.label_studio.explicit import listed, projects_of
+from syncer.sources.label_studio.media import BATCH as MEDIA_BATCH
+from syncer.sources.label_studio.media import Media
 from syncer.sources.label_studio.opening import BATCH, Opening, served
 from syncer.sources.label_studio.options import LabelStudioOptions
 from syncer.sources.label_studio.projects import Projects
@@ -28,7 +31,7 @@ _NO_BATCHES = "Label Studio projects have no batches"
 class LabelStudio:
     """One user on one Label Studio server; see `ports.Source`. Sends GET, and POST to renew its token."""
 
-    features = Features(incremental=True, inline=True, deletions=True, batch=BATCH)
+    features: Features = Features(incremental=True, inline=True, deletions=True, batch=BATCH)
     variables: ClassVar[Mapping[str, str]] = {
         "project_title": "title of the project",
         "filename": "name of the first file or link in the task's data, without folders and query",
@@ -45,7 +48,9 @@ class LabelStudio:
         auth = TokenAuth(options.token, options.url, http, tools.clock)
         self._server = Server(Api(http, auth, options.url), options, tools.clock, tools.emit)
         self._projects = Projects(self._server.api)
-        self._opening = Opening(self._server, self._projects, self.origin)
+        self._opening = Opening(self._server, self._projects, self.origin, Media(self._server, self.origin))
+        batch = MEDIA_BATCH if options.media else BATCH
+        self.features = replace(LabelStudio.features, batch=batch, media=options.media)
 
     async def partitions(self, select: Selection) -> AsyncGenerator[Partition]:
         """Yield the projects that a selection names by id, title or glob, in order of id; see `ports.Source`."""

@@ -110,15 +110,21 @@ def test_rule_4_a_unit_claims_all_its_folders(tmp_path: Path) -> None:
 
 
 def test_context_and_media_have_their_places(sink: PrefixSink) -> None:
-    """Context lies under `_context`, other kinds beside the labels with the extension of their type."""
+    """Context lies under `_context`, other kinds beside the labels; a file keeps the extension of its own name."""
     where = Partition(PartitionKey("7", "b", "box"))
 
-    def path(kind: str, item: str, media: str) -> str:
-        return sink.path_of(where, AnnotationRef(ItemKey(kind, "7", "b", "box", item), "1", media_type=media))
+    def path(kind: str, item: str, media: str, filename: str = "") -> str:
+        fields = {"filename": filename}
+        key = ItemKey(kind, "7", "b", "box", item)
+        return sink.path_of(where, AnnotationRef(key, "1", media_type=media, fields=fields))
 
     assert path("annotation", "1", "application/json") == "b/box/1.json"
     assert path("context", "config", "application/xml") == "_context/b/box/config.xml"
-    assert path("media", "1", "image/png") == "b/box/1.png"
+    assert path("media", "1", "image/jpeg", "a.png") == "b/box/1.png"
+    assert path("media", "1", "image/png") == "b/box/1.bin"
+    assert path("export", "Coco", "application/zip", "Coco.zip") == "b/box/Coco.zip"
+    for member in ("dump+a.json", "dump+a.jsonl", "dump+a.PNG"):
+        assert path("export", member, "application/octet-stream", member) == f"b/box/{member}"
 
 
 # ------------------------------------------------------------------------------------------- moved items

@@ -8,7 +8,7 @@ import pytest
 
 from syncer.model.entries import Body
 from syncer.model.errors import ItemFailed, SettingsError
-from syncer.model.refs import EXPORT, AnnotationRef, ItemKey, Page
+from syncer.model.refs import EXPORT, AnnotationRef, Cursor, ItemKey, Page
 from syncer.ports import Selection, Source
 from tests.emulators.datature import DataturePlatform
 from tests.support.datature_source import datature_source
@@ -23,11 +23,11 @@ def platform(**habits: Any) -> DataturePlatform:
     return made
 
 
-async def listed(source: Source) -> Page:
+async def listed(source: Source, since: Cursor | None = None) -> Page:
     """Return the one page of the one dataset."""
     (partition,) = await partitions_of(source, "ds0001")
     known = Known(Mirror(source, partition), 0)
-    (page,) = [page async for page in source.discover(partition, None, known, Selection())]
+    (page,) = [page async for page in source.discover(partition, since, known, Selection())]
     assert page.end == "full"
     return page
 
@@ -44,6 +44,22 @@ async def opened(source: Source, ref: AnnotationRef) -> bytes | ItemFailed:
 def created(datature: DataturePlatform) -> int:
     """Return how many exports the platform was asked to make."""
     return sum(each.method == "POST" for each in datature.log)
+
+
+async def test_a_deletion_alone_asks_for_another_export() -> None:
+    """No time moves when an asset is deleted: the finished export looks new enough, and still holds it."""
+    async with platform() as datature, datature_source(datature, mode="export") as source:
+        cursor = None
+        for exports, deletes in ((1, False), (1, True), (2, False), (2, False)):
+            page = await listed(source, cursor)
+            if cursor is None or page.cursor != cursor:
+                data = await opened(source, page.refs[0])
+                assert isinstance(data, bytes)
+                assert len(zipfile.ZipFile(io.BytesIO(data)).namelist()) == 6 - exports
+            cursor = page.cursor
+            assert created(datature) == exports
+            if deletes:
+                datature.dataset().remove_asset("asset-00002")
 
 
 async def test_an_export_is_made_once_and_taken_again() -> None:
@@ -169,7 +185,7 @@ async def test_an_export_is_of_a_whole_dataset() -> None:
                 _ = [each async for each in source.partitions(select)]
         (ref,) = (await listed(source)).refs
         assert {"format", "filename"} <= ref.fields.keys()
-        assert set(source.variables) == {"dataset_name", "format", "filename"}
+        assert set(source.variables) == {"dataset_name", "format", "filename", "member"}
         assert source.features.exports
 
 
