@@ -141,6 +141,20 @@ def test_a_lost_segment_of_the_manifest_is_written_anew(run: Run, config: Path, 
     assert [{**row, "run": "", "at": ""} for row in after] == [{**row, "run": "", "at": ""} for row in before]
 
 
+def test_state_and_head_lost_together(run: Run, config: Path) -> None:
+    """Documents are found again by the segments; of archives nobody knows enough: that is said, nothing written."""
+    run("sync")
+    heads = list(config.parent.rglob("HEAD.json"))
+    for file in (*heads, *config.parent.glob("state.db*")):
+        shutil.rmtree(file) if file.is_dir() else file.unlink()
+    again = run("sync", "files", "-o", "json")
+    assert (again.code, again.json()[0]["counts"]["stored"]) == (Exit.DONE, 0)
+    assert run("verify", "files", "--deep", "-o", "json").json() == []
+    refused = run("sync", "archive")
+    assert (refused.code, "from a copy" in refused.err) == (Exit.DAMAGE, True)
+    assert len(list(config.parent.rglob("HEAD.json"))) == 1
+
+
 def test_verify_goes_on_after_a_destination_that_is_not_there(run: Run, config: Path) -> None:
     """A job that never ran is told, and the other one is verified all the same."""
     del config

@@ -111,15 +111,17 @@ def test_rule_4_a_unit_claims_all_its_folders(tmp_path: Path) -> None:
 
 
 def test_context_and_media_have_their_places(sink: PrefixSink) -> None:
-    """Context lies under `_context`, other kinds beside the labels with the extension of their type."""
+    """Context lies under `_context` with the extension of its type, files beside the labels with their own."""
     where = Partition(PartitionKey("7", "b", "box"))
 
-    def path(kind: str, item: str, media: str) -> str:
-        return sink.path_of(where, AnnotationRef(ItemKey(kind, "7", "b", "box", item), "1", media_type=media))
+    def path(kind: str, item: str, media: str, **fields: str) -> str:
+        key = ItemKey(kind, "7", "b", "box", item)
+        return sink.path_of(where, AnnotationRef(key, "1", media_type=media, fields=fields))
 
     assert path("annotation", "1", "application/json") == "b/box/1.json"
     assert path("context", "config", "application/xml") == "_context/b/box/config.xml"
-    assert path("media", "1", "image/png") == "b/box/1.png"
+    assert path("media", "1", "image/jpeg", filename="left.png") == "b/box/1.png"
+    assert path("media", "1", "image/png") == "b/box/1.bin"
 
 
 # ------------------------------------------------------------------------------------------- moved items
