@@ -33,7 +33,7 @@ async def expect_manifest(sink: Sink, manifest: Manifest, job: str, ledger: Ledg
         await manifest.move_head()  # only HEAD is gone: it comes back with what still lies beside it
         return
     message = f"the manifest of job {job} at {sink.url} is gone, though items were published there"
-    hint = f"was the destination emptied? Restore it, or run: syncer repair {job}"
+    hint = f"was it emptied? Restore it, `syncer repair {job}`, or, after an export, `syncer state reset {job}`"
     raise LegFailed(message, leg=sink.name, exit_code=Exit.DAMAGE, hint=hint)
 
 

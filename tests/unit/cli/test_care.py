@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import AsyncIterator
@@ -72,6 +73,20 @@ def test_damage_in_an_export_is_cured_as_its_hint_says(run: Run, config: Path) -
     assert (found.code, "repair" in found.err, "--refetch" in found.err) == (Exit.DAMAGE, False, True)
     assert run("export", "mem", "--project", "7", "--to", "out/", "--refetch").code == Exit.DONE
     assert run("verify", "out/", "--deep").code == Exit.DONE
+
+
+@pytest.mark.parametrize("to", ["out/", "box/out.zip"])
+def test_an_emptied_export_begins_anew_as_its_hint_says(run: Run, config: Path, to: str) -> None:
+    """It has no job to repair: forgetting what was there lets the same line fetch everything again."""
+    line = ("export", "mem", "--project", "7", "--to", to)
+    run(*line)
+    shutil.rmtree(config.parent / to.partition("/")[0])
+    ended = run(*line)
+    told = re.search(r"syncer state reset ([\w-]+)", ended.err)
+    assert (ended.code, told is not None) == (Exit.DAMAGE, True)
+    assert run("state", "reset", told[1] if told else "", "--yes").code == Exit.DONE
+    assert run(*line).code == Exit.DONE
+    assert run("verify", to, "--deep").code == Exit.DONE
 
 
 def test_one_of_several_sinks_is_named(run: Run, config: Path) -> None:
