@@ -8,6 +8,7 @@ from syncer.flow.compact import compact_unit
 from syncer.flow.job import Job
 from syncer.flow.rebuild import rebuild as rebuild_leg
 from syncer.flow.rebuild import units_of
+from syncer.flow.restate import restate
 from syncer.flow.retention import Keep, Removed, retain
 from syncer.flow.retention import plan as plan_retention
 from syncer.flow.run import run_id
@@ -40,7 +41,14 @@ async def verify_job(syncer: Syncer, name: str, *, deep: bool = False) -> AsyncI
 
 
 async def repair_job(syncer: Syncer, name: str) -> tuple[list[Damage], Report]:
-    """Verify every byte, owe what is missing or damaged, and run the job, which fetches exactly that again."""
+    """Verify every byte, owe what is missing or damaged, and run the job, which fetches exactly that again.
+
+    A manifest that is gone is first written anew, from the state.
+    """
+    job = await syncer.job(name)
+    async with syncer.store.lease(name):
+        now = syncer.clock.now()
+        await restate(job, syncer.store, await _units(job), run=run_id(now), at=now)
     found = [damage async for damage in verify_job(syncer, name, deep=True)]
     await _owe(syncer, name, found, strict=False)
     report = await syncer.sync(name)

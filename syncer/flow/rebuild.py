@@ -57,9 +57,13 @@ async def rebuild(
         DestinationChanged: the manifest is damaged.
     """
     head = await manifest.head()
+    if head is None and spec.immediate:
+        await manifest.move_head()  # it comes back with the segments that lie there
+        head = await manifest.head()
     if head is None:
-        message = f"{spec.name}: a checkpoint without HEAD"
-        raise DestinationChanged(message, hint="run: syncer verify")
+        # What it said of archives stands nowhere else.
+        message = f"{spec.name}: HEAD.json of job {job.name} is gone, and the state with it"
+        raise DestinationChanged(message, hint="restore one of them from a copy, or export to a new place")
     wanted = frozenset(partition.key for partition in unit.partitions)
     try:
         cursors, owed = cursors_of(written), owed_of(written, spec.name)

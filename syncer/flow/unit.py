@@ -19,6 +19,7 @@ from syncer.flow.plan import Planner
 from syncer.flow.publish import Publisher
 from syncer.flow.rebuild import recover
 from syncer.flow.remove import Remover
+from syncer.flow.restate import expect_manifest
 from syncer.flow.room import Room
 from syncer.flow.transform import Shaper
 from syncer.flow.write import Writer
@@ -82,7 +83,9 @@ class Pass:
         for sink in self.job.sinks:
             spec = self.job.leg_spec(sink)
             try:
-                await sink.manifest(self.job.name).claim(self._claim(ledger.epoch, sink.claims(unit)),
+                manifest = sink.manifest(self.job.name)
+                await expect_manifest(sink, manifest, self.job.name, ledger)
+                await manifest.claim(self._claim(ledger.epoch, sink.claims(unit)),
                                                          adopt=adopt)  # fmt: skip
                 leg = await open_leg(
                     stack, sink, spec, self.job.name, unit, ledger, run=self.run, clock=self.clock, emit=self.emit

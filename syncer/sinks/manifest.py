@@ -20,6 +20,7 @@ from syncer.sinks.documents import (
     ContainerEntry,
     HeadDocument,
     SegmentEntry,
+    Superseded,
     decode,
     encode,
 )
@@ -94,6 +95,7 @@ class JobManifest:
         checkpoint: Mapping[str, object] | None = None,
         status: Mapping[str, object] | None = None,
         complete: bool | None = None,
+        anew: bool = False,
     ) -> int:
         """Add segments and containers, replace HEAD, then the documents beside it; return the generation.
 
@@ -104,7 +106,9 @@ class JobManifest:
         with destination(self._leg, self._blobs.url):
             if complete is False:
                 await self._blobs.delete_many([self._name(SUCCESS)])
-            document = await self._heads.move(lambda head: _changed(head, added, containers, dropped))
+            document = await self._heads.move(
+                lambda head: _changed(_emptied(head, self._clock) if anew else head, added, containers, dropped)
+            )
             document = await self._heads.merge(document, _MANY) or document
             generation = document.generation
             if checkpoint is not None:
@@ -197,3 +201,10 @@ def _changed(
     for new in containers:
         entries[new.name] = ContainerEntry(new.tag, new.size, new.sha256, new.live, new.dead)
     return msgspec.structs.replace(head, segments=ordered([*head.segments, *added]), containers=entries)
+
+
+def _emptied(head: HeadDocument, clock: Clock) -> HeadDocument:
+    """Return a HEAD without segments; the files stay for a while, for readers that follow an older one."""
+    now = clock.now().isoformat()
+    gone = tuple(Superseded(entry.name, now) for entry in head.segments)
+    return msgspec.structs.replace(head, segments=(), superseded=(*head.superseded, *gone))

@@ -11,7 +11,7 @@ from syncer.model.errors import SettingsError
 #: Marks the file as ours ("sync" in ASCII; sqlite.org/fileformat.html, offset 68).
 APPLICATION_ID = 0x73796E63
 
-#: kB of page cache: enough for the inner pages of the indexes of ten million rows.
+#: kB of page cache: enough for the inner pages of the indexes of millions of rows; behind it stands the system's own.
 CACHE = 4096
 
 #: Pages of the write-ahead log before it is folded in (16 MB): random keys rewrite the same pages again and again.

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import re
+import shutil
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -73,6 +75,20 @@ def test_damage_in_an_export_is_cured_as_its_hint_says(run: Run, config: Path) -
     assert run("verify", "out/", "--deep").code == Exit.DONE
 
 
+@pytest.mark.parametrize("to", ["out/", "box/out.zip"])
+def test_an_emptied_export_begins_anew_as_its_hint_says(run: Run, config: Path, to: str) -> None:
+    """It has no job to repair: forgetting what was there lets the same line fetch everything again."""
+    line = ("export", "mem", "--project", "7", "--to", to)
+    run(*line)
+    shutil.rmtree(config.parent / to.partition("/")[0])
+    ended = run(*line)
+    told = re.search(r"syncer state reset ([\w-]+)", ended.err)
+    assert (ended.code, told is not None) == (Exit.DAMAGE, True)
+    assert run("state", "reset", told[1] if told else "", "--yes").code == Exit.DONE
+    assert run(*line).code == Exit.DONE
+    assert run("verify", to, "--deep").code == Exit.DONE
+
+
 def test_one_of_several_sinks_is_named(run: Run, config: Path) -> None:
     """A manifest is of one sink; where a job has two, --sink says which."""
     config.write_text(config.read_text().replace("sinks: [lake]", "sinks: [lake, box]"))
@@ -101,6 +117,57 @@ def test_rule_21_damage_ends_with_4_and_is_repaired(run: Run, config: Path) -> N
     assert repaired.code == Exit.DONE
     assert "2 items were missing or damaged" in repaired.words()
     assert run("verify", "files", "--deep").code == Exit.DONE
+
+
+@pytest.mark.parametrize("job", ["files", "archive"])
+def test_an_emptied_destination_is_noticed_and_filled_again(run: Run, config: Path, job: str) -> None:
+    """A run does not call it complete that all is gone; `repair` brings everything back, manifest included."""
+    assert run("sync", job).code == Exit.DONE
+    root = next(config.parent.rglob("HEAD.json")).parents[2]
+    before = run("manifest", job, "-o", "csv").out.count("\n")
+    shutil.rmtree(root)
+    for _ in range(2):
+        ended = run("sync", job)
+        assert (ended.code, f"syncer repair {job}" in ended.err) == (Exit.DAMAGE, True)
+        assert not list(root.rglob("_SUCCESS"))
+    assert run("repair", job).code == Exit.DONE
+    assert run("verify", job, "--deep", "-o", "json").json() == []
+    assert run("manifest", job, "-o", "csv").out.count("\n") == before
+    assert run("sync", job).code == Exit.DONE
+
+
+@pytest.mark.parametrize("job", ["files", "archive"])
+@pytest.mark.parametrize("damage", [None, b"garbage\n"])
+def test_a_lost_segment_of_the_manifest_is_written_anew(run: Run, config: Path, job: str, damage: bytes | None) -> None:
+    """`verify` names it; `repair` writes the manifest from the state, and fetches nothing that still lies there."""
+    run("sync", job)
+    before = run("manifest", job, "-o", "json").json()
+    segment = next(config.parent.rglob("0*-0*.jsonl"))
+    segment.unlink()
+    if damage:
+        segment.write_bytes(damage)
+    found = run("verify", job)
+    assert (found.code, segment.name in found.err, "syncer repair" in found.err) == (Exit.DAMAGE, True, True)
+    repaired = run("repair", job, "-o", "json")
+    assert (repaired.code, repaired.json()[0]["counts"]["stored"]) == (Exit.DONE, 0)
+    assert run("verify", job, "--deep", "-o", "json").json() == []
+    after = run("manifest", job, "-o", "json").json()
+    assert all(row["run"] and row["at"] for row in after)
+    assert [{**row, "run": "", "at": ""} for row in after] == [{**row, "run": "", "at": ""} for row in before]
+
+
+def test_state_and_head_lost_together(run: Run, config: Path) -> None:
+    """Documents are found again by the segments; of archives nobody knows enough: that is said, nothing written."""
+    run("sync")
+    heads = list(config.parent.rglob("HEAD.json"))
+    for file in (*heads, *config.parent.glob("state.db*")):
+        shutil.rmtree(file) if file.is_dir() else file.unlink()
+    again = run("sync", "files", "-o", "json")
+    assert (again.code, again.json()[0]["counts"]["stored"]) == (Exit.DONE, 0)
+    assert run("verify", "files", "--deep", "-o", "json").json() == []
+    refused = run("sync", "archive")
+    assert (refused.code, "from a copy" in refused.err) == (Exit.DAMAGE, True)
+    assert len(list(config.parent.rglob("HEAD.json"))) == 1
 
 
 def test_verify_goes_on_after_a_destination_that_is_not_there(run: Run, config: Path) -> None:
