@@ -121,7 +121,7 @@ def test_context_and_media_have_their_places(sink: PrefixSink) -> None:
     assert path("annotation", "1", "application/json") == "b/box/1.json"
     assert path("context", "config", "application/xml") == "_context/b/box/config.xml"
     assert path("media", "1", "image/jpeg", "a.png") == "b/box/1.png"
-    assert path("media", "1", "image/png") == "b/box/1.bin"
+    assert path("media", "1", "image/png") == "b/box/1.png"
     assert path("export", "Coco", "application/zip", "Coco.zip") == "b/box/Coco.zip"
     for member in ("dump+a.json", "dump+a.jsonl", "dump+a.PNG"):
         assert path("export", member, "application/octet-stream", member) == f"b/box/{member}"
