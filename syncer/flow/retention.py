@@ -45,7 +45,8 @@ class History:
     """What a manifest tells of the past of its items."""
 
     superseded: list[Superseded] = field(default_factory=list)
-    runs: set[str] = field(default_factory=set)
+    #: When each run wrote its last row; names of runs that began in one second do not sort.
+    runs: dict[str, str] = field(default_factory=dict)
     #: Where current versions lie, and the last ones of deleted items.
     current: set[tuple[str | None, str]] = field(default_factory=set)
 
@@ -59,7 +60,7 @@ class History:
         history, last = cls(), dict[ItemKey, ManifestRow]()
         async with aclosing(manifest.rows()) as rows:  # type: ignore[type-var]  # adapters return generators
             async for _, row in rows:
-                history.runs.add(row.run)
+                history.runs[row.run] = max(row.at, history.runs.get(row.run, ""))
                 before = last.get(row.key)
                 if before is not None and (before.container, before.path) != (row.container, row.path):
                     history.superseded.append(Superseded(before, row.run, row.at))
@@ -69,7 +70,7 @@ class History:
 
     def expired(self, keep: Keep) -> list[Superseded]:
         """Return what may go: nothing wants it, and it is not current under any name."""
-        recent = frozenset(sorted(self.runs)[-keep.runs :] if keep.runs else ())
+        recent = frozenset(sorted(self.runs, key=self.runs.__getitem__)[-keep.runs :] if keep.runs else ())
         return [
             one
             for one in self.superseded
