@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from cyclopts import CycloptsError
 
 from syncer.cli import heap
-from syncer.cli.exits import close_pipe, code_of, collapse, die_by
+from syncer.cli.exits import close_pipe, code_of, collapse, die_by, give_up, is_full
 from syncer.cli.options import EVERYWHERE, Everywhere
 from syncer.cli.tree import app, describe, hoisted
 from syncer.model.errors import Exit, SyncerError
@@ -34,6 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         close_pipe()
     except KeyboardInterrupt:
         die_by(signal.SIGINT)
+    except OSError as error:
+        if not is_full(error):
+            raise
+        return give_up(error)
     return code
 
 
@@ -73,7 +77,7 @@ def _usage(error: CycloptsError) -> Exit:
 
 
 def _failed(error: BaseException, *, verbose: bool) -> int:
-    if isinstance(error, BrokenPipeError | KeyboardInterrupt):
+    if isinstance(error, BrokenPipeError | KeyboardInterrupt) or is_full(error):
         raise error
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else Exit.BUG

@@ -1,11 +1,14 @@
 """How a command ends: its exit code, and the signals that it honestly dies by."""
 
+import errno
 import os
 import signal
 import sys
 from typing import NoReturn
 
 from syncer.model.errors import EXIT_ORDER, Exit, SyncerError
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class UsageError(SyncerError):
@@ -36,9 +39,27 @@ def die_by(number: signal.Signals) -> NoReturn:
 
 def close_pipe() -> NoReturn:
     """End quietly, as other tools do, because nobody reads standard output any more."""
+    _silence()
+    die_by(signal.SIGPIPE)
+
+
+def is_full(error: BaseException) -> bool:
+    """Tell whether an error says that a disk takes no more."""
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
+def give_up(error: OSError) -> Exit:
+    """Say that a disk, or the file that standard output goes to, takes no more; return the exit code."""
+    from syncer.cli.messages import complain
+
+    _silence()
+    complain(f"what is printed can't be written: {error.strerror}", "make room, then run it again")
+    return Exit.NOT_NOW
+
+
+def _silence() -> None:
     # Python would try to flush what is left at exit, and complain.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    die_by(signal.SIGPIPE)
 
 
 def _rank(error: BaseException) -> int:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -18,12 +19,12 @@ from tests.support.tree import ROOT
 from tests.unit.cli.conftest import Run
 
 
-def _process(*words: str, cwd: Path, code: str = "") -> "subprocess.Popen[bytes]":
+def _process(
+    *words: str, cwd: Path, code: str = "", stdout: "int | BinaryIO" = subprocess.PIPE
+) -> "subprocess.Popen[bytes]":
     start = ["-c", code] if code else ["-m", "syncer"]
     env = {**os.environ, "XDG_STATE_HOME": str(cwd / "xdg"), "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        [sys.executable, *start, *words], cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    return subprocess.Popen([sys.executable, *start, *words], cwd=cwd, env=env, stdout=stdout, stderr=subprocess.PIPE)
 
 
 def test_version(run: Run) -> None:
@@ -159,6 +160,22 @@ def test_a_reader_that_left_is_no_error(tmp_path: Path) -> None:
     process.stdout = None
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (-signal.SIGPIPE, b"")
+
+
+def test_a_full_disk_under_standard_output_is_no_bug(tmp_path: Path) -> None:
+    """What can't be printed ends with 75 and one sentence, whether Python buffers it to the end or not."""
+    for count in (1, 70_000):
+        code = (
+            "import sys; from syncer.cli import main\n"
+            "import syncer.cli\n"
+            f"syncer.cli._run = lambda call: print('x' * {count}) or 0\n"
+            "sys.exit(main(['status']))\n"
+        )
+        with Path("/dev/full").open("wb") as full:
+            process = _process(cwd=tmp_path, code=code, stdout=full)
+            _, err = process.communicate(timeout=60)
+        assert (process.returncode, err.count(b"\n")) == (Exit.NOT_NOW, 2), err
+        assert b"No space left on device" in err
 
 
 def test_an_interrupt_is_died_by(tmp_path: Path) -> None:
