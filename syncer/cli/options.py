@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,7 +12,7 @@ from cyclopts.validators import Number
 
 from syncer.cli.exits import UsageError
 from syncer.flow.job import RunOptions
-from syncer.model.units import seconds, size_in_bytes
+from syncer.model.units import moment, seconds, size_in_bytes
 
 _EVERYWHERE = Group("On every command", sort_key=90)
 _PASS = Group("This pass", sort_key=20)
@@ -29,13 +29,7 @@ def _size(_type: Any, tokens: Sequence[Token]) -> int:  # noqa: ANN401  # same
 
 
 def _moment(_type: Any, tokens: Sequence[Token]) -> datetime:  # noqa: ANN401  # same
-    text = tokens[0].value
-    try:
-        value = datetime.fromisoformat(text)
-    except ValueError:
-        message = f"expected a date or time such as 2026-01-31 or 2026-01-31T12:00:00Z, got {text[:40]!r}"
-        raise ValueError(message) from None
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
+    return moment(tokens[0].value)
 
 
 def _shard(_type: Any, tokens: Sequence[Token]) -> tuple[int, int]:  # noqa: ANN401  # same

@@ -34,12 +34,14 @@ async def retention(
     from syncer.cli.confirm import confirmed
     from syncer.cli.context import opened
     from syncer.flow.retention import Keep
-    from syncer.model.units import show_size
+    from syncer.model.units import LONGEST, show_size
 
     if keep_runs is None and keep_days is None:
         raise UsageError("keep what?", hint="give --keep-runs N, --keep-days D, or both")
     if (keep_runs or 0) < 0 or (keep_days or 0) < 0:
         raise UsageError("--keep-runs and --keep-days are never negative")
+    if not (keep_days or 0) * 86_400 <= LONGEST:  # nan is no number of days either
+        raise UsageError("--keep-days is at most a hundred years")
     async with opened(here, progress=not dry_run) as session:
         (name,) = session.jobs([job])
         since = None if keep_days is None else session.syncer.clock.now() - timedelta(days=keep_days)

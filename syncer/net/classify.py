@@ -236,9 +236,9 @@ def http_date(value: str) -> datetime | None:
     """Return an HTTP date (RFC 9110 §5.6.7) as UTC, None if it is none."""
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    except (ValueError, OverflowError):  # a date that no calendar has
         return None
-    return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
 
 
 def _detail(error: Exception) -> str:

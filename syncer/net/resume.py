@@ -26,7 +26,7 @@ PROGRESS = 64 * 1024
 LEAST_SPEED = 1024.0
 _AS_STORED = {"Accept-Encoding": "identity"}
 #: What a partial answer says of itself: first byte, last byte, bytes in all.
-CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
+CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)$")
 
 
 class _Abandoned(Exception):

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, WithJsonSchema
 
 from syncer.model.units import DURATION_PATTERN, SIZE_PATTERN, seconds, size_in_bytes
+from syncer.model.units import moment as read_moment
 
 #: What platforms, sinks and jobs may be called: safe in a path, a URL, an environment variable and `--set`.
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -48,11 +49,7 @@ def moment(value: object) -> object:
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     if isinstance(value, str):
-        try:
-            return moment(datetime.fromisoformat(value))
-        except ValueError:
-            message = f"expected a date or time such as 2026-01-31 or 2026-01-31T12:00:00Z, got {value[:40]!r}"
-            raise ValueError(message) from None
+        return read_moment(value)
     return value
 
 

@@ -145,9 +145,9 @@ def moment_of(text: str) -> datetime | None:
     """Read a time with any number of digits; None if it is none."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the first and the last day of the calendar have no UTC everywhere
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def version_of(head: Head, raw: bytes) -> str:

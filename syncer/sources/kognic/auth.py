@@ -146,7 +146,7 @@ def _life(answer: Mapping[str, object], now: datetime) -> float | None:
     for name, start in (("expires_in", 0.0), ("expires_at", now.timestamp())):
         value = answer.get(name)
         if isinstance(value, int | float | str):
-            with suppress(ValueError):
+            with suppress(ValueError, OverflowError):
                 return max(0.0, float(value) - start)
     return None
 

@@ -94,7 +94,7 @@ class Lookup:
         if not isinstance(document, dict):
             message = f"{source} is not the JSON of API credentials"
             raise SettingsError(message, hint="download it again where API credentials are made, and give its path")
-        missing = [key for key in REQUIRED if document.get(key) in {None, ""}]
+        missing = [key for key in REQUIRED if not isinstance(document.get(key), str | int) or document[key] == ""]
         if missing:
             message = f"{source} lacks {', '.join(missing)}"
             raise SettingsError(message, hint=f"API credentials have the keys {', '.join(REQUIRED)}")

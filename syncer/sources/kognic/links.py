@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlsplit
 
 import anyio
@@ -60,7 +60,10 @@ def is_stale(link: str, now: datetime) -> bool:
     V4 signatures of Google and Amazon carry when they were made and how many seconds they live; of any other link
     nothing is known until it is refused.
     """
-    found = {name.lower(): value for name, value in parse_qsl(urlsplit(link).query)}
+    try:
+        found = {name.lower(): value for name, value in parse_qsl(urlsplit(link).query)}
+    except ValueError:  # whoever opens it says that it is no URL
+        return False
     for vendor in ("x-goog", "x-amz"):
         made, life = found.get(f"{vendor}-date"), found.get(f"{vendor}-expires")
         if made is not None and life is not None and life.isdecimal():
@@ -69,7 +72,7 @@ def is_stale(link: str, now: datetime) -> bool:
             except ValueError:
                 return False
             seconds = float(life)
-            return now >= start + timedelta(seconds=seconds - min(MARGIN, seconds * SHARE))
+            return (now - start).total_seconds() >= seconds - min(MARGIN, seconds * SHARE)
     return False
 
 

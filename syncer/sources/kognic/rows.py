@@ -88,15 +88,15 @@ def moment(text: str) -> datetime | None:
     """Return a time of the platform; one without a zone is UTC, one that can't be read is None."""
     try:
         value = datetime.fromisoformat(text)
-    except ValueError:
+        return value.astimezone(UTC) if value.tzinfo is not None else value.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the first and the last day of the calendar have no UTC everywhere
         return None
-    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 
 def version_of(created: str) -> str:
     """Return the version of an annotation: when it was delivered, spelt alike whichever route said it."""
     value = moment(created)
-    return created if value is None else f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+    return created if value is None else f"{value:%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
 def order(text: str) -> float:

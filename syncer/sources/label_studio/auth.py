@@ -134,5 +134,5 @@ def _life(access: str, now: datetime | None) -> float:
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         issued = claims.get("iat") if now is None else now.timestamp()
         return max(0.0, float(claims["exp"]) - float(issued))
-    except (IndexError, KeyError, TypeError, AttributeError, ValueError, binascii.Error):
+    except (IndexError, KeyError, TypeError, AttributeError, ValueError, OverflowError, binascii.Error):
         return USUAL_LIFE

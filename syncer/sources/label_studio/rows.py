@@ -129,7 +129,11 @@ def moment_of(text: str) -> datetime:
         ValueError: it is none.
     """
     moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError as error:  # the first and the last day of the calendar have no UTC everywhere
+        message = f"no time of this calendar: {text[:40]!r}"
+        raise ValueError(message) from error
 
 
 def filename_of(data: Raw) -> str | None:

@@ -1,6 +1,7 @@
 """Durations and sizes."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from syncer.model.units import (
     DURATION_PATTERN,
     SIZE_PATTERN,
+    moment,
     seconds,
     show_duration,
     show_size,
@@ -127,3 +129,30 @@ def test_whole_seconds_survive(value: int) -> None:
     """A whole number of seconds with its unit is read back as itself."""
     assert seconds(f"{value}s") == value
     assert size_in_bytes(f"{value}B") == value
+
+
+@pytest.mark.parametrize("text", ["100000000d", "9" * 400, "9" * 400 + "h", 10**400, "101w 36500d"])
+def test_a_duration_that_no_clock_can_add(text: object) -> None:
+    """Durations beyond a hundred years are refused where they are read, not where a clock meets them."""
+    with pytest.raises(ValueError, match="at most a hundred years"):
+        seconds(text)
+
+
+@pytest.mark.parametrize("text", ["9" * 400, "9" * 5000, "9" * 400 + "GB", 10**30])
+def test_a_size_that_no_disk_has(text: object) -> None:
+    """Sizes beyond any file system are refused."""
+    with pytest.raises(ValueError, match="no disk holds"):
+        size_in_bytes(text)
+
+
+def test_moments() -> None:
+    """A date or time is UTC where it does not say; another zone is turned into UTC."""
+    assert moment("2026-01-31") == datetime(2026, 1, 31, tzinfo=UTC)
+    assert moment("2026-01-31T01:00:00+02:00") == datetime(2026, 1, 30, 23, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00", "soon", ""])
+def test_what_is_no_moment(text: str) -> None:
+    """Times that can't be reckoned with are refused, as is anything else."""
+    with pytest.raises(ValueError, match="expected a"):
+        moment(text)

@@ -58,6 +58,16 @@ def test_http_dates() -> None:
     assert classify.http_date("yesterday") is None
 
 
+@pytest.mark.parametrize("value", [
+    "Fri, 31 Dec 9999 23:59:59 -2359", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+    "Mon, 01 Jan 2024 00:00:00 +99999999999999999999",
+])  # fmt: skip
+def test_rule_22_dates_that_no_calendar_has(value: str) -> None:
+    """A header with a date beyond the calendar names none, and ends no run."""
+    assert classify.http_date(value) is None
+    assert classify.retry_after({"Retry-After": value}, NOW) is None
+
+
 @pytest.mark.parametrize(("media", "fits"), [
     ("application/json", True), ("application/json; charset=utf-8", True), ("Application/JSON", True), (None, True),
     ("application/problem+json", True), ("application/.json", True), ("text/json", True), ("text/html", False),

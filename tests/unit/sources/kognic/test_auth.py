@@ -187,3 +187,9 @@ async def test_a_secret_that_was_changed_is_read_again_after_a_401() -> None:
     assert await auth.renew(held)
     assert [form["client_secret"] for form in http.forms] == ["old-secret", "new-secret"]
     assert await auth.headers() == {"Authorization": "Bearer token-2"}
+
+
+async def test_a_life_without_end_is_no_accident() -> None:
+    """A service that promises more seconds than a number holds gives a token that tells no end."""
+    http = Service(expires_in=10**400)
+    assert await auth_of(http, InstantClock()).headers() == {"Authorization": "Bearer token-1"}

@@ -125,3 +125,10 @@ def test_accounts_that_differ_share_nothing() -> None:
         )
         == 4
     )
+
+
+@pytest.mark.parametrize("value", [{}, [], {"a": 1}, 1.5])
+def test_a_key_with_something_else_in_it_counts_as_missing(value: object) -> None:
+    """A credentials file whose keys hold lists or objects is refused with the key's name."""
+    with pytest.raises(SettingsError, match="lacks clientId"):
+        read(credentials=text(clientId=value))

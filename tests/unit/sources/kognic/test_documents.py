@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from syncer.model.errors import BadBody, ItemFailed
 from syncer.model.refs import AnnotationRef, ItemKey
 from syncer.ports import Selection, Source
 from syncer.sources.kognic.documents import _check
+from syncer.sources.kognic.links import is_stale
 from syncer.sources.kognic.rows import version_of
 from tests.emulators.kognic import BATCH, PROJECT, TYPE, KognicPlatform
 from tests.emulators.kognic.world import Input
@@ -134,3 +136,20 @@ def test_documents_are_checked_to_be_json(tmp_path: Path) -> None:
             else:
                 with pytest.raises(BadBody, match="not JSON"):
                     _check(body)
+
+
+@pytest.mark.parametrize(("link", "stale"), [
+    ("https://s/?X-Goog-Date=20240101T000000Z&X-Goog-Expires=" + "9" * 20, False),
+    ("https://s/?X-Amz-Date=20240101T000000Z&X-Amz-Expires=" + "9" * 400, False),
+    ("https://s/?X-Goog-Date=99991231T000000Z&X-Goog-Expires=99999999", False),
+    ("https://s/?X-Goog-Date=20240101T000000Z&X-Goog-Expires=60", True), ("https://[s/?a", False),
+])  # fmt: skip
+def test_links_with_an_end_beyond_the_calendar(link: str, stale: bool) -> None:
+    """A link may promise to live for ever, or be no URL at all: no run ends over that."""
+    assert is_stale(link, datetime(2026, 1, 1, tzinfo=UTC)) is stale
+
+
+@pytest.mark.parametrize("created", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
+def test_versions_beyond_the_calendar_are_kept_as_they_are(created: str) -> None:
+    """A time that has no UTC is a version all the same."""
+    assert version_of(created) == created
