@@ -21,13 +21,15 @@ async def check_layout(job: Job, store: StateStore, options: RunOptions, *, reme
     Raises:
         SettingsError: a layout changed, and `--relayout` was not given.
     """
+    # A first try that failed before anything was listed binds nobody.
+    begun = bool(await store.partitions(job.name))
     for sink in job.sinks:
         now = {**sink.layout, "granularity": job.source.shape.get("granularity", ""), **_watched(job, sink)}
         before = await store.layout(job.name, sink.name)
         changed = [] if before is None else [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
         moved = [key for key in changed if key not in WATCHED]
-        if moved and before is not None and not options.relayout:
-            what = ", ".join(f"{key}: {before.get(key)!r} is now {now.get(key)!r}" for key in moved)
+        if moved and begun and not options.relayout:
+            what = ", ".join(f"{key}: {(before or {}).get(key)!r} is now {now.get(key)!r}" for key in moved)
             message = f"job {job.name}: the layout of sink {sink.name} changed ({what})"
             raise SettingsError(
                 message, hint="use a new sink for the new layout, or --relayout to move everything to its new place"

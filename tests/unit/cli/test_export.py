@@ -124,3 +124,11 @@ def test_listings_of_a_platform(run: Run, config: Path) -> None:
     assert [row["id"] for row in run("projects", "memory", "-o", "json").json()] == ["7"]
     assert run("batches", "mem", "7").code == Exit.DONE
     assert run("projects", "nothing").code == Exit.USAGE
+
+
+def test_a_first_try_that_failed_binds_nobody(run: Run, config: Path) -> None:
+    """After an unknown project, another selection may have another layout; once something was listed it may not."""
+    del config
+    assert run("export", "mem", "--project", "nope", "--to", "out/").code == Exit.SETTINGS
+    assert run("export", "mem", "--project", "*", "--to", "out/").code == Exit.DONE
+    assert "--relayout" in run("export", "mem", "--project", "7", "--to", "out/").words()
