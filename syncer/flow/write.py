@@ -13,7 +13,7 @@ from syncer.flow.legs import LegRun, Legs
 from syncer.flow.publish import SEGMENT_ROWS, Publisher
 from syncer.model.checkpoint import Action, Change, CommitGroup, OwedItem
 from syncer.model.entries import Entry, Leg, Receipt, SpooledFile, StoredRow
-from syncer.model.errors import LegFailed, RunFailed
+from syncer.model.errors import LegFailed, RunFailed, SyncerError
 from syncer.model.events import Committed, Emit, ItemOwed, Sealed, Written
 from syncer.model.refs import GroupKey, ItemKey, PartitionKey
 from syncer.ports import Clock, Ledger, Spool
@@ -118,7 +118,12 @@ class Writer:
                 revived=[key for t in passed for key in t.listed if key not in self._gone],
                 live=live,
             )
-            await self.ledger.commit(group)
+            try:
+                await self.ledger.commit(group)
+            except SyncerError:
+                # Settled in our eyes, not in the checkpoint's: the next run brings them again.
+                self.account.counts.unsettled += self._labels()
+                raise
             self._count(owed)
             self.emit(Committed(self.unit, len(self._settled), self._size))
             await self._flush(sum(map(len, receipts.values())))
@@ -205,6 +210,11 @@ class Writer:
             for leg in failed.wanted.verdicts
             if leg in live
         ]
+
+    def _labels(self) -> int:
+        """Return how many listed labels the group is about."""
+        wanted = [done.wanted for done in (*self._settled, *self._failed)]
+        return sum(counted(each.ref.key) and not each.replayed for each in wanted)
 
     def _count(self, owed: Sequence[OwedItem]) -> None:
         counts = self.account.counts

@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 
 from syncer.flow.job import RunOptions
+from syncer.model.checkpoint import CommitGroup
 from syncer.model.entries import Removals
-from syncer.model.errors import Exit, LegFailed, Unavailable
+from syncer.model.errors import Exit, LegFailed, NotNow, Unavailable
 from syncer.model.events import Warned
 from syncer.model.refs import AnnotationRef
 from syncer.sinks.prefix import PrefixSession
 from syncer.sources.memory import MemoryPlatform, MemorySource
+from syncer.state.sqlite.ledger import SqliteLedger
 from tests.support.engine import Engine
 
 LAKE = {"lake": {"type": "prefix", "url": "file:lake"}}
@@ -221,3 +223,19 @@ async def test_rule_21_the_reconcile_line_adds_up(tmp_path: Path) -> None:
     assert counts.difference == 0
     assert (counts.listed, counts.stored, counts.owed, counts.filtered) == (40, 37, 2, 1)
     assert counts.reconcile().startswith("listed 40 = stored 37 + unchanged 0 + owed 2 + filtered 1 + frozen 0")
+
+
+async def test_rule_21_the_account_adds_up_where_the_checkpoint_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A state that can't grow ends a run with its own exit code: what was written and not committed was not reached."""
+
+    async def full(_ledger: SqliteLedger, _group: CommitGroup) -> None:
+        raise NotNow("the state can't grow")
+
+    source = MemorySource(MemoryPlatform(30))
+    with monkeypatch.context() as patched:
+        patched.setattr(SqliteLedger, "commit", full)
+        report = await Engine(tmp_path, source, sinks=LAKE).run()
+    assert (report.exit_code(), report.counts.difference) == (Exit.NOT_NOW, 0)
+    assert (await Engine(tmp_path, source, sinks=LAKE).run()).counts.stored == 30
