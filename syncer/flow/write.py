@@ -213,7 +213,7 @@ class Writer:
 
     def _labels(self) -> int:
         """Return how many listed labels the group is about."""
-        wanted = [done.wanted for done in (*self._settled, *self._failed)]
+        wanted = [*(done.wanted for done in self._settled), *(failed.wanted for failed in self._failed)]
         return sum(counted(each.ref.key) and not each.replayed for each in wanted)
 
     def _count(self, owed: Sequence[OwedItem]) -> None:

@@ -11,6 +11,8 @@ from syncer.model.refs import ItemKey
 
 #: What a row can say about its item.
 OPS = frozenset({"put", "delete", "withdraw"})
+#: Sizes and epochs end here: far above any that is meant, and what every database can hold and add to.
+MOST = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def _maybe(data: Mapping[str, object], name: str) -> str | None:
 
 def _count(data: Mapping[str, object], name: str) -> int:
     number = data.get(name)
-    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < MOST:
         message = f"`{name}` is not a number of bytes"
         raise ValueError(message)
     return number

@@ -67,6 +67,7 @@ def test_unknown_keys_are_fine() -> None:
         {"size": 1.5}, {"fields": {"a": 1}}, {"fields": []}, {"version": 1}, {"container": 3}, {"group": {}},
         {"path": "../../etc/passwd"}, {"path": "/etc/passwd"}, {"path": ""}, {"path": "a/../b"}, {"path": "c:\\x"},
         {"path": "_manifest/job/HEAD.json"}, {"path": "_MANIFEST/x"}, {"path": "a\u0000"}, {"container": "../x.zip"},
+        {"size": 2**63},
     ],
 )  # fmt: skip
 def test_what_is_no_row_is_refused(change: dict[str, object]) -> None:
