@@ -8,6 +8,7 @@ import pytest
 from blockbuster import BlockBuster
 from hypothesis import HealthCheck, settings
 
+from syncer.net import redact
 from tests.support.buckets import Server, azurite, gcs, moto, seaweed
 
 settings.register_profile(
@@ -84,6 +85,13 @@ def gcs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Run a Google Cloud Storage server."""
     with gcs(tmp_path_factory.mktemp("gcs")) as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the credentials of other tests: in the tool a process has one set of them, and masks them everywhere."""
+    monkeypatch.setattr(redact, "_secrets", {})
+    monkeypatch.setattr(redact, "_known", None)
 
 
 @pytest.fixture(autouse=True)

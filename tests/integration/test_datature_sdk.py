@@ -80,7 +80,9 @@ async def test_one_refused_range_spoils_the_clients_archive_and_not_ours(tmp_pat
     async with DataturePlatform() as platform:
         platform.dataset().generate(400, 1)
         platform.content.calm, platform.content.troubles = 1, [status]
-        assert await ask(platform, tmp_path, "download", "ds0001", str(tmp_path / "theirs")) == ["BadZipFile", "fine"]
+        first, again = await ask(platform, tmp_path, "download", "ds0001", str(tmp_path / "theirs"))
+        # Its threads race for what breaks first: the damaged archive, or the folder that another one made.
+        assert (first in {"BadZipFile", "FileExistsError"}, again) == (True, "fine")
         platform.content.asked.clear()
         platform.content.calm, platform.content.troubles = 0, [status]
         words = ("--set", "mode=export", "--set", "export_format=ViFull")
