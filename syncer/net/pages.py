@@ -1,7 +1,10 @@
-"""Refuses a listing that goes in circles: a page token or URL that was already followed."""
+"""What every listing shares: it refuses to go in circles, and its cursors hold under the same conditions only."""
+
+import hashlib
 
 from syncer.model.errors import BadBody
 from syncer.net.redact import redact_url
+from syncer.ports import Selection
 
 
 class RepeatedToken(BadBody):
@@ -28,3 +31,10 @@ class PageTokens:
             raise RepeatedToken(message, hint="the listing can't be trusted to end; report it to the platform")
         self._seen.add(mark)
         return token
+
+
+def conditions(options: str, select: Selection) -> str:
+    """Return a short name of what a listing is made under: a cursor made under something else does not apply."""
+    since, until = select.since, select.until
+    window = f"{since.isoformat() if since else ''}/{until.isoformat() if until else ''}"
+    return hashlib.sha256(f"{options} {window}".encode()).hexdigest()[:16]

@@ -8,13 +8,14 @@ from syncer.model.entries import Body
 from syncer.model.errors import ItemFailed, SettingsError, UnknownName
 from syncer.model.refs import AnnotationRef, Cursor, Page, Partition
 from syncer.net.guard import origin_of
+from syncer.net.pages import conditions
 from syncer.ports import Features, Http, Known, Selection, SourcePlugin, Tools
 from syncer.sources.clarifai.api import Api
 from syncer.sources.clarifai.apps import Apps
 from syncer.sources.clarifai.auth import KeyAuth
 from syncer.sources.clarifai.batches import scope_of
 from syncer.sources.clarifai.changes import Changes
-from syncer.sources.clarifai.cursor import Position, conditions, read_cursor
+from syncer.sources.clarifai.cursor import Position, read_cursor
 from syncer.sources.clarifai.documents import Choice, Reader
 from syncer.sources.clarifai.explicit import listed
 from syncer.sources.clarifai.listing import PAIRS, Listing, Sizes

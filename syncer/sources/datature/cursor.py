@@ -1,13 +1,11 @@
 """The cursor of a dataset: everything that a pass needs to go on after anything, as versioned JSON."""
 
-import hashlib
 from datetime import datetime
 from typing import Literal
 
 import msgspec
 
 from syncer.model.refs import Cursor
-from syncer.ports import Selection
 
 #: assets: pages of assets, annotations an asset at a time. objects: pages of assets with their annotations.
 Chain = Literal["assets", "objects"]
@@ -72,10 +70,3 @@ def read_cursor(text: Cursor | None, under: str) -> Position | None:
     except msgspec.DecodeError:
         return None
     return position if position.under == under else None
-
-
-def conditions(options: str, select: Selection) -> str:
-    """Return a short name of what a listing is made under: a cursor made under something else does not apply."""
-    since, until = select.since, select.until
-    window = f"{since.isoformat() if since else ''}/{until.isoformat() if until else ''}"
-    return hashlib.sha256(f"{options} {window}".encode()).hexdigest()[:16]

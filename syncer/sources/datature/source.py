@@ -12,12 +12,13 @@ from syncer.model.entries import Body
 from syncer.model.errors import BadBody, ItemFailed, SettingsError
 from syncer.model.refs import EXPORT, AnnotationRef, Cursor, Page, Partition
 from syncer.net.guard import origin_of
+from syncer.net.pages import conditions
 from syncer.ports import Features, Http, Known, Selection, SourcePlugin, Tools
 from syncer.sources.datature.api import Api
 from syncer.sources.datature.auth import KeyAuth
 from syncer.sources.datature.changes import Changes
 from syncer.sources.datature.choice import Choice
-from syncer.sources.datature.cursor import Position, conditions, read_cursor
+from syncer.sources.datature.cursor import Position, read_cursor
 from syncer.sources.datature.datasets import Datasets
 from syncer.sources.datature.documents import Reader
 from syncer.sources.datature.explicit import listed

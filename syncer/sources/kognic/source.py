@@ -9,12 +9,13 @@ from syncer.model.entries import Body, SpooledFile
 from syncer.model.errors import ItemFailed, NotFound, SettingsError
 from syncer.model.refs import AnnotationRef, Cursor, ItemKey, Page, Partition, PartitionKey
 from syncer.net.guard import origin_of
+from syncer.net.pages import conditions
 from syncer.ports import Features, Http, Known, Selection, SourcePlugin, Tools
 from syncer.sources.kognic.api import Api, segment
 from syncer.sources.kognic.auth import TokenAuth
 from syncer.sources.kognic.changes import Changes, Server
 from syncer.sources.kognic.credentials import Lookup
-from syncer.sources.kognic.cursor import Position, conditions, read_cursor
+from syncer.sources.kognic.cursor import Position, read_cursor
 from syncer.sources.kognic.documents import Documents
 from syncer.sources.kognic.explicit import listed
 from syncer.sources.kognic.inputs import Details, Invalidated, details_of, invalidated_of

@@ -11,11 +11,12 @@ from syncer.model.entries import Body
 from syncer.model.errors import BadBody, ItemFailed, SettingsError
 from syncer.model.refs import AnnotationRef, Cursor, Page, Partition
 from syncer.net.guard import origin_of
+from syncer.net.pages import conditions
 from syncer.ports import Features, Http, Known, Selection, SourcePlugin, Tools
 from syncer.sources.label_studio.api import Api
 from syncer.sources.label_studio.auth import TokenAuth
 from syncer.sources.label_studio.changes import Changes
-from syncer.sources.label_studio.cursor import Position, conditions, read_cursor
+from syncer.sources.label_studio.cursor import Position, read_cursor
 from syncer.sources.label_studio.documents import Reader
 from syncer.sources.label_studio.explicit import listed, projects_of
 from syncer.sources.label_studio.media import BATCH as MEDIA_BATCH

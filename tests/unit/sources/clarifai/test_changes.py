@@ -6,8 +6,9 @@ import pytest
 
 from syncer.model.events import Event, Warned
 from syncer.model.refs import Cursor
+from syncer.net.pages import conditions
 from syncer.ports import Selection
-from syncer.sources.clarifai.cursor import Position, conditions, read_cursor
+from syncer.sources.clarifai.cursor import Position, read_cursor
 from tests.emulators.clarifai import ClarifaiPlatform
 from tests.emulators.clarifai_store import AWAITING_REVIEW, DENIED, App, Store
 from tests.support.clarifai_direct import Ticking, direct

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from syncer.model.refs import Cursor
+from syncer.net.pages import conditions
 from syncer.ports import Selection
 from syncer.sources.datature import memory as memory_module
-from syncer.sources.datature.cursor import Position, conditions, read_cursor
+from syncer.sources.datature.cursor import Position, read_cursor
 from syncer.sources.datature.memory import Memory
 from tests.emulators.datature import DataturePlatform
 from tests.support.datature_source import mirrored

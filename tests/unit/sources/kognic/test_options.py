@@ -4,9 +4,10 @@ import pytest
 from pydantic import ValidationError
 
 from syncer.model.refs import Cursor
+from syncer.net.pages import conditions
 from syncer.ports import Selection
 from syncer.sources.annotell import AnnotellOptions
-from syncer.sources.kognic.cursor import Position, conditions, read_cursor
+from syncer.sources.kognic.cursor import Position, read_cursor
 from syncer.sources.kognic.options import KognicOptions
 
 

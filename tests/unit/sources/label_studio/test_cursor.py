@@ -4,8 +4,9 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from syncer.model.refs import Cursor
+from syncer.net.pages import conditions
 from syncer.ports import Selection
-from syncer.sources.label_studio.cursor import Position, conditions, read_cursor
+from syncer.sources.label_studio.cursor import Position, read_cursor
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
