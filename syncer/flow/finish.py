@@ -79,8 +79,13 @@ async def close(this: Pass, started: datetime, generations: Mapping[Leg, int], *
 
 async def _mark(this: Pass, report: Report) -> None:
     """Move `status.json`, `latest` and `_SUCCESS` of every destination that this run wrote to."""
+    if this.options.sparing and report.idle:
+        return
     for sink in this.job.sinks:
         if sink.name not in this.touched:
+            continue
+        if sink.name in this.options.hold and not sink.immediate:
+            # Its status speaks of what readers can see, and that is as it was.
             continue
         owing = report.owed.get(sink.name) or report.counts.held or report.frozen
         complete = report.complete and not owing

@@ -44,6 +44,8 @@ class Planner:
     emit: Emit
     #: Some item waits to be deleted: pages say which keys are (back) there.
     reviving: bool = False
+    #: Owed items whose time has not come, by leg and key: their version.
+    resting: dict[tuple[Leg, ItemKey], str] = field(default_factory=dict)
     #: Why items counted as changed, for `plan`.
     reasons: dict[str, int] = field(default_factory=dict)
 
@@ -85,6 +87,10 @@ class Planner:
         self.emit(PagePlanned(listing.partition.key, len(wanted), len(refs) - len(wanted) + len(kept), size))
         return Planned(ticket, wanted, broken)
 
+    def rest(self, owed: Sequence[OwedItem]) -> None:
+        """Leave owed items alone in this run, also where a page lists them again; newer versions are another matter."""
+        self.resting.update({(item.leg, item.key): item.version for item in owed})
+
     def _candidate(self, partition: Partition, ref: AnnotationRef) -> Candidate:
         return Candidate(ref, {leg: sink.path_of(partition, ref) for leg, sink in self.sinks.items()})
 
@@ -92,11 +98,12 @@ class Planner:
         lacking = {
             leg: verdict
             for leg, verdict in answer.items()
-            if verdict.action is Action.NEW or verdict.action is Action.CHANGED or self.options.refetch
+            if (verdict.action is Action.NEW or verdict.action is Action.CHANGED or self.options.refetch)
+            and self.resting.get((leg, ref.key)) != ref.version
         }
         count = counted(ref.key)
         if not lacking:
-            if any(verdict.action is Action.IGNORED for verdict in answer.values()):
+            if any(verdict.action is not Action.SAME for verdict in answer.values()):
                 self.account.counts.owed += count
             else:
                 self.account.counts.unchanged += count
