@@ -10,7 +10,7 @@ from syncer.app.registry import Registry
 from syncer.flow.job import CommitPolicy, Job
 from syncer.model.errors import SettingsError
 from syncer.model.events import Emit
-from syncer.net.client import open_http
+from syncer.net.client import Client, open_http
 from syncer.net.network import Network
 from syncer.ports import Blobs, Clock, Sink, Source, Spool, Tools
 from syncer.settings import Configured, Settings
@@ -32,7 +32,7 @@ class Assembly:
     scratch: Path
     clock: Clock
     emit: Emit
-    _sources: dict[str, Source] = field(default_factory=dict)
+    _sources: dict[str, tuple[Source, Client]] = field(default_factory=dict)
 
     async def source(self, platform: Configured) -> Source:
         """Return the source of a configured platform, opened on first use.
@@ -40,7 +40,7 @@ class Assembly:
         Raises:
             SettingsError: a credential is missing, or the options are wrong.
         """
-        key = f"{platform.name}\n{platform.options!r}"
+        key = _key(platform)
         if key not in self._sources:
             await anyio.to_thread.run_sync(platform.require_secrets)
             plugin = self.registry.source(platform.type)
@@ -48,8 +48,14 @@ class Assembly:
                 open_http(_network(platform), self.clock, self.emit, self.spool)
             )
             tools = Tools(platform.name, self.clock, self.emit)
-            self._sources[key] = plugin.create(platform.options, http, tools)
-        return self._sources[key]
+            self._sources[key] = plugin.create(platform.options, http, tools), http
+        return self._sources[key][0]
+
+    def relimit(self, old: Configured, new: Configured) -> None:
+        """Let an open platform go on under other limits; one that is not open has nothing to change."""
+        if _key(old) != _key(new) and (found := self._sources.pop(_key(old), None)) is not None:
+            found[1].relimit(_network(new))
+            self._sources[_key(new)] = found
 
     def sink(self, leg: Configured) -> Sink:
         """Return a configured sink; nothing is touched before its first use."""
@@ -102,6 +108,10 @@ class Assembly:
             except SettingsError as error:
                 raise SettingsError(f"jobs.{job.name}, sink {sink.name}: {error}", hint=error.hint) from error
         return built
+
+
+def _key(platform: Configured) -> str:
+    return f"{platform.name}\n{platform.options!r}"
 
 
 def _network(platform: Configured) -> Network:

@@ -1,7 +1,7 @@
 """The library behind the command line: `async with syncer.open("syncer.yaml") as s: await s.sync("job")`."""
 
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -57,6 +57,8 @@ class Syncer:
     clock: Clock
     hub: Hub
     tally: Tally
+    #: Reads the configuration anew, from where it was read. Blocks.
+    reread: Callable[[], Settings]
     #: Closes the intake of each run under way, by job: see `drain`.
     _drains: list[tuple[str, Drain]] = field(default_factory=list)
     _drained: str | None = None
@@ -212,7 +214,7 @@ async def _opened(source: Source, refs: Sequence[AnnotationRef]) -> list[Annotat
 
 @asynccontextmanager
 async def open_syncer(
-    config: Path | str | None = None, *, sets: Iterable[str] = (), add: Mapping[str, Any] | None = None,
+    config: Path | str | None = None, *, sets: Sequence[str] = (), add: Mapping[str, Any] | None = None,
     hub: Hub | None = None, clock: Clock | None = None, registry: Registry | None = None, readonly: bool = False,
 ) -> AsyncIterator[Syncer]:  # fmt: skip
     """Open a configuration file (or a tree in `add`), its state and what jobs need.
@@ -223,7 +225,11 @@ async def open_syncer(
         SettingsError: the configuration can't be used; all that is wrong is listed.
     """
     known: Registry = registry if registry is not None else await anyio.to_thread.run_sync(discover)
-    settings: Settings = await anyio.to_thread.run_sync(lambda: known.settings(config, sets=sets, add=add))
+
+    def read() -> Settings:
+        return known.settings(config, sets=sets, add=add)
+
+    settings: Settings = await anyio.to_thread.run_sync(read)
     ticking = clock or SystemClock()
     heard = hub or Hub()
     tally = Tally(ticking)
@@ -233,7 +239,7 @@ async def open_syncer(
         spool = await stack.enter_async_context(open_spool(scratch))
         store = await stack.enter_async_context(open_state(settings.state, settings.base, readonly=readonly))
         assembly = Assembly(settings, known, stack, spool, scratch, ticking, heard.emit)
-        yield Syncer(settings, known, assembly, store, ticking, heard, tally)
+        yield Syncer(settings, known, assembly, store, ticking, heard, tally, read)
 
 
 def spool_folder(settings: Settings) -> Path:

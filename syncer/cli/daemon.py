@@ -9,11 +9,13 @@ async def daemon(*, here: Everywhere = EVERYWHERE) -> int:
     """Run jobs by their schedules, until told to stop.
 
     The first SIGTERM or SIGINT finishes what is in flight and ends with
-    0; the next start goes on there. A second one stops at once.
+    0; the next start goes on there. A second one stops at once. A
+    changed file, or SIGHUP, changes schedules and limits without a
+    restart.
     """
     from syncer.app.daemon import open_daemon
     from syncer.cli.context import opened
-    from syncer.schedule.lifetime import signals
+    from syncer.schedule.lifetime import hangups, signals
 
     async with opened(here) as session, AsyncExitStack() as stack:
         session.jobs(())
@@ -23,7 +25,7 @@ async def daemon(*, here: Everywhere = EVERYWHERE) -> int:
             session.logger.warning("finishing what is in flight; a second signal stops at once", signal=name)
             running.drain(name)
 
-        async with signals(stop):
+        async with signals(stop), hangups(running.reload.ask):
             session.logger.info("daemon started", jobs=len(running.scheduler.plans))
             await running.work()
             session.logger.info("daemon ended")

@@ -7,10 +7,28 @@ from cyclopts import Parameter
 from syncer.cli.options import EVERYWHERE, Everywhere, Output
 
 if TYPE_CHECKING:
+    from syncer.app.library import Syncer
     from syncer.cli.tables import Row
-    from syncer.ports import StateStore
 
-_COLUMNS = ("job", "sink", "items", "bytes", "owed", "doomed", "pending", "partitions", "last_run", "exit", "running")
+_COLUMNS = (
+    "job",
+    "sink",
+    "items",
+    "bytes",
+    "owed",
+    "doomed",
+    "pending",
+    "partitions",
+    "last_run",
+    "exit",
+    "running",
+    "next_run",
+    "paused",
+)
+
+
+#: Rows of the history among which the last run is looked for.
+_RECENT = 20
 
 
 async def status(
@@ -20,7 +38,8 @@ async def status(
 ) -> int:
     """Show what is stored, owed and running.
 
-    Nobody is asked but the state.
+    Nobody is asked but the state. The next run is the one that a daemon
+    begins, if there is one.
     """
     from syncer.cli.context import opened
     from syncer.cli.exits import UsageError
@@ -33,14 +52,18 @@ async def status(
         for name in jobs:
             if name not in known:
                 raise UsageError(f"no job {name!r}; {suggestion(name, known)}")
-        rows = [row for name in dict.fromkeys(jobs or known) for row in await _rows(store, name)]
+        rows = [row for name in dict.fromkeys(jobs or known) for row in await _rows(session.syncer, name)]
         show(rows, output, _COLUMNS, empty=f"no job ran yet ({store.url})")
     return 0
 
 
-async def _rows(store: "StateStore", job: str) -> "list[Row]":
+async def _rows(syncer: "Syncer", job: str) -> "list[Row]":
+    from syncer.app.timetable import outlook
+
+    store = syncer.store
     now = await store.status(job)
-    last = next(iter(await store.runs(job, 1)), None)
+    last = next((run for run in await store.runs(job, _RECENT) if not run.skipped), None)
+    coming, paused = await outlook(syncer, job)
     legs = sorted({*now.items, *now.bytes, *now.owed, *now.doomed, *now.pending}) or [""]
     return [
         {
@@ -55,6 +78,8 @@ async def _rows(store: "StateStore", job: str) -> "list[Row]":
             "last_run": last and last.started,
             "exit": last and last.code,
             "running": ", ".join(dict.fromkeys(now.leases.values())) or None,
+            "next_run": coming,
+            "paused": paused or None,
         }
         for leg in legs
     ]

@@ -73,7 +73,7 @@ async def close(this: Pass, started: datetime, generations: Mapping[Leg, int], *
         await _mark(this, report)
         # A destination that could not be marked is one more problem of this run.
         report = _with_problems(this, report)
-        await this.store.end_run(report, report.exit_code())
+        await this.store.end_run(report, report.exit_code(), this.options.replaces if report.idle else None)
     return report
 
 

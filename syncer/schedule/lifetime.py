@@ -37,3 +37,20 @@ async def _listen(received: AsyncIterator[signal.Signals], on_first: OnSignal) -
             os._exit(128 + number)
         first = False
         on_first(number.name)
+
+
+@asynccontextmanager
+async def hangups(on_each: Callable[[], None]) -> AsyncIterator[None]:
+    """Call something on each SIGHUP while the block runs."""
+    with anyio.open_signal_receiver(signal.SIGHUP) as received:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_each, received, on_each)
+            try:
+                yield
+            finally:
+                group.cancel_scope.cancel()
+
+
+async def _each(received: AsyncIterator[signal.Signals], on_each: Callable[[], None]) -> None:
+    async for _ in received:
+        on_each()

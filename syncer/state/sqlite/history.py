@@ -28,8 +28,10 @@ def begin(connection: sqlite3.Connection, job: str, run: str, started: datetime)
     )
 
 
-def end(connection: sqlite3.Connection, report: Report, code: int) -> None:
+def end(connection: sqlite3.Connection, report: Report, code: int, replaces: str | None = None) -> None:
     """Write how a run ended, also of one that never got as far as beginning; forget the oldest."""
+    if replaces is not None and replaces != report.run:
+        connection.execute("DELETE FROM runs WHERE job = ? AND run = ?", (report.job, replaces))
     text = orjson.dumps(asdict(report), default=_plain).decode()
     connection.execute(
         "INSERT INTO runs (job, run, started, ended, code, report) VALUES (?, ?, ?, ?, ?, ?)"
