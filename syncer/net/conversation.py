@@ -236,7 +236,11 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
-        if self._reply is not None and self._reply.feed(body) and self.usable and not self._paused:
+        reply = self._reply
+        # What follows a whole answer is no part of it.
+        if reply is None or reply.complete:
+            return
+        if reply.feed(body) and self.usable and not self._paused:
             self._paused = True
             cast("asyncio.Transport", self._transport).pause_reading()
 

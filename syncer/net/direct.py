@@ -114,6 +114,8 @@ class Direct:
                 except BaseException:
                     plain.close()
                     raise
+        except aiohttp.ClientConnectorDNSError:
+            raise
         except TimeoutError:
             raise aiohttp.ConnectionTimeoutError from None
         except ssl.CertificateError as error:
