@@ -15,7 +15,7 @@ from syncer.flow.job import RunOptions
 from syncer.model.errors import Exit, SyncerError
 from syncer.model.report import Counts, Problem, Report, worst
 from syncer.schedule.lifetime import signals
-from syncer.schedule.scheduler import Once
+from syncer.schedule.once import Once
 
 #: Works on one job.
 Work = Callable[[str, RunOptions], Awaitable[Report]]
