@@ -141,8 +141,8 @@ class Syncer:
                     yield annotation
 
     def drain(self, reason: str) -> None:
-        """Stop taking in new work; what is in flight is finished and committed."""
-        self._drain.start(reason)
+        """Stop taking in new work; what is in flight is finished and committed within `daemon.grace`, or cut off."""
+        self._drain.start(reason, bounded=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +213,9 @@ async def open_syncer(
         scratch = temporary_folder() if readonly else spool_folder(settings)
         spool = await stack.enter_async_context(open_spool(scratch))
         store = await stack.enter_async_context(open_state(settings.state, settings.base, readonly=readonly))
+        drain = Drain(heard.emit, settings.daemon.grace)
         assembly = Assembly(settings, known, stack, spool, scratch, ticking, heard.emit)
-        yield Syncer(settings, known, assembly, store, ticking, heard, tally, Drain(heard.emit))
+        yield Syncer(settings, known, assembly, store, ticking, heard, tally, drain)
 
 
 def spool_folder(settings: Settings) -> Path:
