@@ -16,7 +16,6 @@ from syncer.flow.job import RunOptions
 from syncer.model.events import Draining, Emit
 from syncer.ports import Clock
 
-
 #: Seconds of a grace period that a run which is cut off needs for its report, at most.
 LEAVE = 1.0
 
