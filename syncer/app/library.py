@@ -25,6 +25,7 @@ from syncer.model.report import Report
 from syncer.net.ahead import in_order
 from syncer.observe.health import Tally
 from syncer.observe.hub import Hub
+from syncer.observe.underway import Underway
 from syncer.ports import Clock, Selection, Source, StateStore
 from syncer.schedule.clock import SystemClock
 from syncer.settings import Configured, Settings
@@ -57,6 +58,8 @@ class Syncer:
     clock: Clock
     hub: Hub
     tally: Tally
+    #: The figures of the runs under way.
+    underway: Underway
     #: Closes the intake of whatever runs: see `drain`.
     _drain: Drain
 
@@ -209,13 +212,15 @@ async def open_syncer(
     heard = hub or Hub()
     tally = Tally(ticking)
     heard.add(tally)
+    underway = Underway(ticking)
+    heard.add(underway)
     async with AsyncExitStack() as stack:
         scratch = temporary_folder() if readonly else spool_folder(settings)
         spool = await stack.enter_async_context(open_spool(scratch))
         store = await stack.enter_async_context(open_state(settings.state, settings.base, readonly=readonly))
         drain = Drain(heard.emit, settings.daemon.grace)
         assembly = Assembly(settings, known, stack, spool, scratch, ticking, heard.emit)
-        yield Syncer(settings, known, assembly, store, ticking, heard, tally, drain)
+        yield Syncer(settings, known, assembly, store, ticking, heard, tally, underway, drain)
 
 
 def spool_folder(settings: Settings) -> Path:

@@ -1,17 +1,20 @@
 """Runs of a real process that are stopped again and again, and compared with one that was left alone."""
 
 import json
+import os
 import random
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from syncer.demo.platform_process import Remote, platform_process
 from syncer.model.errors import Exit
-from tests.support.command import start, syncer
+from tests.support.command import command, environment, syncer
 from tests.support.destination import contents
 
 CONFIG = """
@@ -40,16 +43,13 @@ def prepare(folder: Path, platform: Remote) -> Path:
 def kill(process: "subprocess.Popen[bytes]") -> bool:
     """Send SIGKILL."""
     process.kill()
-    _said(process, {Exit.DONE, -signal.SIGKILL})
-    return process.returncode == -signal.SIGKILL
+    return process.wait() == -signal.SIGKILL
 
 
 def drain(process: "subprocess.Popen[bytes]") -> bool:
     """Send SIGTERM, and let the process end by itself."""
     process.terminate()
-    # Before the command is there to handle it, the signal does what it always does.
-    _said(process, {Exit.DONE, Exit.NOT_NOW, -signal.SIGTERM})
-    return process.returncode == Exit.NOT_NOW
+    return process.wait() == Exit.NOT_NOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +65,11 @@ class Evict:
             process.wait(self.seconds)
         except subprocess.TimeoutExpired:
             process.kill()
-        _said(process, {Exit.DONE, Exit.NOT_NOW, -signal.SIGTERM, -signal.SIGKILL})
-        return process.returncode in {Exit.NOT_NOW, -signal.SIGKILL}
+        return process.wait() in {Exit.NOT_NOW, -signal.SIGKILL}
 
 
-def _said(process: "subprocess.Popen[bytes]", codes: set[int]) -> None:
-    _, errors = process.communicate()
-    assert b"Traceback" not in errors, errors.decode()
-    assert process.returncode in codes, f"exit {process.returncode}\n{errors.decode()}"
+#: How a process that is stopped may end. Before the command is there to handle SIGTERM, it does what it always does.
+ENDS = frozenset({Exit.DONE, Exit.NOT_NOW, -signal.SIGTERM, -signal.SIGKILL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +81,29 @@ class Survival:
     tasks: int = 600
     seed: int = 20261122
     #: What is started, and stopped, each time.
-    words: Sequence[str] = ("sync", "--progress", "none", "-q")
+    words: Sequence[str] = ("sync", "--progress", "none")
+    #: Wait for a run to begin before the random time does; else also the start of the process is hit.
+    amid: bool = False
     #: Seconds that the platform takes for every answer.
     latency: float = 0.02
 
     def stopped(self, folder: Path, seconds: float) -> bool:
         """Start a process and stop it after a while; tell whether it was amid its work."""
-        process = start(*self.words, cwd=folder)
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return self.stop(process)
-        _said(process, {Exit.DONE})
-        return False
+        log = ("-v", "--log-format", "json") if self.amid else ("-q",)
+        with tempfile.TemporaryFile() as said:
+            process = subprocess.Popen(
+                command(*self.words, *log), cwd=folder, env=environment(folder), stdout=subprocess.DEVNULL, stderr=said
+            )
+            while self.amid and process.poll() is None and b'"run started"' not in _read(said):
+                time.sleep(0.005)
+            try:
+                hit = process.wait(seconds) not in ENDS
+            except subprocess.TimeoutExpired:
+                hit = self.stop(process)
+            words = _read(said).decode()
+        assert "Traceback" not in words, words
+        assert process.returncode in ENDS, f"exit {process.returncode}\n{words}"
+        return hit
 
     async def check(self, folder: Path) -> None:
         """Stop a run again and again, change the platform now and then, and compare with one that was left alone."""
@@ -107,6 +114,8 @@ class Survival:
             started = time.monotonic()
             syncer("status", cwd=stopped).ok()
             idle = time.monotonic() - started
+            if self.amid:
+                idle = 0.0
             done = 0
             while done < self.stops:
                 done += self.stopped(stopped, idle * dice.uniform(0.7, 1.6) + dice.uniform(0, 0.6))
@@ -122,6 +131,11 @@ class Survival:
         assert expected, "nothing was exported"
         leftovers = [path.name for path in stopped.rglob("*") if ".partial" in path.name or path.suffix == ".next"]
         assert leftovers == []
+
+
+def _read(file: IO[bytes]) -> bytes:
+    # The process writes through the same open file: its place in it is left alone.
+    return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)
 
 
 async def _change(platform: Remote, dice: random.Random) -> None:
