@@ -14,7 +14,6 @@ from syncer.model.errors import SyncerError, Unavailable
 from syncer.model.events import Warned
 from syncer.model.report import Counts, Problem, Report
 from syncer.observe.hub import Hub
-from syncer.observe.live import Live
 from syncer.ports import Control, Overview
 from syncer.schedule import memory
 from syncer.schedule.memory import Memory
@@ -51,21 +50,17 @@ class Daemon:
 @asynccontextmanager
 async def open_daemon(syncer: Syncer, sides: Sequence[Side] = ()) -> AsyncIterator[Daemon]:
     """Put a daemon together; `work` runs it."""
-    live = Live(syncer.clock)
     world = _World(syncer)
     scheduler = await open_scheduler(
         world, syncer.clock, entries(syncer.settings), world.memory, syncer.settings.daemon.concurrency
     )
-    desk = Desk(__version__, syncer.clock.now(), syncer, scheduler, live)
-    # The desk rings after the figures moved.
-    observers = (live, desk)
-    for observer in observers:
-        syncer.hub.add(observer)
+    desk = Desk(__version__, syncer.clock.now(), syncer, scheduler)
+    # Behind the figures: the desk rings after they moved.
+    syncer.hub.add(desk)
     try:
         yield Daemon(syncer, scheduler, desk, sides)
     finally:
-        for observer in observers:
-            syncer.hub.remove(observer)
+        syncer.hub.remove(desk)
 
 
 @dataclass(frozen=True, slots=True)

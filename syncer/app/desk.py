@@ -11,7 +11,6 @@ from syncer.model.checkpoint import OwedItem
 from syncer.model.errors import UnknownName
 from syncer.model.events import Event
 from syncer.model.refs import ItemKey
-from syncer.observe.live import Live
 from syncer.ports import CircuitState, Health, JobState, JobView, PlatformView, RunRow
 from syncer.schedule.due import words
 from syncer.schedule.plan import Plan
@@ -34,7 +33,6 @@ class Desk:
     started: datetime
     syncer: Syncer
     scheduler: Scheduler
-    live: Live
     #: How late the event loop is now, and was at worst in the last minute; what does not move. Measured elsewhere.
     lag: Callable[[], tuple[float, float]] = lambda: (0.0, 0.0)
     stalled: Callable[[], str | None] = lambda: None
@@ -149,7 +147,7 @@ class Desk:
             fresh_until=next((row.started for row in rows if row.code == 0 and row.report.get("complete")), None),
             items=max(counted.items.values(), default=0),
             owed=max(counted.owed.values(), default=0),
-            live=self.live.run(job.name),
+            live=self.syncer.underway.live(job.name),
         )
 
     def _state(self, plan: Plan) -> JobState:

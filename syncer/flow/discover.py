@@ -103,7 +103,7 @@ async def _list(
                     await out.send(page)
             async with aclosing(job.source.discover(partition, since, known, job.select)) as pages:
                 async for page in pages:
-                    emit(PageListed(partition.key, len(page.refs), page.total))
+                    emit(PageListed(partition.key, len(page.refs), page.total, page.end is not None))
                     await out.send(page)
                     if page.end is not None:
                         return

@@ -1,7 +1,7 @@
 """Fetching: references become entries, many at once. An item that can't be had becomes owed; the run goes on."""
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -87,6 +87,8 @@ class Fetcher:
     outcomes: Outcomes
     room: Room
     emit: Emit
+    #: Tells whether nothing more should begin.
+    stopping: Callable[[], bool] = lambda: False
 
     async def inline(self, wanted: Sequence[Wanted]) -> None:
         """Hand over items whose listing carried the documents."""
@@ -103,13 +105,16 @@ class Fetcher:
         """Fetch the batches of a queue until it ends; one of many."""
         async with queue:
             async for items in queue:
-                await self._fetch(items)
+                # What was planned and not begun is listed again next time.
+                if not self.stopping():
+                    await self._fetch(items)
 
     async def _fetch(self, items: Sequence[Wanted]) -> None:
         weights = {item.ref.key: self.room.weight(item.ref.size) for item in items}
         await self.room.take(sum(weights.values()))
         try:
-            await self._open(items, weights)
+            if not self.stopping():
+                await self._open(items, weights)
         finally:
             self.room.give(sum(weights.values()))
 
