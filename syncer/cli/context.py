@@ -103,7 +103,9 @@ async def opened(
         live = choose_progress(style, tty=sys.stderr.isatty()) == "rich"
         waiting: list[Callable[[], None]] = []
         try:
-            async with open_observers(syncer.clock, log_format=wish, progress=style, level=level) as observers:
+            async with open_observers(
+                syncer.clock, log_format=wish, progress=style, level=level, levels=log.levels, underway=syncer.underway
+            ) as observers:
                 hub.add(partial(_heard, observers.hub.emit, machine=machine))
                 session = Session(syncer, observers.logger, here, machine, live, waiting)
                 for text in () if here.quiet else syncer.settings.warnings:

@@ -16,7 +16,8 @@ from syncer.flow.transform import Shaper
 from syncer.model.entries import Body, Entry, Leg
 from syncer.model.errors import Forbidden, HttpError, ItemFailed, PermissionRefused, PlatformAway, Unauthorized
 from syncer.model.events import Emit, ItemFetched
-from syncer.model.refs import ItemKey
+from syncer.model.refs import ItemKey, Piece
+from syncer.model.running import works_on
 from syncer.ports import Source
 
 #: An origin counts as down when at least this many, and this share, of the last `WINDOW` items failed alike.
@@ -98,8 +99,9 @@ class Fetcher:
             shaped = [self._shape(item, body) for item, body in bodies]
         else:
             shaped = await anyio.to_thread.run_sync(lambda: [self._shape(item, body) for item, body in bodies])
-        for message, (_, body) in zip(shaped, bodies, strict=True):
-            await self._hand_over(message, body.size)
+        with works_on(_page(wanted)):
+            for message, (_, body) in zip(shaped, bodies, strict=True):
+                await self._hand_over(message, body.size)
 
     async def work(self, queue: MemoryObjectReceiveStream[Sequence[Wanted]]) -> None:
         """Fetch the batches of a queue until it ends; one of many."""
@@ -114,7 +116,8 @@ class Fetcher:
         await self.room.take(sum(weights.values()))
         try:
             if not self.stopping():
-                await self._open(items, weights)
+                with works_on(_piece(items)):
+                    await self._open(items, weights)
         finally:
             self.room.give(sum(weights.values()))
 
@@ -171,3 +174,13 @@ class Fetcher:
         await self._hand_over(Failed(item, reason, gone), 0)
         if not gone:
             self.outcomes.failed(reason)
+
+
+def _piece(items: Sequence[Wanted]) -> Piece:
+    """Return what a task is busy with that fetches these; items of one batch are of one partition, mostly one page."""
+    item = items[0].ref.key if len(items) == 1 else None
+    return Piece(items[0].ref.key.partition, item, _page(items))
+
+
+def _page(items: Sequence[Wanted]) -> Piece | None:
+    return items[0].tickets[0].piece if items and items[0].tickets else None

@@ -148,6 +148,8 @@ class RequestEnded:
     status: int
     seconds: float
     size: int
+    #: Its `str()` is the method and the address without query and credentials; it is written when somebody asks.
+    target: object = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ class Policy:
             raise
         finally:
             limits.leave()
-            self._emit(RequestEnded(origin, method, status, monotonic() - sent, receiver.size))
+            self._emit(RequestEnded(origin, method, status, monotonic() - sent, receiver.size, target=call.label))
         return outcome
 
     def _send(self, call: Call[T], credential: Mapping[str, str] | None) -> Awaitable[Answer]:

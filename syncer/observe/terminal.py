@@ -61,7 +61,7 @@ async def open_observers(
     shown = Progress(style, clock, say, underway=underway, last=form != "json")
     hub = Hub([Log(logger, clock), shown])
     failure: Exception | None = None
-    with shown, capture_library_logs(logger, "debug" if level == "debug" else "warning"):
+    with shown, capture_library_logs(logger, "debug" if level == "debug" else "warning", levels):
         async with anyio.create_task_group() as group:
             if style != "none":
                 group.start_soon(shown.watch)

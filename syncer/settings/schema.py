@@ -215,14 +215,18 @@ class JobOptions(Options):
     )
 
 
+Level = Literal["debug", "info", "warning", "error"]
+
+
 class LogOptions(Options):
     """What is logged; the command line overrides it."""
 
     format: Literal["auto", "console", "json"] = Field(
         default="auto", description="`auto`: console on a terminal, else JSON."
     )
-    level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="Lowest level that is shown."
+    level: Level = Field(default="info", description="Lowest level that is shown.")
+    levels: dict[str, Level] = Field(
+        default_factory=dict, description="Lowest level of single loggers of libraries, by name: `{aiohttp: debug}`."
     )
 
 
