@@ -6,10 +6,14 @@ synchronous and must not raise, except in tests, which use it as the crash seam.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from syncer.model.entries import Leg
 from syncer.model.refs import ItemKey, PartitionKey
 from syncer.model.report import Report
+
+#: What a request is for: the platform's interface, a new credential, or what a link in its data leads to.
+Purpose = Literal["api", "auth", "content"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,9 @@ class RequestEnded:
     status: int
     seconds: float
     size: int
+    #: Name of the platform in the configuration: several accounts may share an origin.
+    platform: str = ""
+    purpose: Purpose = "api"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +161,7 @@ class Retrying:
     attempt: int
     wait: float
     reason: str
+    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +171,16 @@ class Throttled:
     origin: str
     pause: float
     rate: float | None
+    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LimitChanged:
-    """The number of requests allowed in flight to an origin changed."""
+    """The number of requests allowed in flight to an origin changed, or it is the first one."""
 
     origin: str
     limit: int
+    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True)
