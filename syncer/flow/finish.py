@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 
+from syncer.flow.fresh import HISTORY, judged
 from syncer.flow.unit import Pass
 from syncer.flow.units import accepted, selected
 from syncer.model.entries import Leg
 from syncer.model.errors import SyncerError
 from syncer.model.events import PartitionFrozen, Warned
 from syncer.model.refs import Partition, PartitionKey
-from syncer.model.report import Report
+from syncer.model.report import WHOLE, Report
 
 
 async def freeze(this: Pass, partitions: Sequence[Partition]) -> list[Partition]:
@@ -52,8 +53,11 @@ async def close(this: Pass, started: datetime, generations: Mapping[Leg, int], *
     drained = this.drain.reason
     this.account.network(this.traffic)
     owed: Mapping[Leg, int] = {}
+    pending = 0
     if record:
-        owed = (await this.store.status(this.job.name)).owed
+        now = await this.store.status(this.job.name)
+        owed, pending = now.owed, sum(now.pending.values())
+    shard = this.options.shard
     report = Report(
         job=this.job.name,
         run=this.run,
@@ -68,11 +72,17 @@ async def close(this: Pass, started: datetime, generations: Mapping[Leg, int], *
         notes=tuple(this.account.notes),
         destinations={sink.name: sink.url for sink in this.job.sinks},
         generations=generations,
+        share=WHOLE if shard is None else f"{shard[0]}/{shard[1]}",
     )
     if record:
-        await _mark(this, report)
+        before = await this.store.runs(this.job.name, HISTORY)
+
+        def judge(told: Report) -> Report:
+            return judged(told, before, resumed=this.account.resumed, published=not pending)
+
+        await _mark(this, judge(report))
         # A destination that could not be marked is one more problem of this run.
-        report = _with_problems(this, report)
+        report = judge(_with_problems(this, report))
         await this.store.end_run(report, report.exit_code())
     return report
 
@@ -111,4 +121,5 @@ def status(report: Report) -> dict[str, object]:
             {"message": p.message, "code": int(p.code), "hint": p.hint, "leg": p.leg} for p in report.problems
         ],
         "destinations": dict(report.destinations),
+        "fresh_until": None if report.fresh_until is None else report.fresh_until.isoformat(),
     }

@@ -68,6 +68,7 @@ class Planner:
             began=listing.began if first else None,
         )
         self.frontier.admit(ticket)
+        self.account.resumed |= first and listing.began is not True
         counts.listed += sum(counted(ref.key) for ref in (*page.refs, *broken_refs)) + page.filtered
         counts.listed += len(page.withdrawn) + len(kept)
         self.account.note(page.note)
