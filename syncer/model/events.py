@@ -10,7 +10,7 @@ from typing import Literal
 
 from syncer.model.entries import Leg
 from syncer.model.refs import ItemKey, PartitionKey
-from syncer.model.report import Report
+from syncer.model.report import Counts, Report
 
 #: What a request is for: the platform's interface, a new credential, or what a link in its data leads to.
 Purpose = Literal["api", "auth", "content"]
@@ -23,6 +23,10 @@ class RunStarted:
     job: str
     run: str
     legs: tuple[Leg, ...]
+    #: The run's account while it goes on, for those who show it now and then: to be read, never written.
+    counts: Counts | None = None
+    #: Returns the bytes of documents that are being fetched or wait to be written, at the moment.
+    queued: Callable[[], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,8 @@ class Committed:
     unit: str
     items: int
     size: int
+    #: How long sealing and the transaction took.
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
