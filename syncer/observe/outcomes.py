@@ -49,15 +49,13 @@ class Outcomes:
         seconds = (report.ended - report.started).total_seconds()
         code = int(report.exit_code(self._allow_owed))
         self._last[job] = Outcome(report.ended, seconds, code, report.complete, _counted(report.counts))
-        if report.run:
-            self._owed[job] = sum(report.owed.values())
         if report.share == WHOLE:
-            self.fresh(job, report.fresh_until)
+            self._fresh_until(job, report.fresh_until)
 
-    def fresh(self, job: str, until: datetime | None) -> None:
-        """Take a job's freshness; None: it is not known, and what was known stays."""
-        if until is not None:
-            self._fresh[job] = until
+    def known(self, job: str, owed: int, fresh_until: datetime | None) -> None:
+        """Take what the state knows of a job."""
+        self._owed[job] = owed
+        self._fresh_until(job, fresh_until)
 
     def show(self, views: Sequence[JobView]) -> None:
         """Take what the state knows of jobs; those that are no longer configured are forgotten."""
@@ -66,11 +64,10 @@ class Outcomes:
             for job in known.keys() - names:
                 del known[job]
         for view in views:
-            self._owed[view.name] = view.owed
-            self.fresh(view.name, view.fresh_until)
+            self.known(view.name, view.owed, view.fresh_until)
             outcome = None if view.last is None else _outcome(view.last)
-            known_one = self._last.get(view.name)
-            if outcome is not None and (known_one is None or known_one.ended <= outcome.ended):
+            before = self._last.get(view.name)
+            if outcome is not None and (before is None or before.ended <= outcome.ended):
                 self._last[view.name] = outcome
 
     def collect(self) -> Iterator[Metric]:
@@ -96,7 +93,7 @@ class Outcomes:
             for name in _TRAFFIC:
                 requests.add_metric([job, name], last.counts.get(name, 0))
         yield from (ended, seconds, code, complete, items, size, requests)
-        owed = _gauge("syncer_owed_items", "Items that could not be had, of all runs and all sinks.")
+        owed = _gauge("syncer_owed_items", "Items that could not be had, earlier runs included.")
         for job, count in self._owed.items():
             owed.add_metric([job], count)
         yield owed
@@ -106,6 +103,11 @@ class Outcomes:
         for job, until in self._fresh.items():
             fresh.add_metric([job], until.timestamp())
         yield fresh
+
+    def _fresh_until(self, job: str, until: datetime | None) -> None:
+        # Where it is not known now, what was known stays: it only ever gets old.
+        if until is not None:
+            self._fresh[job] = until
 
 
 def _gauge(name: str, words: str, *labels: str) -> GaugeMetricFamily:
