@@ -57,7 +57,8 @@ async def run(
     started = clock.now()
     this = pass_of(job, store, options, drain=drain, spool=spool, clock=clock, emit=emit, traffic=traffic)
     with works_for(job.name, this.run):
-        emit(RunStarted(job.name, this.run, tuple(sink.name for sink in job.sinks)))
+        legs = tuple(sink.name for sink in job.sinks)
+        emit(RunStarted(job.name, this.run, legs, this.account.counts, this.queued))
         report = await _account_of(this, started)
         emit(RunEnded(report))
     return report

@@ -53,6 +53,12 @@ class Pass:
     touched: set[Leg] = field(default_factory=set)
     #: Partitions that were given up: their items go, and nothing is listed.
     released: set[PartitionKey] = field(default_factory=set)
+    #: What feeds the writers of the units under way.
+    channels: list[Channel[Message]] = field(default_factory=list)
+
+    def queued(self) -> int:
+        """Return the bytes of documents that are being fetched or wait to be written."""
+        return self.room.held + sum(channel.held for channel in self.channels)
 
     async def unit(self, unit: Unit) -> dict[Leg, int]:
         """Run one unit; return the generations that its destinations reached.
@@ -127,6 +133,7 @@ class Pass:
             self.emit, self.spool, publisher,
         )  # fmt: skip
         failure: SyncerError | None = None
+        self.channels.append(channel)
         try:
             async with anyio.create_task_group() as line:
                 line.start_soon(writer.tick)
@@ -137,6 +144,7 @@ class Pass:
                     # The writer still commits what arrived; the unit then leaves with the first of the errors.
                     failure = first(group)
         finally:
+            self.channels.remove(channel)
             # Also where the last destination failed: what was listed and got nowhere is part of the account.
             self.account.counts.unsettled += frontier.unsettled()
         if failure is not None:
