@@ -64,7 +64,7 @@ def page(
     top = element(
         "header",
         element("h1", "syncer"),
-        element("p", version, " · up since ", started, class_="minor"),
+        element("p", version, " · started ", started, class_="minor"),
         element("p", element("noscript", "Reload to see changes"), id="link", class_="badge calm"),
         element("form", out, method="post", action="/logout") if out else None,
         class_="top",
@@ -98,7 +98,7 @@ def _summary(snapshot: Snapshot) -> Markup:
         _tile("Waiting", waiting),
         _tile("Paused", paused, "held" if paused else None),
         _tile("Owed items", owed, "held" if owed else None),
-        _tile("Platforms away", away, "bad" if away else None),
+        _tile("Unreachable", away, "bad" if away else None),
     ]
     return element(
         "section", element("dl", *tiles, class_="tiles"), *_alarms(snapshot), id="summary", aria_label="At a glance"

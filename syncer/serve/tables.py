@@ -27,7 +27,7 @@ _PLATFORMS: Sequence[Column] = (
 )  # fmt: skip
 _RUNS: Sequence[Column] = (
     ("Job", None), ("Started", None), ("Took", "number wide"), ("Outcome", None), ("Listed", "number wide"),
-    ("Stored", "number"), ("Owed", "number"), ("Data", "number wide"),
+    ("Stored", "number"), ("Updated", "number wide"), ("Owed", "number"), ("Data", "number wide"),
 )  # fmt: skip
 
 
@@ -76,10 +76,12 @@ def _section(
 def _row(columns: Sequence[Column], cells: Sequence[Content]) -> Markup:
     (_, kind), *others = columns
     first, *rest = cells
-    head = element("th", first, scope="row", class_=kind)
-    return element(
-        "tr", head, *(element("td", cell, class_=each) for cell, (_, each) in zip(rest, others, strict=True))
-    )
+    head = element("th", first, scope="row", class_=kind, role="rowheader")
+    tail = [
+        element("td", element("div", cell), class_=each, role="cell", data_label=name or None)
+        for cell, (name, each) in zip(rest, others, strict=True)
+    ]
+    return element("tr", head, *tail, role="row")
 
 
 def _owed_row(job: str, item: OwedItem) -> Markup:
@@ -118,7 +120,7 @@ def _limit(origin: str, view: PlatformView) -> Markup:
     said = [f"{limit:,} at once"] if limit is not None else []
     if rate is not None:
         said.append(f"{rate:,.1f} a second")
-    return element("div", ", ".join(said), element("small", origin, class_="minor"))
+    return element("div", ", ".join(said), element("small", origin, class_="wide"))
 
 
 def _run_row(run: RunRow) -> Markup:
@@ -131,12 +133,9 @@ def _run_row(run: RunRow) -> Markup:
         words.took(run),
         [element("span", word, class_=tone), None if problem is None else element("small", problem)],
         f"{counts.get('listed', 0):,}",
-        [f"{counts.get('stored', 0):,}", _updated(counts.get("updated", 0))],
+        f"{counts.get('stored', 0):,}",
+        f"{counts.get('updated', 0):,}",
         element("span", f"{counts.get('owed', 0):,}", class_="held" if counts.get("owed") else None),
         words.size(counts.get("bytes", 0)),
     )
     return _row(_RUNS, cells)
-
-
-def _updated(count: int) -> Markup | None:
-    return element("small", f"{count:,} updated") if count else None
