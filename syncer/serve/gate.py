@@ -32,6 +32,9 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 
+#: The stream that a request is answered with, once it has begun.
+STREAM = web.RequestKey("stream", web.StreamResponse)
+
 #: Seen by everybody who reaches the listener: the way in, and nothing of the data.
 _OPEN = ("/login", "/assets/")
 #: Guarded by a secret of their own.
@@ -94,7 +97,9 @@ class Gate:
             found = refusal(error)
             if found is None or (isinstance(error, SyncerError) and found.status == HTTPStatus.INTERNAL_SERVER_ERROR):
                 self._emit(Warned(f"{request.method} {request.path[:80]}: {type(error).__name__}: {error}"))
-            response = found or problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a bug; the daemon's log says more")
+            answer = found or problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a bug; the daemon's log says more")
+            # A stream that has begun can only end: what were sent now would stand in its middle.
+            response = request.get(STREAM, answer)
         if not response.prepared:
             for name, value in HEADERS.items():
                 response.headers.setdefault(name, value)

@@ -1,14 +1,16 @@
 """The listener of people and programs: the page, the API and hooks, put together in this one place."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio
 import anyio.to_thread
 from aiohttp import web
 
 from syncer.model.errors import SettingsError
-from syncer.model.events import Emit
+from syncer.model.events import Emit, Warned
 from syncer.ports import Clock
 from syncer.ports.desk import Control, Overview
 from syncer.serve.api import Api
@@ -64,18 +66,29 @@ async def open_ui(
         app, access_log=None, handle_signals=False, shutdown_timeout=_FAREWELL,
         max_line_size=MAX_LINE, max_field_size=MAX_LINE,
     )  # fmt: skip
-    async with anyio.create_task_group() as tasks:
-        await runner.setup()
-        try:
-            url = await _listen(runner, options, gate)
-            tasks.start_soon(board.watch)
-            tasks.start_soon(hooks.pass_on)
-            yield url
-        finally:
-            board.close()
-            tasks.cancel_scope.cancel()
-            with anyio.CancelScope(shield=True):
-                await runner.cleanup()
+    await runner.setup()
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        url = await _listen(runner, options, gate)
+        # No task group: what goes wrong with looking never ends what is looked at.
+        tasks += [asyncio.create_task(work) for work in (board.watch(), hooks.pass_on())]
+        for task in tasks:
+            task.add_done_callback(partial(_ended, emit))
+        yield url
+    finally:
+        board.close()
+        for task in tasks:
+            task.cancel()
+        with anyio.CancelScope(shield=True):
+            await runner.cleanup()
+            if tasks:
+                await asyncio.wait(tasks)
+
+
+def _ended(emit: Emit, task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        emit(Warned(f"the page is no longer kept up to date: {type(error).__name__}: {error}"))
 
 
 async def _listen(runner: web.AppRunner, options: UiOptions, gate: Gate) -> str:

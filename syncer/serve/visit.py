@@ -12,7 +12,7 @@ from syncer.ports.desk import Control, Overview
 from syncer.serve import words
 from syncer.serve.board import Board, Snapshot
 from syncer.serve.files import Assets
-from syncer.serve.gate import HEADERS, Gate
+from syncer.serve.gate import HEADERS, STREAM, Gate
 from syncer.serve.html import Markup
 from syncer.serve.page import SAID, Drawn, draw, page
 from syncer.serve.problems import Refused
@@ -64,6 +64,7 @@ class Visit:
         seen = request.headers.get("Last-Event-ID") or request.query.get("seen", "")
         response = web.StreamResponse(headers=_STREAM)
         await response.prepare(request)
+        request[STREAM] = response
         try:
             async with aclosing(self._events(seen)) as events:
                 async for event in events:
@@ -117,7 +118,7 @@ class Visit:
         step = (before.version if before else "", drawn.version)
         if self._sent[0] != step:
             old: Mapping[str, Markup] = before.pieces if before else {}
-            pieces = {name: piece for name, piece in drawn.pieces.items() if old.get(name) != piece}
+            pieces = {name: str(piece) for name, piece in drawn.pieces.items() if old.get(name) != piece}
             now = f"{drawn.snapshot.taken:%Y-%m-%dT%H:%M:%SZ}"
             data = msgspec.json.encode({"now": now, "pieces": pieces})
             self._sent = (step, b"event: pieces\nid: %b\ndata: %b\n\n" % (drawn.version.encode(), data))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+from multidict import CIMultiDict
 
 from syncer.model.events import Event, Warned
 from syncer.serve.ui import open_ui
@@ -82,7 +83,7 @@ class Visitor:
         async with self.session.request(
             method, self.origin + path, data=data, headers=sent, allow_redirects=False
         ) as answer:
-            return Answer(answer.status, dict(answer.headers), await answer.text())
+            return Answer(answer.status, CIMultiDict(answer.headers), await answer.text())
 
 
 @asynccontextmanager
