@@ -81,6 +81,8 @@ class Board:
             while not self.closed:
                 if self._snapshot is shown or self._snapshot is None:
                     await self._wait(patience)
+                if self.closed:
+                    return
                 fresh = self._snapshot if self._snapshot is not shown else None
                 shown = fresh or shown
                 yield fresh

@@ -68,9 +68,9 @@ class Visit:
         try:
             async with aclosing(self._events(seen)) as events:
                 async for event in events:
-                    await response.write(event)
-                    if self._gate.token is not None and not await self._still(request):
+                    if not self._still(request):
                         break
+                    await response.write(event)
         except ConnectionError:
             # The visitor left: that is how such streams end.
             return response
@@ -130,8 +130,9 @@ class Visit:
             self._drawn = draw(snapshot)
         return self._drawn
 
-    async def _still(self, request: web.Request) -> bool:
-        return "Authorization" in request.headers or self._gate.signed_in(request)
+    def _still(self, request: web.Request) -> bool:
+        """Tell whether a visitor may still look: a session can end while a stream is open."""
+        return self._gate.token is None or "Authorization" in request.headers or self._gate.signed_in(request)
 
 
 def _key(value: object) -> ItemKey:

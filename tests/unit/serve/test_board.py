@@ -57,7 +57,7 @@ async def test_silence_is_told_and_an_end_is_one() -> None:
         assert await anext(snapshots) is not None
         assert await anext(snapshots) is None
         board.close()
-        assert [each async for each in snapshots if each is not None] == []
+        assert [each async for each in snapshots] == []
 
 
 async def test_what_is_wrong_stands_beside_what_was() -> None:
