@@ -78,8 +78,8 @@ class Board:
         try:
             shown = await self.current()
             yield shown
-            while not self.closed:
-                if self._snapshot is shown or self._snapshot is None:
+            while True:
+                if self._snapshot is shown and not self.closed:
                     await self._wait(patience)
                 if self.closed:
                     return

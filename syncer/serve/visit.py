@@ -66,6 +66,7 @@ class Visit:
         await response.prepare(request)
         request[STREAM] = response
         try:
+            await response.write(b"retry: 1000\n\n")
             async with aclosing(self._events(seen)) as events:
                 async for event in events:
                     if not self._still(request):

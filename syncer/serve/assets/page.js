@@ -4,15 +4,19 @@
 const main = document.getElementById("main");
 const link = document.getElementById("link");
 const said = document.getElementById("said");
-const RETRY = 5000;
+const RETRY = 2000;
 let version = main.dataset.version;
 let offset = Date.parse(main.dataset.now) - Date.now();
-let quiet;
+let lines = [];
 
+// What was just said stays beside what follows from it: a word about a button, and the state that it brings about.
 function say(text) {
-  said.textContent = text;
-  clearTimeout(quiet);
-  quiet = setTimeout(() => { said.textContent = ""; }, 8000);
+  lines = [...lines.filter((line) => line !== text), text].slice(-3);
+  said.textContent = lines.join(" ");
+  setTimeout(() => {
+    lines = lines.filter((line) => line !== text);
+    said.textContent = lines.join(" ");
+  }, 6000);
 }
 
 function connection(word, tone) {
@@ -64,7 +68,7 @@ function renew(id, html) {
   const focused = there.contains(document.activeElement) ? document.activeElement : null;
   const state = there.dataset.state;
   morph(there, fresh);
-  if (there.dataset.state !== state) say(`${there.dataset.name}: ${there.dataset.state}`);
+  if (there.dataset.state !== state) say(`${there.dataset.name}: ${there.dataset.state}.`);
   if (focused === null || (focused.isConnected && !focused.disabled)) return;
   const again = focused.id ? document.getElementById(focused.id) : null;
   const heading = there.closest("section").querySelector("h2") || there.querySelector("h2");
