@@ -47,8 +47,10 @@ def _frozen(this: Pass, key: PartitionKey, items: int) -> None:
     this.emit(PartitionFrozen(key, items, "it was synced before and is now absent"))
 
 
-async def close(this: Pass, started: datetime, generations: Mapping[Leg, int], *, record: bool = True) -> Report:
-    """Make the report, and put it where others look: `status.json` beside the data, and the history."""
+async def close(
+    this: Pass, started: datetime, generations: Mapping[Leg, int], *, record: bool = True, mark: bool = True
+) -> Report:
+    """Make the report, and put it where others look: `status.json` beside the data (`mark`), and the history."""
     drained = this.drain.reason
     this.account.network(this.traffic)
     owed: Mapping[Leg, int] = {}
@@ -70,7 +72,8 @@ async def close(this: Pass, started: datetime, generations: Mapping[Leg, int], *
         generations=generations,
     )
     if record:
-        await _mark(this, report)
+        if mark:
+            await _mark(this, report)
         # A destination that could not be marked is one more problem of this run.
         report = _with_problems(this, report)
         await this.store.end_run(report, report.exit_code())

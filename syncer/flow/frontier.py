@@ -13,7 +13,7 @@ from typing import Literal
 from syncer.flow.account import counted
 from syncer.model.checkpoint import Verdict
 from syncer.model.entries import Leg
-from syncer.model.refs import AnnotationRef, Cursor, ItemKey, Partition, PassEnd
+from syncer.model.refs import AnnotationRef, Cursor, ItemKey, Partition, PassEnd, Piece
 
 
 @dataclass(slots=True)
@@ -33,6 +33,8 @@ class Ticket:
     doomed: Sequence[tuple[ItemKey, str, str]] = ()
     #: True or False on the first ticket of a pass: see `CommitGroup.began`.
     began: bool | None = None
+    #: The piece of work that listing the page was.
+    piece: Piece | None = None
 
 
 @dataclass(slots=True)

@@ -114,7 +114,9 @@ class Pass:
         planner = Planner(self.job, sinks, ledger, frontier, self.account, self.options, self.emit)
         planner.reviving = any([sum(await ledger.doomed_count(leg)) for leg in sinks])
         shaper = Shaper(sinks, self.job.transform)
-        fetcher = Fetcher(self.job.source, shaper, channel, self.outcomes, self.room, self.emit)
+        fetcher = Fetcher(
+            self.job.source, shaper, channel, self.outcomes, self.room, self.emit, lambda: self.drain.hurried
+        )
         listed = tuple(partition for partition in unit.partitions if partition.key not in self.released)
         intake = Intake(
             self.job, listed, ledger, legs.names, planner, fetcher, channel, self.meter, self.drain,

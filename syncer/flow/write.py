@@ -125,7 +125,8 @@ class Writer:
                 self.account.counts.unsettled += self._labels()
                 raise
             self._count(owed)
-            self.emit(Committed(self.unit, len(self._settled), self._size))
+            gone = sum(failed.gone for failed in self._failed)
+            self.emit(Committed(self.unit, len(self._settled), self._size, gone=gone))
             await self._flush(sum(map(len, receipts.values())))
             await self._publish()
         self._clear()

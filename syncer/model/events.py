@@ -48,6 +48,8 @@ class PageListed:
     refs: int
     #: Items that the pass will list, where the server says so.
     total: int | None
+    #: The listing of the partition ends with it.
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ class Committed:
     unit: str
     items: int
     size: int
+    #: Items that were listed, and gone when they were to be fetched.
+    gone: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,8 @@ class RequestEnded:
     status: int
     seconds: float
     size: int
+    #: Its `str()` is the method and the address without query and credentials; it is written when somebody asks.
+    target: object = ""
 
 
 @dataclass(frozen=True, slots=True)

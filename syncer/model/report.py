@@ -60,6 +60,8 @@ class Problem:
     code: Exit
     hint: str | None = None
     leg: Leg | None = None
+    #: The platform, or the way to it, did not answer.
+    away: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,11 @@ class Report:
     #: Where the data lies, by leg.
     destinations: Mapping[Leg, str] = field(default_factory=dict)
     generations: Mapping[Leg, int] = field(default_factory=dict)
+
+    @property
+    def away(self) -> bool:
+        """Tell whether the platform did not answer."""
+        return any(problem.away for problem in self.problems)
 
     def exit_code(self, allow_owed: int = 0) -> Exit:
         """Return the exit code that the report asks for (`model.errors.Exit`)."""
