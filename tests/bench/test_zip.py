@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from syncer.model.entries import Content, Entry
-from syncer.sinks import deflate
+from syncer.sinks.zip64 import deflate
 from tests.support.archives import Book, zip_sink
 from tests.support.stored import key
 
