@@ -171,7 +171,8 @@ class Parts:
             part.published,
             fresh,
             self.gather,
-            keep_empty=part.id.number == 1,
+            # Readers of `current` and `append` rely on the first part; an archive of one run's changes may go.
+            keep_empty=part.id.number == 1 and self.rules.mode != "delta",
             durable=self.rules.durable,
         )
 
