@@ -123,15 +123,14 @@ def _compare(found: Found, survey: Survey) -> Finding | None:
         if place in survey.former:
             return None
         return Finding("extra", found.path, "no row of the manifest names it", found.container)
+    wrong = None
     if expected.sha256 is None:
-        detail = "what the manifest gives as its sha256 is none"
-        return Finding("damaged", found.path, detail, found.container, expected.key)
-    if found.size != expected.size:
-        detail = f"{found.size:,} bytes instead of {expected.size:,}"
-        return Finding("damaged", found.path, detail, found.container, expected.key)
-    if found.sha256 is not None and bytes.fromhex(found.sha256) != expected.sha256:
-        return Finding("damaged", found.path, "its sha256 is not that of the manifest", found.container, expected.key)
-    return None
+        wrong = "what the manifest gives as its sha256 is none"
+    elif found.size != expected.size:
+        wrong = f"{found.size:,} bytes instead of {expected.size:,}"
+    elif found.sha256 is not None and bytes.fromhex(found.sha256) != expected.sha256:
+        wrong = "its sha256 is not that of the manifest"
+    return None if wrong is None else Finding("damaged", found.path, wrong, found.container, expected.key)
 
 
 def _digest(text: str) -> bytes | None:

@@ -31,7 +31,8 @@ def engine(folder: Path, url: str, platform: MemoryPlatform, limit: int) -> Engi
     """Return the job: one appended archive in a bucket."""
     sinks = {"zip": {"type": "zip", "url": url, "name": "all.zip", "mode": "append", "max_part_size": limit}}
     policy = CommitPolicy(items=2000, interval=60)
-    return Engine(folder, MemorySource(platform), sinks=sinks, commit=policy)
+    # The platform counts all it has for every page.
+    return Engine(folder, MemorySource(platform, page_size=2000), sinks=sinks, commit=policy)
 
 
 async def fill(folder: Path, url: str, items: int, updates: int, limit: int) -> None:

@@ -1,32 +1,27 @@
 """The `prefix` destination: one object an item below a root, readable as soon as it is written."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
 
-from anyio import to_thread
 from pydantic import Field
 
-from syncer.model.entries import Container, Entry, Published, Receipt, Removals, Seal, StoredRow
-from syncer.model.errors import Conflict, Exit, LegFailed, SettingsError
+from syncer.model.entries import Container
 from syncer.model.events import Warned
 from syncer.model.paths import MANIFEST_FOLDER, clean_segment, digest8
 from syncer.model.refs import AnnotationRef, Partition
 from syncer.model.rows import is_item_path
-from syncer.ports import About, BlobInfo, Blobs, Found, ManifestRow, SinkPlugin, Tools, Unit
+from syncer.ports import BlobInfo, Blobs, Found, ManifestRow, SinkPlugin, Tools, Unit
 from syncer.sinks.failures import destination
 from syncer.sinks.layout import Layout, bound_layout
 from syncer.sinks.manifest import JobManifest
 from syncer.sinks.options import SinkOptions
-from syncer.sinks.prefix_read import read_together
+from syncer.sinks.prefix.read import read_together
+from syncer.sinks.prefix.session import PrefixSession, guarded
 
 #: Objects that are read and hashed side by side.
 _TOGETHER = 64
-#: Longest version that stands beside an object, and what of it is written as it is.
-_LONGEST = 500
-_PRINTABLE = " !#$&'()*+,-./:;=?@[]^_`{|}~"
 
 
 class PrefixOptions(SinkOptions):
@@ -114,7 +109,9 @@ class PrefixSink:
         corner = f"{MANIFEST_FOLDER}/.tmp/{clean_segment(unit.name, unit.name)}~{digest8(repr(self.claims(unit)))}"
         with destination(self.name, self.url):
             await self._blobs.clear_scratch(corner)
-        opened = PrefixSession(self.name, self._blobs, f"{corner}/{epoch:08d}", moves=self._moves, keeps=self._keeps)
+        opened = PrefixSession(
+            self.name, self._blobs, f"{corner}/{epoch:08d}", moves=self._moves, keeps=self._keeps, emit=self._tools.emit
+        )
         yield opened
         try:
             await self._blobs.clear_scratch(corner)
@@ -140,7 +137,7 @@ class PrefixSink:
             TooLarge: there are more bytes than the limit.
         """
         with destination(self.name, self.url):
-            found = await self._blobs.get(_guarded(row.path), limit)
+            found = await self._blobs.get(guarded(row.path), limit)
         return None if found is None else found[0]
 
     async def set_aside(self, containers: Sequence[str]) -> None:
@@ -164,113 +161,6 @@ class PrefixSink:
                     waiting = []
             for found in await read_together(self._blobs, waiting):
                 yield found
-
-
-class PrefixSession:
-    """One unit open for writing. Each call is one batch: one hop, each object complete or absent."""
-
-    def __init__(self, leg: str, blobs: Blobs, scratch: str, *, moves: bool = True, keeps: bool = False) -> None:
-        """Take the store and a private corner for temporary files.
-
-        `moves`: an item has one path at a time. `keeps`: an object is never replaced, but to repair it.
-        """
-        self._leg = leg
-        self._blobs = blobs
-        self._scratch = scratch
-        self._moves = moves
-        self._keeps = keeps
-        self._receipts: list[Receipt] = []
-
-    async def write(self, entries: Sequence[Entry]) -> None:
-        """Write each entry's object, readable at once and durable with the next `seal`. The same path again replaces.
-
-        Raises:
-            SettingsError: a path leaves the destination; nothing of the batch was written.
-            LegFailed: the destination does not take it.
-        """
-        for entry in entries:
-            _guarded(entry.path)
-        with destination(self._leg, self._blobs.url):
-            if self._keeps:
-                await self._put([entry for entry in entries if _mends(entry)])
-                await self._put([entry for entry in entries if not _mends(entry)], create=True)
-            else:
-                await self._put(entries)
-        for entry in entries:
-            receipt = Receipt(entry.key, entry.version, entry.path, None, entry.size, entry.sha256, self._moves)
-            self._receipts.append(receipt)
-
-    async def _put(self, entries: Sequence[Entry], *, create: bool = False) -> None:
-        files = [(entry.path, entry.body) for entry in entries]
-        # Digests are computed where they are asked for first: not on the event loop.
-        await to_thread.run_sync(lambda: [entry.sha256 for entry in entries])
-        about = [About(entry.media_type, _metadata(entry)) for entry in entries]
-        try:
-            await self._blobs.put_many(files, self._scratch, about=about, create=create)
-        except Conflict as error:
-            message = f"{self._blobs.url}: {error}, and versions are never replaced here"
-            hint = "somebody else wrote it: move it away, then run again"
-            raise LegFailed(message, leg=self._leg, exit_code=Exit.DAMAGE, hint=hint) from error
-
-    async def remove(self, rows: Removals) -> None:
-        """Delete stored objects; absent ones are fine.
-
-        Raises:
-            LegFailed: the destination does not let them go.
-        """
-        with destination(self._leg, self._blobs.url):
-            await self._blobs.delete_many([_guarded(row.path) for row in rows])
-
-    async def seal(self) -> Seal:
-        """Make durable what was written and removed so far; return the receipts since the last seal.
-
-        Raises:
-            LegFailed: the disk did not take it; what is not sealed is written again by the next run.
-        """
-        with destination(self._leg, self._blobs.url):
-            await self._blobs.sync()
-        receipts, self._receipts = tuple(self._receipts), []
-        return Seal(receipts)
-
-    async def stage(self) -> bytes | None:
-        """Return None: objects are published as they are written."""
-        return None
-
-    async def publish(self, swaps: bytes) -> Published:
-        """Do nothing: there is nothing to swap."""
-        del swaps
-        return Published()
-
-    async def compact(
-        self,
-        rows: AsyncIterator[Sequence[StoredRow]],
-        commit: Callable[[Seal], Awaitable[None]],
-        *,
-        only: Collection[str] | None = None,
-    ) -> int:
-        """Do nothing: one object is one item."""
-        del rows, commit, only
-        return 0
-
-    async def settle(self) -> None:
-        """Do nothing: no old position is kept."""
-
-
-def _metadata(entry: Entry) -> dict[str, str]:
-    # Headers take printable ASCII only, and two kilobytes in all.
-    return {"version": quote(entry.version, safe=_PRINTABLE)[:_LONGEST], "sha256": entry.sha256}
-
-
-def _mends(entry: Entry) -> bool:
-    """Tell whether an entry is written to where its item lies already."""
-    return entry.replaces is not None and entry.replaces.path == entry.path
-
-
-def _guarded(path: str) -> str:
-    if not is_item_path(path):
-        message = f"{path[:200]!r} is no name for an item: it leaves the destination, or lies in {MANIFEST_FOLDER}/"
-        raise SettingsError(message)
-    return path
 
 
 def _create(options: PrefixOptions, base: Path, tools: Tools) -> PrefixSink:
