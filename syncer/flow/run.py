@@ -22,6 +22,7 @@ from syncer.flow.finish import close, freeze
 from syncer.flow.first import first
 from syncer.flow.job import Job, RunOptions
 from syncer.flow.layouts import check_layout
+from syncer.flow.restate import reached
 from syncer.flow.room import Room
 from syncer.flow.unit import Pass
 from syncer.flow.units import check_shards, in_shard
@@ -63,6 +64,7 @@ async def run(
             await store.begin_run(job.name, this.run, started)
             try:
                 await check_layout(job, store, options)
+                this.reached = await reached(store, job, this.run)
                 partitions = await _partitions(this)
                 given_up = await freeze(this, partitions)
                 this.released.update(partition.key for partition in given_up)

@@ -83,6 +83,7 @@ class Report:
     notes: tuple[str, ...] = ()
     #: Where the data lies, by leg.
     destinations: Mapping[Leg, str] = field(default_factory=dict)
+    #: Of the manifest of each destination that was opened, in the end.
     generations: Mapping[Leg, int] = field(default_factory=dict)
 
     def exit_code(self, allow_owed: int = 0) -> Exit:

@@ -55,6 +55,14 @@ class Part:
         return (self.published.size if self.published else 0) + (self.fresh.size if self.fresh else 0)
 
 
+#: What to do about an archive that neither the state nor HEAD names: without either, what is in it is nobody's.
+_TAKEN = (
+    "if syncer wrote it and its manifest is still there: `syncer state rebuild` the job, or `syncer adopt` it from"
+    " another job; else move it away (it is a complete archive, or becomes one by `syncer repair --salvage`) and run"
+    " again: everything is fetched into a new one"
+)
+
+
 class Places:
     """The archives of one unit by name, and where entries go among them. Blocking."""
 
@@ -113,7 +121,7 @@ class Places:
         free = PartId(stem, generation, 1 + max(used, default=0))
         if self.store.exists(free.name):
             message = f"{self.store.where(free.name)} exists already, and this job did not write it"
-            raise SettingsError(message, hint="move it away, choose another name, or take it over with `syncer adopt`")
+            raise SettingsError(message, hint=_TAKEN)
         return free
 
     def _home(self, path: str, row: StoredRow | None, stem: str) -> str | None:
