@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-from syncer.model.entries import Container, Entry, Receipt, StoredRow
+from syncer.model.entries import Container, Entry, Receipt, SpooledFile, StoredRow
 from syncer.model.errors import SettingsError
 from syncer.model.refs import ItemKey
 from syncer.model.rows import is_item_path
@@ -77,8 +77,14 @@ class Parts:
             fresh = touched.get(name)
             if fresh is None:
                 fresh = touched[name] = self.places.fresh_of(name)
-            fresh.add(entry.path, self._packed(entry))
-            receipts.append(Receipt(entry.key, entry.version, entry.path, name, entry.size, entry.sha256))
+            content = entry.content
+            data = content.data
+            if isinstance(data, bytes):
+                size, packed = len(data), pack(data, entry.media_type)
+            else:
+                size, packed = data.size, self._packed(data, entry.media_type)
+            fresh.add(entry.path, packed)
+            receipts.append(Receipt(entry.key, entry.version, entry.path, name, size, content.sha256))
         for fresh in touched.values():
             fresh.flush()
         return receipts
@@ -153,11 +159,9 @@ class Parts:
                 self.places.parts.pop(part.name, None)
         self.places.closed()
 
-    def _packed(self, entry: Entry) -> Packed:
-        if isinstance(entry.body, bytes):
-            return pack(entry.body, entry.media_type)
+    def _packed(self, file: SpooledFile, media_type: str) -> Packed:
         self.root.mkdir(parents=True, exist_ok=True)
-        return pack_file(entry.body.path, entry.body.size, self.root, entry.media_type)
+        return pack_file(file.path, file.size, self.root, media_type)
 
     def _sealed(self) -> Iterator[Part]:
         for _, part in sorted(self.places.parts.items()):

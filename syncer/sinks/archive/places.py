@@ -150,8 +150,9 @@ class Places:
 
     def _tail(self, stem: str, entry: Entry) -> str:
         tail = self._tails.get(stem) or self._last(stem)
+        size = 0 if tail is None else tail.size
         # No character of a name takes more than four bytes.
-        if tail is None or (tail.size and tail.size + entry.size + _OVERHEAD + 8 * len(entry.path) > self.rules.limit):
+        if tail is None or (size and size + entry.size + _OVERHEAD + 8 * len(entry.path) > self.rules.limit):
             tail = self.part(self.free(stem).name)
         self._tails[stem] = tail
         return tail.name

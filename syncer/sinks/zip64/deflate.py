@@ -6,10 +6,10 @@ eighth of the time. Both write raw streams (RFC 1951) that every zip reader take
 
 import errno
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, NamedTuple
 
 _engine: Any
 try:
@@ -18,6 +18,9 @@ try:
     _engine, LEVEL = isal_zlib, 1
 except ImportError:  # no wheel for this machine
     _engine, LEVEL = zlib, 6
+
+#: CRC-32 of some bytes, going on from a value.
+crc32: Callable[[bytes, int], int] = _engine.crc32
 
 #: Compression methods of APPNOTE 4.4.5.
 STORED, DEFLATED = 0, 8
@@ -28,11 +31,6 @@ MAX_RATIO = 1032
 
 _RAW = -15
 _PACKED_ALREADY = ("image/jpeg", "image/png", "image/webp", "video/", "audio/", "application/zip", "application/gzip")
-
-
-def crc32(data: bytes, value: int = 0) -> int:
-    """Return the CRC-32 of `data`, going on from `value`."""
-    return cast("int", _engine.crc32(data, value))
 
 
 class DamagedError(ValueError):
@@ -55,7 +53,7 @@ class Packed(NamedTuple):
 def pack(data: bytes, media_type: str = "") -> Packed:
     """Deflate a document; one that doesn't shrink, or is compressed already, is stored as it is."""
     size = len(data)
-    crc = crc32(data)
+    crc = crc32(data, 0)
     if not media_type.startswith(_PACKED_ALREADY):
         deflated = _engine.compress(data, LEVEL, _RAW)
         if len(deflated) < size:

@@ -41,6 +41,22 @@ class Record(NamedTuple):
     offset: int
 
 
+#: What local header and directory record have in common, and what stands around it in a record without ZIP64 fields.
+_SHARED = struct.Struct("<5H3L2H")
+_BEFORE = struct.pack("<4sH", CENTRAL_MARK, _MADE_BY_UNIX | _PLAIN)
+_AFTER = struct.Struct("<3H2L")
+
+
+def headers(name: bytes, method: int, crc: int, length: int, size: int, offset: int) -> tuple[bytes, bytes]:
+    """Return `local_header` and `central_record` of an entry: one step for the many that need no ZIP64 fields."""
+    if size >= MAX32 or offset >= MAX32:
+        record = Record(name, method, crc, length, size, offset)
+        return local_header(record), central_record(record)
+    shared = _SHARED.pack(_PLAIN, UTF8, method, TIME, DATE, crc, length, size, len(name), 0)
+    after = _AFTER.pack(0, 0, 0, _REGULAR_FILE, offset)
+    return LOCAL_MARK + shared + name, _BEFORE + shared + after + name
+
+
 def local_header(record: Record) -> bytes:
     """Return what stands before an entry's payload."""
     name, method, crc, length, size, _ = record

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from syncer.model.errors import ContainerLost
 from syncer.sinks.zip64.deflate import CHUNK, Packed, crc32
 from syncer.sinks.zip64.readable import Readable, read_at
-from syncer.sinks.zip64.records import CLOSING, Record, central_record, end_records, local_header
+from syncer.sinks.zip64.records import CLOSING, Record, central_record, end_records, headers
 
 
 class Position(NamedTuple):
@@ -104,12 +104,12 @@ class Appender:
 
     def add(self, name: bytes, packed: Packed) -> None:
         """Append one entry; its payload file, if it is one, is closed."""
-        record = Record(name, packed.method, packed.crc, packed.length, packed.size, self._end)
-        payload = packed.payload
-        self._append(local_header(record), central_record(record))
+        method, crc, size, length, payload = packed
+        local, record = headers(name, method, crc, length, size, self._end)
         if isinstance(payload, bytes):
-            self._append(payload)
+            self._append(local + payload, record)
             return
+        self._append(local, record)
         with payload:
             for chunk in iter(lambda: payload.read(CHUNK), b""):
                 self._append(chunk)
