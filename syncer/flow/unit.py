@@ -1,5 +1,6 @@
 """One unit from lease to manifest: intake and writer side by side, then deletions, publish, HEAD."""
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
@@ -49,6 +50,8 @@ class Pass:
     traffic: Traffic
     #: Units of the whole run, for progress.
     units: int = 1
+    #: Generations that the manifests had when the last run ended.
+    reached: Mapping[Leg, int] = field(default_factory=dict)
     #: Legs whose destination this run opened.
     touched: set[Leg] = field(default_factory=set)
     #: Partitions that were given up: their items go, and nothing is listed.
@@ -90,7 +93,7 @@ class Pass:
             spec = self.job.leg_spec(sink)
             try:
                 manifest = sink.manifest(self.job.name)
-                await expect_manifest(sink, manifest, self.job.name, ledger)
+                await expect_manifest(sink, manifest, self.job.name, ledger, self.reached.get(sink.name, 0))
                 await manifest.claim(self._claim(ledger.epoch, sink.claims(unit)),
                                                          adopt=adopt)  # fmt: skip
                 leg = await open_leg(

@@ -88,6 +88,7 @@ class Report:
     notes: tuple[str, ...] = ()
     #: Where the data lies, by leg.
     destinations: Mapping[Leg, str] = field(default_factory=dict)
+    #: Of the manifest of each destination that was opened, in the end.
     generations: Mapping[Leg, int] = field(default_factory=dict)
     #: Which share of the job's units this was: "0/1" is all of them.
     share: str = WHOLE

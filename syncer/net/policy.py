@@ -151,7 +151,7 @@ class Policy:
                     self._platform,
                     route.purpose,
                     call.label,
-                )  # fmt: skip
+                )
             )
         return outcome
 
