@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from syncer.model.report import Counts, Report
-from syncer.state.sqlite import history
+from syncer.state.tables import history
 from syncer.state.sqlite.schema import connect
 from tests.support.stored import START
 
