@@ -1,5 +1,6 @@
 """What each leg holds: unpublished rows hide published ones."""
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +8,7 @@ from datetime import datetime
 from syncer.model.entries import Leg, StoredRow
 from syncer.model.refs import GroupKey, ItemKey, PartitionKey
 from syncer.state.names import item_key
-from syncer.state.tables.rows import Groups, array, grouped, marks, moment, stored
+from syncer.state.tables.rows import Groups, array, grouped, moment, stored
 from syncer.state.tables.session import Session
 from syncer.state.tables.transaction import COLUMNS, Transaction
 
@@ -81,14 +82,14 @@ def members(
 ) -> dict[GroupKey, frozenset[ItemKey]]:
     """Return the live members that any leg stores of each group."""
     found: dict[GroupKey, set[ItemKey]] = {group: set() for group in groups}
-    positions = session.of_partition(session.specs, partition)
+    positions = json.dumps(session.of_partition(session.specs, partition))
     texts = array(set(groups))
     for table, condition in (("items", VISIBLE), ("pending", "i.op <> 'delete'")):
         rows = transaction.execute(
-            f"SELECT i.grp, i.key FROM {table} AS i WHERE i.position IN ({marks(len(positions))})"  # noqa: S608  # constants
-            " AND i.grp IN (SELECT value FROM json_each(?))"
+            f"SELECT i.grp, i.key FROM {table} AS i"  # noqa: S608  # constants
+            " WHERE i.position IN (SELECT CAST(value AS BIGINT) FROM json_each(?)) AND i.grp IN (SELECT value FROM json_each(?))"
             f" AND i.grp IS NOT NULL AND i.withdrawn IS NULL AND {condition}",
-            (*positions, texts),
+            (positions, texts),
         )
         for group, key in rows:
             found[GroupKey(group)].add(item_key(partition, key))

@@ -135,7 +135,7 @@ def postpone(transaction: Transaction, job: str, keys: Sequence[ItemKey], until:
     count = 0
     for key in dict.fromkeys(keys):
         changed = transaction.execute(
-            "UPDATE owed SET ignored_until = ?1, next = CASE WHEN ?1 IS NULL THEN NULL ELSE next END"
+            "UPDATE owed SET ignored_until = ?1, next = CASE WHEN CAST(?1 AS TEXT) IS NULL THEN NULL ELSE next END"
             " WHERE key = ?2 AND NOT settled AND position IN (SELECT s.id FROM positions AS s"
             " JOIN partitions AS p ON p.id = s.partition JOIN jobs AS j ON j.id = p.job"
             " WHERE j.name = ?3 AND p.key = ?4)",
