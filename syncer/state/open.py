@@ -1,14 +1,20 @@
 """From the `state:` setting to an open store."""
 
+import importlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
+
+import anyio.to_thread
 
 from syncer.model.errors import SettingsError
 from syncer.ports import StateStore
-from syncer.state.files import locate
+from syncer.state.files import locate, prepare
 from syncer.state.memory import memory_state
+from syncer.state.postgres.target import parse
+from syncer.state.sqlite.schema import connect
 from syncer.state.sqlite.store import open_sqlite
 
 #: Seconds that a transaction waits for another process to finish its own.
@@ -59,6 +65,39 @@ def open_state(
     raise SettingsError(message, hint="write sqlite:PATH, for example sqlite:state.db, or postgresql://…")
 
 
+def migrate_state(url: str, base: Path) -> int | None:
+    """Bring a state up to the present schema; return how many steps that took, None if it came about by opening it.
+
+    Blocks.
+
+    Raises:
+        SettingsError, PermissionRefused, NotNow: it can't be used.
+        LeaseHeld: somebody is at work on it.
+    """
+    scheme, _, rest = url.partition(":")
+    if scheme in POSTGRES:
+        return int(import_postgres().migrate(url))
+    if scheme == "sqlite":
+        prepare(locate(rest, base))
+        connect(locate(rest, base), busy_seconds=BUSY_SECONDS).close()
+    return None
+
+
+def import_postgres() -> ModuleType:
+    """Return `state.postgres.store`. A state in a file does without the client, and the time that importing it takes.
+
+    Raises:
+        SettingsError: the client library is not installed.
+    """
+    try:
+        return importlib.import_module("syncer.state.postgres.store")
+    except ImportError as error:
+        raise SettingsError(
+            "a state in PostgreSQL needs the client library psycopg 3, which is not installed",
+            hint="pip install 'annotation-syncer[postgres]'",
+        ) from error
+
+
 @asynccontextmanager
 async def _sqlite(
     path: Path, *, readonly: bool, now: Callable[[], datetime], busy_seconds: float
@@ -74,16 +113,9 @@ async def _sqlite(
 async def _postgres(
     url: str, *, readonly: bool, now: Callable[[], datetime], patience: float
 ) -> AsyncIterator[StateStore]:
-    try:
-        # Here, not above: a state in a file does without the client, and without the time that importing it takes.
-        from syncer.state.postgres.store import open_postgres  # noqa: PLC0415
-        from syncer.state.postgres.target import parse  # noqa: PLC0415
-    except ImportError as error:
-        raise SettingsError(
-            "a state in PostgreSQL needs the client library psycopg 3, which is not installed",
-            hint="pip install 'annotation-syncer[postgres]'",
-        ) from error
-    store = await open_postgres(parse(url), readonly=readonly, now=now, patience=patience)
+    # Importing reads files: not on the event loop.
+    room = await anyio.to_thread.run_sync(import_postgres)
+    store = await room.open_postgres(parse(url), readonly=readonly, now=now, patience=patience)
     if store is None:
         # Nothing is there yet: it reads as an empty one, and stays away.
         async with memory_state(now=now, readonly=True) as empty:

@@ -122,6 +122,15 @@ class PostgresTransaction:
         )
         self.execute("DELETE FROM staged")
 
+    def load(self, table: str, columns: Sequence[str], rows: Sequence[Record]) -> None:
+        """Append rows to a table."""
+        with (
+            self._connection.cursor() as cursor,
+            cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy,
+        ):
+            for row in rows:
+                copy.write_row(row)
+
     def scratch(self, name: str, columns: str) -> None:
         """Make a table."""
         self.execute(f"CREATE TEMP TABLE {name} ({columns})")
@@ -134,4 +143,3 @@ class PostgresTransaction:
         """Read what `digest` returned."""
         digits = bytes(value)
         return digits.hex() if len(digits) == _DIGEST else digits.rstrip(b"\0").decode("utf-8")
-

@@ -79,6 +79,13 @@ class SqliteTransaction:
             records,
         )
 
+    def load(self, table: str, columns: Sequence[str], rows: Sequence[Record]) -> None:
+        """Append rows to a table."""
+        self.executemany(
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks(len(columns))})",  # noqa: S608  # constants
+            rows,
+        )
+
     def scratch(self, name: str, columns: str) -> None:
         """Make a table, sorted by its key."""
         self.execute(f"CREATE TEMP TABLE {name} ({columns}) WITHOUT ROWID")

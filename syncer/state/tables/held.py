@@ -87,7 +87,8 @@ def members(
     for table, condition in (("items", VISIBLE), ("pending", "i.op <> 'delete'")):
         rows = transaction.execute(
             f"SELECT i.grp, i.key FROM {table} AS i"  # noqa: S608  # constants
-            " WHERE i.position IN (SELECT CAST(value AS BIGINT) FROM json_each(?)) AND i.grp IN (SELECT value FROM json_each(?))"
+            " WHERE i.position IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"
+            " AND i.grp IN (SELECT value FROM json_each(?))"
             f" AND i.grp IS NOT NULL AND i.withdrawn IS NULL AND {condition}",
             (positions, texts),
         )
