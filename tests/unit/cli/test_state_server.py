@@ -69,7 +69,7 @@ def test_copies_go_both_ways_and_nothing_is_fetched_again(
     assert stored(run) == [0, 0]
     platform.put("6")
     assert stored(run) == [1, 1]
-    platform.drop("1")
+    platform.delete("1")
     assert stored(run) == [0, 0]
     assert run("state", "copy", url, "sqlite:back.db").code == Exit.DONE
     config.write_text(config.read_text().replace(url, "sqlite:back.db"))
