@@ -20,8 +20,8 @@ LIMITS = {
     # A publish may move a million rows in one statement; nothing of ours takes longer than that.
     "statement_timeout": "600000",
     "lock_timeout": "30000",
-    # A process that was frozen in mid-transaction must not keep others from taking over what it had.
-    "idle_in_transaction_session_timeout": "60000",
+    # A process that was frozen in mid-transaction must not keep others from taking over: less than they wait for a lock.
+    "idle_in_transaction_session_timeout": "20000",
 }
 
 _PAUSE = 0.1

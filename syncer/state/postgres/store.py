@@ -70,7 +70,10 @@ def copying(url: str, *, write: bool) -> Iterator[PostgresTransaction]:
             schema.ready(connection, target)
         elif not schema.exists(connection, target):
             raise SettingsError(f"there is no state {target.shown}", hint="name the one that jobs wrote to")
-        connection.execute("SELECT set_config('statement_timeout', '0', false)")
+        connection.execute(
+            "SELECT set_config('statement_timeout', '0', false),"
+            " set_config('idle_in_transaction_session_timeout', '0', false)"
+        )
         connection.execute("BEGIN" if write else "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield PostgresTransaction(connection)
         for table in _NUMBERED if write else ():

@@ -108,7 +108,7 @@ async def test_what_another_process_undid_is_done_again(target: Target) -> None:
     async with opened(target) as one, opened(target) as two:
         await one.write(lambda t: [insert(t, "a"), insert(t, "b")])
         await asyncio.gather(one.write(lock("a", "b")), two.write(lock("b", "a")))  # type: ignore[arg-type]
-    assert len(turns) == 3
+    assert len(turns) > 2
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT])
@@ -147,7 +147,7 @@ async def losing(server: Postgres, *, before: bool) -> AsyncIterator[tuple[int, 
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", server.port)
-        lost = asyncio.Event()
+        lost, answered = asyncio.Event(), asyncio.Event()
 
         async def up() -> None:
             while data := await reader.read(65536):
@@ -156,16 +156,18 @@ async def losing(server: Postgres, *, before: bool) -> AsyncIterator[tuple[int, 
                     lost.set()
                     if not before:
                         there_writer.write(data)
-                        await there_writer.drain()
-                        await there_reader.read(65536)
+                        await answered.wait()
                     break
                 there_writer.write(data)
             there_writer.close()
-            writer.close()
+            writer.transport.abort()
 
         async def down() -> None:
-            while not lost.is_set() and (data := await there_reader.read(65536)):
-                writer.write(data)
+            while data := await there_reader.read(65536):
+                if lost.is_set():
+                    answered.set()
+                else:
+                    writer.write(data)
 
         await asyncio.gather(up(), down(), return_exceptions=True)
 
@@ -238,9 +240,9 @@ async def test_time_limits_are_set_unless_the_url_says_otherwise(target: Target)
             shown = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
             return await database.read(lambda t: [t.execute(f"SHOW {name}").fetchone()[0] for name in shown])
 
-    assert await limits(target) == ["10min", "30s", "1min"]
+    assert await limits(target) == ["10min", "30s", "20s"]
     own = replace(target, url=target.url + "&options=-c%20statement_timeout%3D5s")
-    assert await limits(own) == ["5s", "30s", "1min"]
+    assert await limits(own) == ["5s", "30s", "20s"]
 
 
 async def test_a_statement_that_takes_too_long_is_not_now(target: Target) -> None:
