@@ -1,6 +1,5 @@
 """Lost state from a manifest, and state as manifest rows: what is published is never fetched again for it."""
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from itertools import count
 
@@ -9,12 +8,13 @@ from syncer.model.entries import Container, Leg, StoredRow
 from syncer.model.refs import Cursor, GroupKey, PartitionKey
 from syncer.model.rows import ManifestRow
 from syncer.state.names import item_key
-from syncer.state.sqlite import debts
-from syncer.state.sqlite.commit import NO_REASON
-from syncer.state.sqlite.passes import UNKNOWN
-from syncer.state.sqlite.publish import put_containers
-from syncer.state.sqlite.rows import COLUMNS, NAMES, manifest_row, marks, stored, tokens, values
-from syncer.state.sqlite.session import Session
+from syncer.state.tables import debts
+from syncer.state.tables.commit import NO_REASON
+from syncer.state.tables.passes import UNKNOWN
+from syncer.state.tables.publish import put_containers
+from syncer.state.tables.rows import manifest_row, stored, tokens, values
+from syncer.state.tables.session import Session
+from syncer.state.tables.transaction import COLUMNS, Record, Transaction
 
 _NUMBERS = count(1)
 
@@ -31,75 +31,79 @@ class Rebuilding:
         self.leg = leg
         self.table = f"rebuilding_{next(_NUMBERS)}"
 
-    def begin(self, connection: sqlite3.Connection) -> None:
+    def begin(self, transaction: Transaction) -> None:
         """Make the table: on disk if it grows large, gone with the connection at the latest."""
-        connection.execute(f"CREATE TEMP TABLE {self.table} ({COLUMNS}, PRIMARY KEY (position, key))")
+        transaction.execute(f"CREATE TEMP TABLE {self.table} AS SELECT {COLUMNS} FROM items WHERE FALSE")  # noqa: S608  # constants
+        transaction.execute(f"CREATE UNIQUE INDEX {self.table}_key ON {self.table} (position, key)")
 
-    def add(self, rows: Sequence[ManifestRow], connection: sqlite3.Connection) -> None:
+    def add(self, rows: Sequence[ManifestRow], transaction: Transaction) -> None:
         """Take the next rows: a later row of a key replaces or deletes the earlier one."""
-        insert = f"INSERT OR REPLACE INTO {self.table} ({COLUMNS}) VALUES ({marks(len(NAMES))})"  # noqa: S608  # constants
-        delete = f"DELETE FROM {self.table} WHERE position = ? AND key = ?"  # noqa: S608  # constants
         name = self.leg.name
+        last: dict[tuple[int, str], Record | None] = {}
         for row, (partition, text) in zip(rows, tokens(row.key for row in rows), strict=True):
-            position = self.session.position(connection, name, partition)
-            if row.op == "delete":
-                connection.execute(delete, (position, text))
-            else:
+            position = self.session.position(transaction, name, partition)
+            last[position, text] = None
+            if row.op != "delete":
                 withdrawn = (row.reason or NO_REASON) if row.op == "withdraw" else None
-                record = values(connection, self.session, name, position, text, _stored(row, self.leg), withdrawn)
-                connection.execute(insert, record)
+                record = values(transaction, self.session, name, position, text, _stored(row, self.leg), withdrawn)
+                last[position, text] = record
+        transaction.put(self.table, [record for record in last.values() if record is not None])
+        transaction.executemany(
+            f"DELETE FROM {self.table} WHERE position = ? AND key = ?",  # noqa: S608  # constants
+            [at for at, record in last.items() if record is None],
+        )
 
     def finish(
-        self, connection: sqlite3.Connection, containers: Sequence[Container],
+        self, transaction: Transaction, containers: Sequence[Container],
         cursors: Mapping[PartitionKey, Cursor | None], epoch: int, owed: Sequence[OwedItem],
     ) -> None:  # fmt: skip
         """Replace all that the leg knows of the unit by what was gathered."""
         session, name = self.session, self.leg.name
         for key in cursors:
-            session.position(connection, name, key)
-        _forget(connection, session, name)
-        connection.execute(f"INSERT INTO items ({COLUMNS}) SELECT {COLUMNS} FROM {self.table}")  # noqa: S608  # constants
-        connection.executemany(
+            session.position(transaction, name, key)
+        _forget(transaction, session, name)
+        transaction.execute(f"INSERT INTO items ({COLUMNS}) SELECT {COLUMNS} FROM {self.table}")  # noqa: S608  # constants
+        transaction.executemany(
             # A cursor may stand in the middle of a pass whose beginning is forgotten: that pass proves no deletions.
             "UPDATE positions SET cursor = ?2, pass = ?3, published_cursor = ?2, published_pass = ?3 WHERE id = ?1",
-            [(session.position(connection, name, key), cursor, UNKNOWN) for key, cursor in cursors.items() if cursor],
+            [(session.position(transaction, name, key), cursor, UNKNOWN) for key, cursor in cursors.items() if cursor],
         )
-        debts.owe(connection, session, [item for item in owed if item.leg == name], None)
-        used = connection.execute(f"SELECT DISTINCT container FROM {self.table} WHERE container IS NOT NULL")  # noqa: S608  # constants
+        debts.owe(transaction, session, [item for item in owed if item.leg == name], None)
+        used = transaction.execute(f"SELECT DISTINCT container FROM {self.table} WHERE container IS NOT NULL")  # noqa: S608  # constants
         mine = {container for (container,) in used}
-        put_containers(connection, session.leg_units[name], [each for each in containers if each.name in mine])
-        connection.execute("UPDATE units SET epoch = max(epoch, ?) WHERE id = ?", (epoch, session.unit_id))
+        put_containers(transaction, session.leg_units[name], [each for each in containers if each.name in mine])
+        transaction.execute("UPDATE units SET epoch = ?1 WHERE id = ?2 AND epoch < ?1", (epoch, session.unit_id))
 
-    def drop(self, connection: sqlite3.Connection) -> None:
+    def drop(self, transaction: Transaction) -> None:
         """Remove the table."""
-        connection.execute(f"DROP TABLE IF EXISTS {self.table}")
+        transaction.execute(f"DROP TABLE IF EXISTS {self.table}")
 
 
-def _forget(connection: sqlite3.Connection, session: Session, leg: Leg) -> None:
+def _forget(transaction: Transaction, session: Session, leg: Leg) -> None:
     positions, leg_unit = session.of_leg(leg), session.leg_units[leg]
     for table in ("items", "pending", "owed", "doomed"):
-        connection.execute(
-            f"DELETE FROM {table} WHERE position IN (SELECT value FROM json_each(?))",  # noqa: S608  # constants
+        transaction.execute(
+            f"DELETE FROM {table} WHERE position IN (SELECT CAST(value AS BIGINT) FROM json_each(?))",  # noqa: S608  # constants
             (positions,),
         )
     for table in ("outbox", "containers"):
-        connection.execute(f"DELETE FROM {table} WHERE leg_unit = ?", (leg_unit,))  # noqa: S608  # constants
-    connection.execute(
+        transaction.execute(f"DELETE FROM {table} WHERE leg_unit = ?", (leg_unit,))  # noqa: S608  # constants
+    transaction.execute(
         "UPDATE positions SET cursor = NULL, moved = 0, pass = 0, published_cursor = NULL, published_moved = 0,"
         " published_pass = 0, pending = 0, pending_live = 0, pending_bytes = 0, pending_context = 0"
-        " WHERE id IN (SELECT value FROM json_each(?))",
+        " WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each(?))",
         (positions,),
     )
-    connection.execute(
+    transaction.execute(
         "UPDATE leg_units SET resume = NULL, published_resume = NULL, staged = NULL WHERE id = ?", (leg_unit,)
     )
 
 
-def published(connection: sqlite3.Connection, job: str, leg: Leg) -> list[ManifestRow]:
+def published(transaction: Transaction, job: str, leg: Leg) -> list[ManifestRow]:
     """Return the published rows of a leg, in key order; the run that wrote each is not remembered."""
-    fingerprints = dict(connection.execute("SELECT id, name FROM fingerprints").fetchall())
+    fingerprints = dict(transaction.execute("SELECT id, name FROM fingerprints").fetchall())
     columns = ", ".join(f"i.{name}" for name in COLUMNS.split(", "))
-    found = connection.execute(
+    found = transaction.execute(
         f"SELECT p.key, {columns} FROM items AS i JOIN positions AS s ON s.id = i.position"  # noqa: S608  # constants
         " JOIN legs AS l ON l.id = s.leg JOIN partitions AS p ON p.id = s.partition JOIN jobs AS j ON j.id = l.job"
         " WHERE j.name = ? AND l.name = ? ORDER BY p.key, i.key",
@@ -107,7 +111,7 @@ def published(connection: sqlite3.Connection, job: str, leg: Leg) -> list[Manife
     )
     result = []
     for partition, *record in found:
-        row = stored(fingerprints, item_key(PartitionKey.parse(partition), record[1]), record)
+        row = stored(transaction, fingerprints, item_key(PartitionKey.parse(partition), record[1]), record)
         result.append(manifest_row("put" if row.withdrawn is None else "withdraw", row, row.withdrawn or "", "", ""))
     return result
 

@@ -1,6 +1,5 @@
 """The history of runs: one line a run, the newest thousand of each job."""
 
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -11,42 +10,43 @@ import orjson
 
 from syncer.model.report import Report
 from syncer.ports import RunRow
-from syncer.state.sqlite.opening import job_id
-from syncer.state.sqlite.rows import stamp
+from syncer.state.tables.opening import job_id
+from syncer.state.tables.rows import stamp
+from syncer.state.tables.transaction import Transaction
 
 #: Runs of a job that are remembered: a daemon that looks every 30 seconds forgets what is older than a working day.
 KEPT = 1000
 
 
-def begin(connection: sqlite3.Connection, job: str, run: str, started: datetime) -> None:
+def begin(transaction: Transaction, job: str, run: str, started: datetime) -> None:
     """Write the first line of a run."""
-    number = job_id(connection, job)
-    connection.execute("UPDATE jobs SET forgotten = 0 WHERE id = ? AND forgotten", (number,))
-    connection.execute(
+    number = job_id(transaction, job)
+    transaction.execute("UPDATE jobs SET forgotten = FALSE WHERE id = ? AND forgotten", (number,))
+    transaction.execute(
         "INSERT INTO runs (job, run, started) VALUES (?, ?, ?) ON CONFLICT (job, run) DO NOTHING",
         (job, run, stamp(started)),
     )
 
 
-def end(connection: sqlite3.Connection, report: Report, code: int) -> None:
+def end(transaction: Transaction, report: Report, code: int) -> None:
     """Write how a run ended, also of one that never got as far as beginning; forget the oldest."""
     text = orjson.dumps(asdict(report), default=_plain).decode()
-    connection.execute(
+    transaction.execute(
         "INSERT INTO runs (job, run, started, ended, code, report) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (job, run) DO UPDATE SET ended = excluded.ended, code = excluded.code, report = excluded.report",
         (report.job, report.run, stamp(report.started), stamp(report.ended), code, text),
     )
-    connection.execute(
+    transaction.execute(
         "DELETE FROM runs WHERE job = ?1"
         " AND id <= (SELECT id FROM runs WHERE job = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
         (report.job, KEPT),
     )
 
 
-def runs(connection: sqlite3.Connection, job: str | None, limit: int) -> list[RunRow]:
+def runs(transaction: Transaction, job: str | None, limit: int) -> list[RunRow]:
     """Return the newest runs first, of one job or of all."""
-    rows = connection.execute(
-        "SELECT job, run, started, ended, code, report FROM runs WHERE ?1 IS NULL OR job = ?1"
+    rows = transaction.execute(
+        "SELECT job, run, started, ended, code, report FROM runs WHERE CAST(?1 AS TEXT) IS NULL OR job = ?1"
         " ORDER BY started DESC, id DESC LIMIT ?2",
         (job, limit),
     )

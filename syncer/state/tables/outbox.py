@@ -3,29 +3,29 @@
 A chunk of lines is one row of the table, so that a commit pays for them once.
 """
 
-import sqlite3
 from collections.abc import Sequence
 
 from syncer.model.checkpoint import OutboxRow
+from syncer.state.tables.transaction import Transaction
 
 #: Lines of one chunk, at most: it stands in memory several times while it is written and read.
 CHUNK = 1_000
 
 
-def append(connection: sqlite3.Connection, leg_unit: int, epoch: int, lines: Sequence[bytes]) -> None:
+def append(transaction: Transaction, leg_unit: int, epoch: int, lines: Sequence[bytes]) -> None:
     """Add lines behind those already there, numbered on from the last that ever was."""
     for start in range(0, len(lines), CHUNK):
         chunk = lines[start : start + CHUNK]
-        (last,) = connection.execute(
+        (last,) = transaction.execute(
             "UPDATE leg_units SET seq = seq + ? WHERE id = ? RETURNING seq", (len(chunk), leg_unit)
         ).fetchone()
-        _insert(connection, leg_unit, last - len(chunk) + 1, epoch, chunk)
+        _insert(transaction, leg_unit, last - len(chunk) + 1, epoch, chunk)
 
 
-def waiting(connection: sqlite3.Connection, leg_unit: int | None, limit: int, after: int = 0) -> list[OutboxRow]:
+def waiting(transaction: Transaction, leg_unit: int | None, limit: int, after: int = 0) -> list[OutboxRow]:
     """Return the oldest lines behind a number."""
     rows: list[OutboxRow] = []
-    chunks = connection.execute(
+    chunks = transaction.stream(
         "SELECT first, epoch, lines FROM outbox WHERE leg_unit = ? AND first + count - 1 > ? ORDER BY first",
         (leg_unit, after),
     )
@@ -34,38 +34,37 @@ def waiting(connection: sqlite3.Connection, leg_unit: int | None, limit: int, af
         rows += [OutboxRow(number, epoch, line) for number, line in numbered if number > after]
         if len(rows) >= limit:
             break
-    chunks.close()
     return rows[:limit]
 
 
-def forget(connection: sqlite3.Connection, leg_unit: int, last: int) -> None:
+def forget(transaction: Transaction, leg_unit: int, last: int) -> None:
     """Forget lines up to a number; a chunk that reaches beyond it keeps its rest."""
-    connection.execute("DELETE FROM outbox WHERE leg_unit = ? AND first + count - 1 <= ?", (leg_unit, last))
-    cut = connection.execute(
+    transaction.execute("DELETE FROM outbox WHERE leg_unit = ? AND first + count - 1 <= ?", (leg_unit, last))
+    cut = transaction.execute(
         "DELETE FROM outbox WHERE leg_unit = ? AND first <= ? RETURNING first, epoch, lines", (leg_unit, last)
     ).fetchall()
     for first, epoch, lines in cut:
-        _insert(connection, leg_unit, last + 1, epoch, bytes(lines).split(b"\n")[last + 1 - first :])
+        _insert(transaction, leg_unit, last + 1, epoch, bytes(lines).split(b"\n")[last + 1 - first :])
 
 
-def adopt(connection: sqlite3.Connection, former: int, unit: int, epoch: int) -> None:
+def adopt(transaction: Transaction, former: int, unit: int, epoch: int) -> None:
     """Move the lines of a unit that has no partitions any more to the one that its partitions joined."""
-    if connection.execute("SELECT 1 FROM partitions WHERE unit = ?", (former,)).fetchone() is not None:
+    if transaction.execute("SELECT 1 FROM partitions WHERE unit = ?", (former,)).fetchone() is not None:
         return
-    moves = connection.execute(
+    moves = transaction.execute(
         "SELECT theirs.id, mine.id FROM leg_units AS theirs JOIN leg_units AS mine ON mine.leg = theirs.leg"
         " WHERE theirs.unit = ? AND mine.unit = ?",
         (former, unit),
     ).fetchall()
     for theirs, mine in moves:
-        chunks = connection.execute("SELECT lines FROM outbox WHERE leg_unit = ? ORDER BY first", (theirs,)).fetchall()
+        chunks = transaction.execute("SELECT lines FROM outbox WHERE leg_unit = ? ORDER BY first", (theirs,)).fetchall()
         for (lines,) in chunks:
-            append(connection, mine, epoch, bytes(lines).split(b"\n"))
-        connection.execute("DELETE FROM outbox WHERE leg_unit = ?", (theirs,))
+            append(transaction, mine, epoch, bytes(lines).split(b"\n"))
+        transaction.execute("DELETE FROM outbox WHERE leg_unit = ?", (theirs,))
 
 
-def _insert(connection: sqlite3.Connection, leg_unit: int, first: int, epoch: int, lines: Sequence[bytes]) -> None:
-    connection.execute(
+def _insert(transaction: Transaction, leg_unit: int, first: int, epoch: int, lines: Sequence[bytes]) -> None:
+    transaction.execute(
         "INSERT INTO outbox (leg_unit, first, count, epoch, lines) VALUES (?, ?, ?, ?, ?)",
         (leg_unit, first, len(lines), epoch, b"\n".join(lines)),
     )

@@ -1,15 +1,15 @@
 """One commit: rows, owed items, doomed items, cursors and counters of a unit, all of it or nothing."""
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from syncer.model.checkpoint import Change, CommitGroup
 from syncer.model.entries import Leg, StoredRow
 from syncer.model.rows import encode_row
-from syncer.state.sqlite import debts, outbox, passes, places
-from syncer.state.sqlite.rows import UPSERT_ITEM, UPSERT_PENDING, Record, manifest_row, shown, tokens, values
-from syncer.state.sqlite.session import Session
+from syncer.state.tables import debts, outbox, passes, places
+from syncer.state.tables.rows import manifest_row, shown, tokens, values
+from syncer.state.tables.session import Session
+from syncer.state.tables.transaction import Record, Transaction
 
 #: What stands in a withdrawn row that nobody gave a reason for.
 NO_REASON = "no longer finished"
@@ -25,7 +25,7 @@ class _Final:
     withdrawn: str | None
 
 
-def commit(connection: sqlite3.Connection, session: Session, group: CommitGroup) -> None:
+def commit(transaction: Transaction, session: Session, group: CommitGroup) -> None:
     """Move everything in the group.
 
     What is listed as finished and found gone in the same group counts as finished: a deletion can wait for
@@ -34,57 +34,57 @@ def commit(connection: sqlite3.Connection, session: Session, group: CommitGroup)
     Raises:
         Fenced: the unit is not ours any more; nothing was written.
     """
-    session.fence(connection)
+    session.fence(transaction)
     for leg, changes in group.changes.items():
-        _change(connection, session, leg, changes, group)
+        _change(transaction, session, leg, changes, group)
     for leg, resume in group.resume.items():
         published = ", published_resume = ?2" if session.specs[leg].immediate else ""
-        connection.execute(
+        transaction.execute(
             f"UPDATE leg_units SET resume = ?2{published} WHERE id = ?1",  # noqa: S608  # constants
             (session.leg_units[leg], resume),
         )
-    debts.owe(connection, session, group.owed, group.at)
+    debts.owe(transaction, session, group.owed, group.at)
     for leg, keys in group.cleared.items():
-        debts.clear(connection, session, leg, keys)
+        debts.clear(transaction, session, leg, keys)
     back = set(group.revived)
-    debts.doom(connection, session, group.live, [each for each in group.doomed if each[0] not in back])
-    debts.revive(connection, session, group.live, group.revived)
-    passes.move(connection, session, group)
+    debts.doom(transaction, session, group.live, [each for each in group.doomed if each[0] not in back])
+    debts.revive(transaction, session, group.live, group.revived)
+    passes.move(transaction, session, group)
 
 
 def _change(
-    connection: sqlite3.Connection, session: Session, leg: Leg, changes: Sequence[Change], group: CommitGroup
+    transaction: Transaction, session: Session, leg: Leg, changes: Sequence[Change], group: CommitGroup
 ) -> None:
     keys = tokens(change.row.key for change in changes)
-    where = [(session.position(connection, leg, partition), text) for partition, text in keys]
+    where = [(session.position(transaction, leg, partition), text) for partition, text in keys]
     final = _final(changes, where)
     # In the order of the index: neighbours are written together.
     records = [
-        (values(connection, session, leg, *at, each.row, each.withdrawn), each) for at, each in sorted(final.items())
+        (values(transaction, session, leg, *at, each.row, each.withdrawn), each) for at, each in sorted(final.items())
     ]
     if session.specs[leg].immediate:
-        left = places.left(connection, changes, where)
-        _store(connection, records)
+        left = places.left(transaction, changes, where)
+        _store(transaction, records)
         at = shown(group.at)
         lines = [
             encode_row(manifest_row(change.op, change.row, change.reason, group.run, at, place))
             for change, place in zip(changes, left, strict=True)
             if change.op != "keep"
         ]
-        outbox.append(connection, session.leg_units[leg], session.epoch, lines)
+        outbox.append(transaction, session.leg_units[leg], session.epoch, lines)
     else:
-        connection.executemany(UPSERT_PENDING, [(*record, each.op, each.reason) for record, each in records])
+        transaction.put("pending", [(*record, each.op, each.reason) for record, each in records])
     stored: dict[int, list[str]] = {}
     for position, text in final:
         stored.setdefault(position, []).append(text)
-    debts.settle(connection, session, leg, stored)
+    debts.settle(transaction, session, leg, stored)
     if session.settled:
         session.free((leg, change.row.key) for change in changes)
 
 
-def _store(connection: sqlite3.Connection, records: Sequence[tuple[Record, _Final]]) -> None:
-    connection.executemany(UPSERT_ITEM, [record for record, each in records if each.op != "delete"])
-    connection.executemany(
+def _store(transaction: Transaction, records: Sequence[tuple[Record, _Final]]) -> None:
+    transaction.put("items", [record for record, each in records if each.op != "delete"])
+    transaction.executemany(
         "DELETE FROM items WHERE position = ? AND key = ?",
         [record[:2] for record, each in records if each.op == "delete"],
     )

@@ -1,8 +1,7 @@
 """What one open unit knows by heart: the ids behind its names, and the paths that it settled and did not store yet."""
 
 import json
-import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from syncer.model.checkpoint import LegSpec
@@ -11,6 +10,7 @@ from syncer.model.errors import Fenced
 from syncer.model.refs import ItemKey, PartitionKey
 from syncer.ports import Unit
 from syncer.state.names import place_of
+from syncer.state.tables.transaction import Transaction
 
 #: Places of settled paths that no row holds yet, with their owners. Shared by all units of a store.
 Reserved = dict[int, ItemKey]
@@ -27,20 +27,20 @@ class Fingerprints:
     names: dict[int, str] = field(default_factory=dict)
     options: dict[str, Mapping[str, str] | None] = field(default_factory=dict)
 
-    def load(self, connection: sqlite3.Connection) -> None:
+    def load(self, transaction: Transaction) -> None:
         """Read them all: there is one for each set of options that was ever used."""
-        for number, name, options in connection.execute("SELECT id, name, options FROM fingerprints"):
+        for number, name, options in transaction.execute("SELECT id, name, options FROM fingerprints"):
             self._note(number, name, None if options is None else json.loads(options))
 
-    def id_of(self, connection: sqlite3.Connection, name: str, options: Mapping[str, str] | None = None) -> int:
+    def id_of(self, transaction: Transaction, name: str, options: Mapping[str, str] | None = None) -> int:
         """Return the id of a fingerprint, new or old; note its options where they were unknown."""
         known = self.ids.get(name)
         if known is not None and (options is None or self.options[name] is not None):
             return known
         text = None if options is None else json.dumps(dict(options), sort_keys=True)
-        (number,) = connection.execute(
+        (number,) = transaction.execute(
             "INSERT INTO fingerprints (name, options) VALUES (?, ?)"
-            " ON CONFLICT (name) DO UPDATE SET options = coalesce(options, excluded.options) RETURNING id",
+            " ON CONFLICT (name) DO UPDATE SET options = coalesce(fingerprints.options, excluded.options) RETURNING id",
             (name, text),
         ).fetchone()
         self._note(number, name, options)
@@ -68,6 +68,8 @@ class Session:
     reserved: Reserved
     vacating: Vacating
     writable: bool
+    #: Leases that must still be held when something is written.
+    tickets: Sequence[int] = ()
     epoch: int = 0
     unit_id: int | None = None
     leg_ids: dict[Leg, int] = field(default_factory=dict)
@@ -83,31 +85,31 @@ class Session:
     joined: dict[int, int] = field(default_factory=dict)
     closed: bool = False
 
-    def load(self, connection: sqlite3.Connection) -> None:
+    def load(self, transaction: Transaction) -> None:
         """Read the ids of everything that exists; what does not exist reads as empty."""
-        found = connection.execute(
+        found = transaction.execute(
             "SELECT u.id, u.epoch FROM units AS u JOIN jobs AS j ON j.id = u.job WHERE j.name = ? AND u.name = ?",
             (self.job, self.unit.name),
         ).fetchone()
-        legs = connection.execute(
+        legs = transaction.execute(
             "SELECT l.name, l.id FROM legs AS l JOIN jobs AS j ON j.id = l.job WHERE j.name = ?", (self.job,)
         )
         self.leg_ids = {name: number for name, number in legs if name in self.specs}
         if found is not None:
             self.unit_id, self.epoch = found
-        berths = connection.execute("SELECT leg, id FROM leg_units WHERE unit = ?", (self.unit_id,))
+        berths = transaction.execute("SELECT leg, id FROM leg_units WHERE unit = ?", (self.unit_id,))
         by_leg: dict[int, int] = dict(berths.fetchall())
         self.leg_units = {name: by_leg[leg] for name, leg in self.leg_ids.items() if leg in by_leg}
         self.partitions, self.names, self.joined = {}, {}, {}
         self.positions = {leg: {} for leg in self.specs}
-        self._load_partitions(connection)
-        self.fingerprints.load(connection)
+        self._load_partitions(transaction)
+        self.fingerprints.load(transaction)
 
-    def _load_partitions(self, connection: sqlite3.Connection) -> None:
+    def _load_partitions(self, transaction: Transaction) -> None:
         names = {number: name for name, number in self.leg_ids.items()}
         # Those of the unit, selected today or not; and those asked for, which may have been in another unit so far.
         asked = json.dumps([partition.key.canonical() for partition in self.unit.partitions])
-        rows = connection.execute(
+        rows = transaction.execute(
             "SELECT p.id, p.key, s.leg, s.id FROM partitions AS p LEFT JOIN positions AS s ON s.partition = p.id"
             " WHERE p.unit = ?1 OR (p.job = (SELECT id FROM jobs WHERE name = ?2)"
             " AND p.key IN (SELECT value FROM json_each(?3)))",
@@ -119,26 +121,26 @@ class Session:
             if leg in names:
                 self._note(names[leg], key, position)
 
-    def position(self, connection: sqlite3.Connection, leg: Leg, partition: PartitionKey) -> int:
+    def position(self, transaction: Transaction, leg: Leg, partition: PartitionKey) -> int:
         """Return the position of a leg in a partition, made where it does not exist."""
         known = self.positions[leg].get(partition)
         if known is not None:
             return known
-        partition_id = self.partition(connection, partition)
-        (position,) = connection.execute(
+        partition_id = self.partition(transaction, partition)
+        (position,) = transaction.execute(
             "INSERT INTO positions (leg, partition) VALUES (?, ?)"
-            " ON CONFLICT (leg, partition) DO UPDATE SET leg = leg RETURNING id",
+            " ON CONFLICT (leg, partition) DO UPDATE SET leg = positions.leg RETURNING id",
             (self.leg_ids[leg], partition_id),
         ).fetchone()
         self._note(leg, partition, position)
         return int(position)
 
-    def partition(self, connection: sqlite3.Connection, key: PartitionKey) -> int:
+    def partition(self, transaction: Transaction, key: PartitionKey) -> int:
         """Return the id of a partition, made where it does not exist."""
         known = self.partitions.get(key)
         if known is not None:
             return known
-        (partition_id,) = connection.execute(
+        (partition_id,) = transaction.execute(
             "INSERT INTO partitions (job, key, unit) SELECT job, ?2, id FROM units WHERE id = ?1"
             " ON CONFLICT (job, key) DO UPDATE SET unit = excluded.unit RETURNING id",
             (self.unit_id, key.canonical()),
@@ -177,14 +179,14 @@ class Session:
         held = self.settled.get((leg, key)) if self.settled else None
         return held if held is not None and held[0] == path else (path, place_of(self.scope(leg), path))
 
-    def fence(self, connection: sqlite3.Connection) -> None:
+    def fence(self, transaction: Transaction) -> None:
         """Make sure that the unit is still ours.
 
         Raises:
             Fenced: it was taken over, reset or given back.
         """
-        found = connection.execute("SELECT epoch FROM units WHERE id = ?", (self.unit_id,)).fetchone()
-        if not self.writable or self.closed or found != (self.epoch,):
+        ours = self.writable and not self.closed and transaction.still_ours(self.unit_id, self.epoch, self.tickets)
+        if not ours:
             message = f"unit {self.unit.name} of job {self.job} is no longer ours: nothing was written"
             raise Fenced(message, hint="another process works on it, or it was reset; let that one finish")
 

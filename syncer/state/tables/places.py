@@ -1,8 +1,7 @@
 """Places of a destination: who holds one, what an item leaves when it moves, and which places may be cleared."""
 
-import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 import orjson
 
@@ -10,24 +9,16 @@ from syncer.model.checkpoint import Change
 from syncer.model.entries import Leg
 from syncer.model.paths import fold
 from syncer.state.names import place_of
-from syncer.state.sqlite.session import Session
+from syncer.state.tables.session import Session
+from syncer.state.tables.transaction import Transaction
 
 #: Position of a leg in a partition, and the short key of an item there.
 At = tuple[int, str]
 
-_HOLDERS = " UNION ALL ".join(
-    f"SELECT t.place, t.position, t.key FROM json_each(?1) AS w CROSS JOIN {table} AS t ON t.place = w.value"  # noqa: S608  # constants
-    for table in ("items", "pending", "owed")
-)
-_PATHS = "SELECT i.key, i.path FROM json_each(?2) AS k CROSS JOIN items AS i ON i.position = ?1 AND i.key = k.value"
+_PATHS = "SELECT i.key, i.path FROM items AS i WHERE i.position = ?1 AND i.key IN (SELECT value FROM json_each(?2))"
 
 
-def holders(connection: sqlite3.Connection, places: Sequence[int]) -> Iterable[tuple[int, int, str]]:
-    """Yield (place, position, key) of the rows and owed items that hold one of these places; one query."""
-    return connection.execute(_HOLDERS, (orjson.dumps(places).decode(),))
-
-
-def left(connection: sqlite3.Connection, changes: Sequence[Change], where: Sequence[At]) -> list[str]:
+def left(transaction: Transaction, changes: Sequence[Change], where: Sequence[At]) -> list[str]:
     """Return what each change leaves behind: the place of its row so far, be it of this group or of an earlier one.
 
     Only the rows know it. An item that is listed again while an older version of it is on its way was compared with
@@ -39,7 +30,7 @@ def left(connection: sqlite3.Connection, changes: Sequence[Change], where: Seque
             asked[position].append(key)
     now: dict[At, str] = {}
     for position, keys in asked.items():
-        found = connection.execute(_PATHS, (position, orjson.dumps(keys).decode()))
+        found = transaction.execute(_PATHS, (position, orjson.dumps(keys).decode()))
         now.update(((position, key), path) for key, path in found)
     result: list[str] = []
     for change, at in zip(changes, where, strict=True):
@@ -51,11 +42,11 @@ def left(connection: sqlite3.Connection, changes: Sequence[Change], where: Seque
     return result
 
 
-def vacate(connection: sqlite3.Connection, session: Session, leg: Leg, paths: Collection[str]) -> frozenset[str]:
+def vacate(transaction: Transaction, session: Session, leg: Leg, paths: Collection[str]) -> frozenset[str]:
     """Return those of the paths that nobody holds, whichever unit; no other unit gets one of them for now."""
     scope = session.scope(leg)
     places = {place_of(scope, path): path for path in paths}
-    for place, _, _ in holders(connection, sorted(places)):
+    for place, _, _ in transaction.holders(sorted(places)):
         places.pop(place, None)
     for place in list(places):
         owner = session.reserved.get(place)

@@ -1,6 +1,5 @@
 """Comparing a page with what each leg holds, and settling the paths of what is missing."""
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,10 +9,10 @@ from syncer.model.entries import Leg, StoredRow
 from syncer.model.paths import suffixed
 from syncer.model.refs import ItemKey
 from syncer.state.names import keeps, place_of
-from syncer.state.sqlite.held import Debt, held, owing
-from syncer.state.sqlite.places import holders
-from syncer.state.sqlite.rows import grouped, tokens
-from syncer.state.sqlite.session import Fingerprints, Session
+from syncer.state.tables.held import Debt, held_and_owed
+from syncer.state.tables.rows import grouped, tokens
+from syncer.state.tables.session import Fingerprints, Session
+from syncer.state.tables.transaction import Transaction
 
 #: Why a withdrawn item that is listed again counts as changed.
 BACK = "finished again"
@@ -41,14 +40,13 @@ class _Open:
 
 
 def classify(
-    connection: sqlite3.Connection, session: Session, candidates: Sequence[Candidate], now: datetime
+    transaction: Transaction, session: Session, candidates: Sequence[Candidate], now: datetime
 ) -> list[Mapping[Leg, Verdict]]:
     """Answer each candidate for each leg that it has a wish for, in the order of the page."""
     legs = {leg for candidate in candidates for leg in candidate.paths}
     keys = [candidate.ref.key for candidate in candidates]
     groups = grouped(keys)
-    rows = held(connection, session, legs, groups)
-    debts = owing(connection, session, legs, groups)
+    rows, debts = held_and_owed(transaction, session, legs, groups)
     scopes = {leg: session.scope(leg) for leg in legs}
     verdicts: list[dict[Leg, Verdict]] = []
     wanting: list[_Open] = []
@@ -67,7 +65,7 @@ def classify(
             else:
                 place = place_of(scopes[leg], wish)
                 wanting.append(_Open(answer, leg, candidate.ref.key, at, wish, place, action, reason, row, debt))
-    settler = _Settler(connection, session)
+    settler = _Settler(transaction, session)
     settler.look_up(each.place for each in wanting)
     for each in wanting:
         each.answer[each.leg] = Verdict(each.action, settler.settle(each), each.row, each.reason)
@@ -97,7 +95,7 @@ def compared(
 class _Settler:
     """Settles wishes against rows, owed items, and paths settled before in this process, in emission order."""
 
-    connection: sqlite3.Connection
+    transaction: Transaction
     session: Session
     holders: dict[int, list[tuple[int, str]]] = field(default_factory=dict)
 
@@ -105,7 +103,7 @@ class _Settler:
         """Find the rows that hold these places; one query."""
         wanted = sorted(set(places) - self.holders.keys())
         self.holders.update((place, []) for place in wanted)
-        for place, position, key in holders(self.connection, wanted):
+        for place, position, key in self.transaction.holders(wanted):
             self.holders[place].append((position, key))
 
     def settle(self, item: _Open) -> str:

@@ -1,10 +1,8 @@
-"""`ports.Ledger` on SQLite: each method is one transaction in the database's thread."""
+"""`ports.Ledger` on tables: each method is one transaction in the database's thread."""
 
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import TypeVar
 
 from syncer.model.checkpoint import (
     Candidate,
@@ -18,16 +16,15 @@ from syncer.model.checkpoint import (
 )
 from syncer.model.entries import Leg, Published, StoredRow
 from syncer.model.refs import GroupKey, ItemKey, PartitionKey
-from syncer.state.sqlite import debts, held, outbox, passes, places, publish, summary
-from syncer.state.sqlite.classify import classify
-from syncer.state.sqlite.commit import commit
-from syncer.state.sqlite.database import Database
-from syncer.state.sqlite.session import Session
+from syncer.state.tables import debts, held, outbox, passes, places, publish, summary
+from syncer.state.tables.classify import classify
+from syncer.state.tables.commit import commit
+from syncer.state.tables.database import Database, T
+from syncer.state.tables.session import Session
+from syncer.state.tables.transaction import Transaction
 
-T = TypeVar("T")
 
-
-class SqliteLedger:
+class TableLedger:
     """The checkpoint of one open unit."""
 
     def __init__(self, database: Database, session: Session, now: Callable[[], datetime]) -> None:
@@ -110,9 +107,9 @@ class SqliteLedger:
     async def sent(self, leg: Leg, last: int) -> None:
         """Forget manifest rows up to a sequence number."""
 
-        def forget(connection: sqlite3.Connection, session: Session) -> None:
-            session.fence(connection)
-            outbox.forget(connection, session.leg_units[leg], last)
+        def forget(transaction: Transaction, session: Session) -> None:
+            session.fence(transaction)
+            outbox.forget(transaction, session.leg_units[leg], last)
 
         await self._write(forget)
 
@@ -120,15 +117,15 @@ class SqliteLedger:
         """Return the published cursors, owed items and counters of the unit as JSON values."""
         return await self._read(lambda c, s: summary.checkpoint(c, s, leg))
 
-    async def _read(self, work: Callable[[sqlite3.Connection, Session], T]) -> T:
-        return await self._database.read(lambda connection: work(connection, self._fresh(connection)))
+    async def _read(self, work: Callable[[Transaction, Session], T]) -> T:
+        return await self._database.read(lambda transaction: work(transaction, self._fresh(transaction)))
 
-    async def _write(self, work: Callable[[sqlite3.Connection, Session], T]) -> T:
-        def attempt(connection: sqlite3.Connection) -> T:
-            session = self._fresh(connection)
+    async def _write(self, work: Callable[[Transaction, Session], T]) -> T:
+        def attempt(transaction: Transaction) -> T:
+            session = self._fresh(transaction)
             # Rows that a failed transaction made are gone again, and so are their ids.
             self._stale = True
-            result = work(connection, session)
+            result = work(transaction, session)
             self._stale = False
             return result
 
@@ -137,9 +134,9 @@ class SqliteLedger:
             raise RuntimeError(message)
         return await self._database.write(attempt)
 
-    def _fresh(self, connection: sqlite3.Connection) -> Session:
+    def _fresh(self, transaction: Transaction) -> Session:
         if self._stale:
-            self._session.load(connection)
+            self._session.load(transaction)
             # What was ours is what counts: a later epoch in the database is somebody else's.
             self._session.epoch = self.epoch
             self._stale = False

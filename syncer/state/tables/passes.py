@@ -5,16 +5,16 @@ beginning. Every position therefore remembers the pass in which its *cursor* sta
 to its published cursor, or whose run died before its first new cursor, is never judged by what another listing saw.
 """
 
-import sqlite3
 from collections.abc import Collection
 
 from syncer.model.checkpoint import CommitGroup, PartitionState
 from syncer.model.entries import Leg
 from syncer.model.refs import Cursor, ItemKey, PartitionKey
 from syncer.state.names import short
-from syncer.state.sqlite.held import VISIBLE
-from syncer.state.sqlite.rows import array
-from syncer.state.sqlite.session import Session
+from syncer.state.tables.held import VISIBLE
+from syncer.state.tables.rows import array
+from syncer.state.tables.session import Session
+from syncer.state.tables.transaction import Transaction
 
 #: Where a cursor stands that was committed outside of any pass that we saw begin.
 UNKNOWN = -1
@@ -28,80 +28,79 @@ _PUBLISH = (
 )
 
 
-def move(connection: sqlite3.Connection, session: Session, group: CommitGroup) -> None:
+def move(transaction: Transaction, session: Session, group: CommitGroup) -> None:
     """Move the cursors of a commit, and the passes with them."""
     touched = {*group.cursors, *group.began, *group.seen, *group.ended, *group.subtract}
     for key in sorted(touched, key=PartitionKey.canonical):
-        _move(connection, session, group, key)
+        _move(transaction, session, group, key)
 
 
-def _move(connection: sqlite3.Connection, session: Session, group: CommitGroup, key: PartitionKey) -> None:
-    partition = session.partition(connection, key)
-    number, tracking, moves = connection.execute(
+def _move(transaction: Transaction, session: Session, group: CommitGroup, key: PartitionKey) -> None:
+    partition = session.partition(transaction, key)
+    number, tracking, moves = transaction.execute(
         "SELECT pass, tracking, moves FROM partitions WHERE id = ?", (partition,)
     ).fetchone()
-    legs = {leg: session.position(connection, leg, key) for leg in sorted(group.live)}
+    legs = {leg: session.position(transaction, leg, key) for leg in sorted(group.live)}
     if key in group.began:
         number, tracking = number + 1, int(group.began[key])
-        connection.execute("DELETE FROM seen WHERE partition = ?", (partition,))
+        transaction.execute("DELETE FROM seen WHERE partition = ?", (partition,))
         session.joined.update(dict.fromkeys(legs.values(), number))
     if tracking and group.seen.get(key):
-        connection.execute("INSERT INTO seen (partition, keys) VALUES (?, ?)", (partition, _texts(group.seen[key])))
-    takes_part = {leg: _joined(connection, session, position) == number > 0 for leg, position in legs.items()}
+        transaction.execute("INSERT INTO seen (partition, keys) VALUES (?, ?)", (partition, _texts(group.seen[key])))
+    takes_part = {leg: _joined(transaction, session, position) == number > 0 for leg, position in legs.items()}
     if tracking and key in group.subtract:
-        subtract(connection, partition, [legs[leg] for leg in legs if takes_part[leg]])
+        subtract(transaction, partition, [legs[leg] for leg in legs if takes_part[leg]])
     ended = key in group.ended or key in group.subtract
     if ended:
         tracking = None
-        connection.execute("DELETE FROM seen WHERE partition = ?", (partition,))
-    connection.execute(
-        "UPDATE partitions SET pass = ?, tracking = ?, moves = ?, released = 0 WHERE id = ?",
+        transaction.execute("DELETE FROM seen WHERE partition = ?", (partition,))
+    transaction.execute(
+        "UPDATE partitions SET pass = ?, tracking = ?, moves = ?, released = FALSE WHERE id = ?",
         (number, tracking, moves + 1, partition),
     )
     for leg, position in legs.items():
         if key in group.cursors:
             stands = 0 if ended else (number if takes_part[leg] else UNKNOWN)
-            connection.execute(_MOVE, (position, group.cursors[key], moves + 1, stands))
+            transaction.execute(_MOVE, (position, group.cursors[key], moves + 1, stands))
             if session.specs[leg].immediate:
-                connection.execute(_PUBLISH, (position,))
+                transaction.execute(_PUBLISH, (position,))
 
 
-def _joined(connection: sqlite3.Connection, session: Session, position: int) -> int:
+def _joined(transaction: Transaction, session: Session, position: int) -> int:
     """Return the pass in which a position takes part: that of its cursor, unless one began in this session."""
     if position in session.joined:
         return session.joined[position]
-    (stands,) = connection.execute("SELECT pass FROM positions WHERE id = ?", (position,)).fetchone()
+    (stands,) = transaction.execute("SELECT pass FROM positions WHERE id = ?", (position,)).fetchone()
     return int(stands)
 
 
-def subtract(connection: sqlite3.Connection, partition: int, positions: Collection[int]) -> None:
+def subtract(transaction: Transaction, partition: int, positions: Collection[int]) -> None:
     """Doom the live items that the pass never saw. Owed ones wait for their replay to say what became of them."""
     # Sorted once into a table of its own, on disk if it is large: a page of the listing costs no more than an append.
-    connection.execute("CREATE TEMP TABLE IF NOT EXISTS listed (key TEXT PRIMARY KEY) WITHOUT ROWID")
-    connection.execute("DELETE FROM listed")
-    connection.execute(
+    transaction.scratch("listed", "key TEXT PRIMARY KEY")
+    transaction.execute(
         "INSERT INTO listed SELECT DISTINCT k.value FROM seen AS s, json_each(s.keys) AS k WHERE s.partition = ?"
         " ORDER BY k.value",
         (partition,),
     )
     for position in positions:
         for table, condition in (("items", VISIBLE), ("pending", "i.op <> 'delete'")):
-            connection.execute(
+            transaction.execute(
                 "INSERT INTO doomed (position, key, cause, reason)"  # noqa: S608  # constants
                 f" SELECT i.position, i.key, 'gone', ?2 FROM {table} AS i"
                 f" WHERE i.position = ?1 AND i.withdrawn IS NULL AND {condition}"
                 " AND NOT EXISTS (SELECT 1 FROM listed AS l WHERE l.key = i.key)"
                 " AND NOT EXISTS (SELECT 1 FROM owed AS o WHERE o.position = ?1 AND o.key = i.key AND NOT o.settled)"
                 # What the platform itself said of the item's end says more than that it was not listed.
-                " ON CONFLICT (position, key) DO UPDATE SET settled = 0, cause = 'gone', reason ="
-                " CASE WHEN settled OR cause <> 'gone' THEN excluded.reason ELSE reason END",
+                " ON CONFLICT (position, key) DO UPDATE SET settled = FALSE, cause = 'gone', reason ="
+                " CASE WHEN doomed.settled OR doomed.cause <> 'gone' THEN excluded.reason ELSE doomed.reason END",
                 (position, UNLISTED),
             )
-    connection.execute("DROP TABLE listed")
+    transaction.execute("DROP TABLE listed")
 
 
 def partition_state(
-    connection: sqlite3.Connection, session: Session, key: PartitionKey, live: Collection[Leg] | None
+    transaction: Transaction, session: Session, key: PartitionKey, live: Collection[Leg] | None
 ) -> PartitionState:
     """Return where a partition stands, as far as the given legs (None: all) are concerned."""
     legs = sorted(session.specs if live is None else live)
@@ -114,13 +113,13 @@ def partition_state(
         position = session.positions[leg].get(key)
         if position is None:
             continue
-        cursor, when, stand, count, owed = connection.execute(
+        cursor, when, stand, count, owed = transaction.execute(
             "SELECT cursor, moved, pass, live + pending_live - context - pending_context, owed"
             " FROM positions WHERE id = ?",
             (position,),
         ).fetchone()
         cursors[leg], items[leg] = cursor, count
-        known[leg] = count + (_unheld(connection, position) if owed else 0)
+        known[leg] = count + (_unheld(transaction, position) if owed else 0)
         if cursor is not None:
             moved[leg] = when
         stands.add(stand)
@@ -130,21 +129,23 @@ def partition_state(
         live=items,
         owed=min(known.values(), default=0) - min(items.values(), default=0),
         weakest=None if first is None else cursors[first],
-        tracking=_tracking(connection, session.partitions.get(key), stands),
+        tracking=_tracking(transaction, session.partitions.get(key), stands),
     )
 
 
-def _tracking(connection: sqlite3.Connection, partition: int | None, stands: set[int]) -> bool | None:
+def _tracking(transaction: Transaction, partition: int | None, stands: set[int]) -> bool | None:
     if partition is None or not any(stands):
         return None
-    number, tracking = connection.execute("SELECT pass, tracking FROM partitions WHERE id = ?", (partition,)).fetchone()
+    number, tracking = transaction.execute(
+        "SELECT pass, tracking FROM partitions WHERE id = ?", (partition,)
+    ).fetchone()
     return bool(tracking) and stands == {number}
 
 
-def _unheld(connection: sqlite3.Connection, position: int) -> int:
+def _unheld(transaction: Transaction, position: int) -> int:
     """Count the owed items of which no finished version is stored; there are few, and context is not counted."""
-    (count,) = connection.execute(
-        "SELECT count(*) FROM owed AS o WHERE o.position = ?1 AND NOT o.settled AND NOT o.key GLOB 'context/*'"  # noqa: S608  # constants
+    (count,) = transaction.execute(
+        "SELECT count(*) FROM owed AS o WHERE o.position = ?1 AND NOT o.settled AND substr(o.key, 1, 8) <> 'context/'"  # noqa: S608  # constants
         " AND NOT EXISTS (SELECT 1 FROM items AS i WHERE i.position = ?1 AND i.key = o.key"
         f" AND i.withdrawn IS NULL AND {VISIBLE})"
         " AND NOT EXISTS (SELECT 1 FROM pending AS p WHERE p.position = ?1 AND p.key = o.key"

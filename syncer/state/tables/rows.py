@@ -1,9 +1,7 @@
 """Between the values of the model and the columns of the tables."""
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import orjson
 
@@ -11,46 +9,21 @@ from syncer.model.entries import Leg, StoredRow
 from syncer.model.refs import GroupKey, ItemKey, PartitionKey
 from syncer.model.rows import ManifestRow
 from syncer.state.names import short
-from syncer.state.sqlite.session import Session
-
-#: Columns that `items` and `pending` share, in the order of `values` and `stored`.
-NAMES = (
-    "position", "key", "version", "fingerprint", "path", "place", "container", "size", "sha256", "fields", "grp",
-    "withdrawn",
-)  # fmt: skip
-COLUMNS = ", ".join(NAMES)
-
-#: What a conflicting insert writes over the row that is there.
-_OVERWRITE = ", ".join(f"{name} = excluded.{name}" for name in NAMES[2:])
-
-UPSERT_ITEM = (
-    f"INSERT INTO items ({COLUMNS}) VALUES ({', '.join('?' * len(NAMES))})"  # noqa: S608  # names of this module
-    f" ON CONFLICT (position, key) DO UPDATE SET {_OVERWRITE}"
-)
-
-#: A row that is only noted as kept leaves what its unpublished row has to tell the manifest.
-UPSERT_PENDING = (
-    f"INSERT INTO pending ({COLUMNS}, op, reason) VALUES ({', '.join('?' * (len(NAMES) + 2))})"  # noqa: S608  # names of this module
-    f" ON CONFLICT (position, key) DO UPDATE SET {_OVERWRITE},"
-    " op = CASE WHEN excluded.op = 'keep' AND op <> 'delete' THEN op ELSE excluded.op END,"
-    " reason = CASE WHEN excluded.op = 'keep' AND op <> 'delete' THEN reason ELSE excluded.reason END"
-)
+from syncer.state.tables.session import Session
+from syncer.state.tables.transaction import COLUMNS, OVERWRITE, Record, Transaction
 
 PUBLISH_ITEMS = (
     f"INSERT INTO items ({COLUMNS}) SELECT {COLUMNS} FROM pending"  # noqa: S608  # names of this module
-    " WHERE op <> 'delete' AND position IN (SELECT value FROM json_each(?)) ORDER BY position, key"
-    f" ON CONFLICT (position, key) DO UPDATE SET {_OVERWRITE}"
+    " WHERE op <> 'delete' AND position IN (SELECT CAST(value AS BIGINT) FROM json_each(?)) ORDER BY position, key"
+    f" ON CONFLICT (position, key) DO UPDATE SET {OVERWRITE}"
 )
 
 #: Keys by partition, under their short forms.
 Groups = dict[PartitionKey, dict[str, ItemKey]]
 
-#: One row of `COLUMNS`, as SQLite returns it.
-Record = Sequence[Any]
-
 
 def values(
-    connection: sqlite3.Connection, session: Session, leg: Leg, position: int, text: str, row: StoredRow,
+    transaction: Transaction, session: Session, leg: Leg, position: int, text: str, row: StoredRow,
     withdrawn: str | None,
 ) -> Record:  # fmt: skip
     """Return the columns of a row of one leg, at a position, under its short key."""
@@ -59,19 +32,19 @@ def values(
         position,
         text,
         row.version,
-        session.fingerprints.id_of(connection, row.fingerprint),
+        session.fingerprints.id_of(transaction, row.fingerprint),
         path,
         place,
         row.container,
         row.size,
-        _digest(row.sha256),
+        transaction.digest(row.sha256),
         dumped(row.fields),
         row.group,
         withdrawn,
     )
 
 
-def stored(fingerprints: Mapping[int, str], key: ItemKey, record: Record) -> StoredRow:
+def stored(transaction: Transaction, fingerprints: Mapping[int, str], key: ItemKey, record: Record) -> StoredRow:
     """Read what `values` wrote, with the names of fingerprints by id."""
     _, _, version, fingerprint, path, _, container, size, sha256, fields, group, withdrawn, *_ = record
     return StoredRow(
@@ -80,7 +53,7 @@ def stored(fingerprints: Mapping[int, str], key: ItemKey, record: Record) -> Sto
         path,
         container,
         size,
-        sha256 if isinstance(sha256, str) else sha256.hex(),
+        transaction.digest_text(sha256),
         loaded(fields),
         None if group is None else GroupKey(group),
         fingerprints[fingerprint],
@@ -156,10 +129,10 @@ def shown(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _digest(text: str) -> bytes | str:
-    """Return 32 bytes for a hex digest; any other text stays as it is."""
+def digest(text: str) -> bytes | None:
+    """Return the 32 bytes of a hex digest; None for any other text."""
     try:
-        digest = bytes.fromhex(text)
+        found = bytes.fromhex(text)
     except ValueError:
-        return text
-    return digest if digest.hex() == text else text
+        return None
+    return found if found.hex() == text else None
