@@ -10,7 +10,7 @@ import msgspec
 
 from syncer.model.entries import Body
 from syncer.model.errors import BadBody, ItemFailed, SettingsError
-from syncer.model.refs import EXPORT, AnnotationRef, Cursor, Page, Partition
+from syncer.model.refs import EXPORT, MEDIA, AnnotationRef, Cursor, Page, Partition
 from syncer.net.guard import origin_of
 from syncer.net.pages import conditions
 from syncer.ports import Features, Http, Known, Selection, SourcePlugin, Tools
@@ -57,7 +57,10 @@ class Datature:
         self._exports = Exports(self._api, options, tools.clock, self.origin)
         self._opening = Opening(self._api, self._datasets, options, self.origin, self._media, self._exports)
         # Files are held one at a time: of documents a whole batch is small.
-        self.features = replace(self.features, batch=1 if options.media else BATCH, media=options.media)
+        left_out = {EXPORT} if options.media else {EXPORT, MEDIA}
+        self.features = replace(
+            self.features, batch=1 if options.media else BATCH, media=options.media, unlisted=frozenset(left_out)
+        )
 
     async def partitions(self, select: Selection) -> AsyncGenerator[Partition]:
         """Yield the datasets that a selection names by id, name or glob, in order of id; see `ports.Source`."""
@@ -142,7 +145,9 @@ class Datature:
 class DatatureExports(Datature):
     """The same organization, where the items are archives of the platform's own export job: one a dataset."""
 
-    features: Features = Features(incremental=False, deletions=True, exports=True)
+    features: Features = Features(
+        incremental=False, deletions=True, exports=True, unlisted=frozenset({"annotation", "asset", MEDIA})
+    )
     variables: ClassVar[Mapping[str, str]] = {
         "dataset_name": "name of the dataset",
         "format": "format of the export",

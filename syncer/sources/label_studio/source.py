@@ -9,7 +9,7 @@ import msgspec
 
 from syncer.model.entries import Body
 from syncer.model.errors import BadBody, ItemFailed, SettingsError
-from syncer.model.refs import AnnotationRef, Cursor, Page, Partition
+from syncer.model.refs import MEDIA, AnnotationRef, Cursor, Page, Partition
 from syncer.net.guard import origin_of
 from syncer.net.pages import conditions
 from syncer.ports import Features, Http, Known, Selection, SourcePlugin, Tools
@@ -51,7 +51,12 @@ class LabelStudio:
         self._projects = Projects(self._server.api)
         self._opening = Opening(self._server, self._projects, self.origin, Media(self._server, self.origin))
         batch = MEDIA_BATCH if options.media else BATCH
-        self.features = replace(LabelStudio.features, batch=batch, media=options.media)
+        self.features = replace(
+            LabelStudio.features,
+            batch=batch,
+            media=options.media,
+            unlisted=frozenset() if options.media else frozenset({MEDIA}),
+        )
 
     async def partitions(self, select: Selection) -> AsyncGenerator[Partition]:
         """Yield the projects that a selection names by id, title or glob, in order of id; see `ports.Source`."""

@@ -49,7 +49,7 @@ def _move(connection: sqlite3.Connection, session: Session, group: CommitGroup, 
         connection.execute("INSERT INTO seen (partition, keys) VALUES (?, ?)", (partition, _texts(group.seen[key])))
     takes_part = {leg: _joined(connection, session, position) == number > 0 for leg, position in legs.items()}
     if tracking and key in group.subtract:
-        subtract(connection, partition, [legs[leg] for leg in legs if takes_part[leg]])
+        subtract(connection, partition, [legs[leg] for leg in legs if takes_part[leg]], group.spared)
     ended = key in group.ended or key in group.subtract
     if ended:
         tracking = None
@@ -74,8 +74,14 @@ def _joined(connection: sqlite3.Connection, session: Session, position: int) -> 
     return int(stands)
 
 
-def subtract(connection: sqlite3.Connection, partition: int, positions: Collection[int]) -> None:
-    """Doom the live items that the pass never saw. Owed ones wait for their replay to say what became of them."""
+def subtract(
+    connection: sqlite3.Connection, partition: int, positions: Collection[int], spared: Collection[str]
+) -> None:
+    """Doom the live items that the pass never saw. Owed ones wait for their replay to say what became of them.
+
+    Items of the kinds `spared` are left alone: the pass did not look for them.
+    """
+    looked_for = "".join(f" AND substr(i.key, 1, {len(kind) + 1}) <> '{kind}/'" for kind in sorted(spared))
     # Sorted once into a table of its own, on disk if it is large: a page of the listing costs no more than an append.
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS listed (key TEXT PRIMARY KEY) WITHOUT ROWID")
     connection.execute("DELETE FROM listed")
@@ -92,6 +98,7 @@ def subtract(connection: sqlite3.Connection, partition: int, positions: Collecti
                 f" WHERE i.position = ?1 AND i.withdrawn IS NULL AND {condition}"
                 " AND NOT EXISTS (SELECT 1 FROM listed AS l WHERE l.key = i.key)"
                 " AND NOT EXISTS (SELECT 1 FROM owed AS o WHERE o.position = ?1 AND o.key = i.key AND NOT o.settled)"
+                f"{looked_for}"
                 # What the platform itself said of the item's end says more than that it was not listed.
                 " ON CONFLICT (position, key) DO UPDATE SET settled = 0, cause = 'gone', reason ="
                 " CASE WHEN settled OR cause <> 'gone' THEN excluded.reason ELSE reason END",
