@@ -153,6 +153,7 @@ class DatatureExports(Datature):
         "format": "format of the export",
         "filename": "`DATASET-FORMAT.zip`, or the name of the member",
         "member": "path of the member in the archive, with export_unpack",
+        "as_of": "moment that the export is at least as new as",
     }
 
     def __init__(self, options: DatatureOptions, http: Http, tools: Tools) -> None:
@@ -178,8 +179,9 @@ class DatatureExports(Datature):
         """List the one export of a dataset, or its members; their versions follow the state of every asset."""
         del select
         if self._unpacking is None:
-            found, cursor = await self._exports.listed(partition.key, since)
-            yield Page(refs=(found,), cursor=cursor, end="full")
+            found, standing = await self._exports.listed(partition.key, since, held=known.live > 0)
+            # A dataset has one export: what else is stored of it was selected once (another format, its members).
+            yield Page(refs=(found,), cursor=standing.seen(found.version, found.updated_at), end="delta")
             return
         async with aclosing(self._unpacking.pages(partition.key, since, known)) as pages:
             async for page in pages:
