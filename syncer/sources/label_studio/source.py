@@ -20,7 +20,7 @@ from syncer.sources.label_studio.cursor import Position, read_cursor
 from syncer.sources.label_studio.documents import Reader
 from syncer.sources.label_studio.explicit import listed, projects_of
 from syncer.sources.label_studio.media import BATCH as MEDIA_BATCH
-from syncer.sources.label_studio.media import Media
+from syncer.sources.label_studio.media import WHOAMI, Media
 from syncer.sources.label_studio.opening import BATCH, Opening, served
 from syncer.sources.label_studio.options import LabelStudioOptions
 from syncer.sources.label_studio.projects import Projects
@@ -104,7 +104,7 @@ class LabelStudio:
 
     async def whoami(self) -> Mapping[str, str]:
         """Return who the token belongs to, the server's release and its clock."""
-        user = await self._server.api.get("/api/current-user/whoami")
+        user = await self._server.api.get(WHOAMI)
         release = await self._server.api.get("/api/version/")
         try:
             who = msgspec.json.decode(user.body, type=_User)
