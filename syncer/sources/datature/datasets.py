@@ -13,6 +13,7 @@ from syncer.model.errors import BadBody, NotFound, PartitionGone, Rejected, Sett
 from syncer.model.refs import CONTEXT, AnnotationRef, ItemKey, Partition, PartitionKey
 from syncer.sources.datature.api import ID, Api, missing_dataset
 from syncer.sources.datature.choice import Batch
+from syncer.sources.datature.wire import names_of
 
 #: Datasets named in a hint.
 SHOWN = 10
@@ -40,6 +41,7 @@ class _Dataset(msgspec.Struct, rename="camel"):
     statistic: _Statistic = msgspec.field(default_factory=_Statistic)
     tags: dict[str, Raw] = {}  # msgspec copies defaults
     asset_statuses: dict[str, Raw] = {}  # same
+    cohorts: Raw = Raw(b"null")
 
 
 class _Folder(msgspec.Struct):
@@ -166,7 +168,10 @@ class Datasets:
         chosen: dict[str, None] = {}
         absent: list[str] = []
         for name in wanted:
-            if _is_glob(name):
+            if Batch.decided_by_assets(name):
+                Batch.parse(name)
+                chosen[name] = None
+            elif _is_glob(name):
                 chosen |= dict.fromkeys(each for each in known if fnmatchcase(each, name))
             elif name in known:
                 chosen[name] = None
@@ -191,6 +196,7 @@ class Datasets:
             *(f"folder={name}" for name in folders),
             *(f"status={name}" for name in statuses),
             *(f"tag={name}" for name in dataset.tags),
+            *(f"cohort={name}" for name in names_of(dataset.cohorts)),
         ]
 
     async def _document(self, short: str) -> bytes | None:

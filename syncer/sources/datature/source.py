@@ -35,7 +35,7 @@ class Datature:
 
     features: Features = Features(incremental=True, inline=True, deletions=True, batch=BATCH)
     variables: ClassVar[Mapping[str, str]] = {
-        "batch": "`folder=NAME`, `status=NAME` or `tag=NAME`",
+        "batch": "`folder=NAME`, `status=NAME`, `tag=NAME`, `cohort=NAME`, `filename=GLOB` or `metadata.KEY=GLOB`",
         "dataset_name": "name of the dataset",
         "asset": "id of the asset",
         "filename": "file name of the asset",
