@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw
 
 from syncer.model.errors import BadBody, NotFound, PartitionGone, Rejected, SettingsError, UnknownName
+from syncer.model.events import Emit, Warned
 from syncer.model.refs import CONTEXT, AnnotationRef, ItemKey, Partition, PartitionKey
 from syncer.sources.datature.api import ID, Api, missing_dataset
 from syncer.sources.datature.choice import Batch
@@ -58,6 +59,9 @@ class Datasets:
     """The datasets that a key can see."""
 
     api: Api
+    emit: Emit = lambda _: None
+    #: Statuses that the job waits for; one that no dataset knows is a slip of the pen.
+    statuses: frozenset[str] = frozenset()
     #: Documents that came with a selection, for the context that follows: they save a request, nothing else.
     _seen: dict[str, bytes] = field(default_factory=dict, init=False)
 
@@ -72,6 +76,7 @@ class Datasets:
         missing: list[str] = []
         for short in sorted(found):
             words = {"dataset_name": found[short].name}
+            self._check(short, found[short])
             if not batches:
                 yield Partition(PartitionKey(short), words)
                 continue
@@ -198,6 +203,12 @@ class Datasets:
             *(f"tag={name}" for name in dataset.tags),
             *(f"cohort={name}" for name in names_of(dataset.cohorts)),
         ]
+
+    def _check(self, short: str, dataset: _Dataset) -> None:
+        known = dict.fromkeys([*STATUSES, *dataset.asset_statuses])
+        if strange := sorted(self.statuses - known.keys()):
+            words = ", ".join(map(repr, strange))
+            self.emit(Warned(f"dataset {short} has no asset status {words}: there are {', '.join(known)}"))
 
     async def _document(self, short: str) -> bytes | None:
         """Return a dataset's document; None if the platform says that there is none."""

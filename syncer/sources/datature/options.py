@@ -100,7 +100,7 @@ class DatatureOptions(PlatformOptions):
     @classmethod
     def _plain_organization(cls, value: str) -> str:
         if not value:
-            message = "is required (or env:DATATURE_VI_ORGANIZATION_ID, or config_file)"
+            message = "the organization is missing: set `organization`, DATATURE_VI_ORGANIZATION_ID or `config_file`"
             raise ValueError(message)
         if value != value.strip() or "/" in value:
             message = "an organization's id has no spaces around it and no slash"
@@ -111,7 +111,8 @@ class DatatureOptions(PlatformOptions):
         """Return what decides on the bytes of a document."""
         if self.mode == "export":
             # The format and its options are part of the version.
-            return {"mode": self.mode} | ({"unpack": "true"} if self.export_unpack else {})
+            shape = {"mode": self.mode, "granularity": "export"}
+            return shape | ({"unpack": "true"} if self.export_unpack else {})
         return {"granularity": self.granularity}
 
     def digest(self) -> str:

@@ -52,7 +52,8 @@ class Datature:
         self._clock = tools.clock
         auth = KeyAuth(options.token, options.organization, options.url)
         self._api = Api(http, auth, options.url, options.organization)
-        self._datasets = Datasets(self._api)
+        expected = frozenset() if options.any_annotated or options.mode == "export" else frozenset(options.statuses)
+        self._datasets = Datasets(self._api, tools.emit, expected)
         self._media = Media(self._api, self.origin)
         self._exports = Exports(self._api, options, tools.clock, self.origin)
         self._opening = Opening(self._api, self._datasets, options, self.origin, self._media, self._exports)
