@@ -24,6 +24,8 @@ class Account:
     complete: bool = True
     #: Some listing went on from where an earlier run stood, so it began before this run.
     resumed: bool = False
+    #: Stored items of partitions or kinds that are selected no more: kept, and said.
+    unselected: int = 0
 
     #: What the network did before this run.
     before: tuple[int, int, int] = (0, 0, 0)
