@@ -31,6 +31,7 @@ from syncer.model.errors import SyncerError, UnknownName
 from syncer.model.events import Emit, RunEnded, RunStarted
 from syncer.model.refs import Partition
 from syncer.model.report import Report
+from syncer.model.running import works_for
 from syncer.ports import Clock, Spool, StateStore, Unit
 
 
@@ -55,26 +56,32 @@ async def run(
     """
     started = clock.now()
     this = pass_of(job, store, options, drain=drain, spool=spool, clock=clock, emit=emit, traffic=traffic)
-    account = this.account
+    with works_for(job.name, this.run):
+        emit(RunStarted(job.name, this.run, tuple(sink.name for sink in job.sinks)))
+        report = await _account_of(this, started)
+        emit(RunEnded(report))
+    return report
+
+
+async def _account_of(this: Pass, started: datetime) -> Report:
+    """Do the run, and return what became of it."""
+    job, store, account = this.job, this.store, this.account
     generations: dict[Leg, int] = {}
-    emit(RunStarted(job.name, this.run, tuple(sink.name for sink in job.sinks)))
     try:
-        async with store.lease(job.name, options.shard):
+        async with store.lease(job.name, this.options.shard):
             await store.begin_run(job.name, this.run, started)
             try:
-                await check_layout(job, store, options)
+                await check_layout(job, store, this.options)
                 partitions = await _partitions(this)
                 given_up = await freeze(this, partitions)
                 this.released.update(partition.key for partition in given_up)
                 generations = await _units(this, [*partitions, *given_up])
             except SyncerError as error:
                 account.trouble(error)
-            report = await close(this, started, generations)
+            return await close(this, started, generations)
     except SyncerError as error:
         account.trouble(error)
-        report = await close(this, started, generations, record=False)
-    emit(RunEnded(report))
-    return report
+        return await close(this, started, generations, record=False)
 
 
 async def _partitions(this: Pass) -> list[Partition]:

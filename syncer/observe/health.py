@@ -1,14 +1,17 @@
-"""Counters of one run: requests, repeats, throttles, and when something last moved forward."""
+"""Counters of traffic: requests, repeats, throttles, by run and in all; and when something last moved forward."""
 
 from typing import assert_never
 
 from syncer.model import events
 from syncer.model.report import Counts
+from syncer.model.running import Running, running
 from syncer.ports import Clock
+
+_NOTHING = Counts()
 
 
 class Tally:
-    """An observer that counts traffic for the report, and knows when the run last made progress."""
+    """An observer that counts traffic for reports, and knows when any run last made progress."""
 
     def __init__(self, clock: Clock) -> None:
         """Start at zero."""
@@ -16,24 +19,32 @@ class Tally:
         self._last = clock.monotonic()
         #: `requests`, `retries` and `throttled` are counted here; the other fields stay 0.
         self.counts = Counts()
+        self._runs: dict[Running | None, Counts] = {}
 
     def idle(self) -> float:
         """Return the seconds since something was listed, fetched, written, committed or published."""
         return self._clock.monotonic() - self._last
 
     def traffic(self) -> tuple[int, int, int]:
-        """Return requests sent, attempts repeated, and times the platform asked to slow down."""
-        return self.counts.requests, self.counts.retries, self.counts.throttled
+        """Return requests sent, attempts repeated, and times the platform asked to slow down.
+
+        Inside of a run: for that run. Elsewhere: whatever belonged to none.
+        """
+        counts = self._runs.get(running(), _NOTHING)
+        return counts.requests, counts.retries, counts.throttled
 
     def __call__(self, event: events.Event) -> None:
         """Count one event."""
         match event:
             case events.RequestEnded():
-                self.counts.requests += 1
+                for counts in self._both():
+                    counts.requests += 1
             case events.Retrying():
-                self.counts.retries += 1
+                for counts in self._both():
+                    counts.retries += 1
             case events.Throttled():
-                self.counts.throttled += 1
+                for counts in self._both():
+                    counts.throttled += 1
             case (
                 events.RunStarted()
                 | events.UnitStarted()
@@ -48,9 +59,11 @@ class Tally:
                 | events.PublishedLeg()
                 | events.SegmentSent()
                 | events.HeadMoved()
-                | events.RunEnded()
             ):
                 self._last = self._clock.monotonic()
+            case events.RunEnded():
+                self._last = self._clock.monotonic()
+                self._runs.pop(running(), None)
             case (
                 events.ItemOwed()
                 | events.LimitChanged()
@@ -64,3 +77,10 @@ class Tally:
                 pass
             case _:
                 assert_never(event)
+
+    def _both(self) -> tuple[Counts, Counts]:
+        this = running()
+        counts = self._runs.get(this)
+        if counts is None:
+            counts = self._runs[this] = Counts()
+        return self.counts, counts

@@ -9,6 +9,7 @@ in `tests/contract` hold every adapter, fakes included, to it. Everybody imports
 from syncer.model.rows import ManifestRow
 from syncer.ports.blobs import About, BlobInfo, Blobs, KeptFile, Spool, SpoolWriter
 from syncer.ports.clock import Clock
+from syncer.ports.desk import Control, Health, JobView, LiveRun, Overview, PlatformView
 from syncer.ports.http import Authenticator, Http, Judge, Judgement, Meaning, Request, Response
 from syncer.ports.ledger import Ledger
 from syncer.ports.manifest import Claim, Head, Manifest, SegmentRef
@@ -24,19 +25,25 @@ __all__ = [
     "Blobs",
     "Claim",
     "Clock",
+    "Control",
     "Features",
     "Found",
     "Head",
+    "Health",
     "Http",
     "JobStatus",
+    "JobView",
     "Judge",
     "Judgement",
     "KeptFile",
     "Known",
     "Ledger",
+    "LiveRun",
     "Manifest",
     "ManifestRow",
     "Meaning",
+    "Overview",
+    "PlatformView",
     "Request",
     "Response",
     "RunRow",

@@ -89,6 +89,8 @@ def load(
         platforms=configured_platforms,
         sinks=configured_sinks,
         jobs=jobs,
+        daemon=top.daemon,
+        serve=top.serve,
         warnings=tuple(dict.fromkeys(binder.warnings)),
     )
 

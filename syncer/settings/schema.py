@@ -5,22 +5,17 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from syncer.ports import Selection
-from syncer.settings.units import MOMENT_PATTERN, Duration, Moment, Name, Size, Text, moment
+from syncer.settings.daemon import DaemonOptions, ServeOptions
+from syncer.settings.units import MOMENT_PATTERN, Duration, Moment, Name, Options, Size, Text, moment
 
 #: Where the state lies when the file does not say: below the XDG state folder.
 DEFAULT_STATE = "sqlite:${XDG_STATE_HOME:-~/.local/state}/syncer/state.db"
 
 _CRON_FIELD = re.compile(r"^[0-9A-Za-z*/,#?-]+$")
 _FUNCTION = re.compile(r"^[A-Za-z_][\w.]*(:[A-Za-z_][\w.]*)?$")
-
-
-class Options(BaseModel):
-    """Unknown keys are refused; values don't change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _one_or_many(value: object) -> object:
@@ -223,3 +218,5 @@ class FileOptions(Options):
         default=None, ge=1024 * 1024, description="Bytes of documents held in memory at once: `256MiB`."
     )
     log: LogOptions = Field(default_factory=LogOptions, description="What is logged.")
+    daemon: DaemonOptions = Field(default_factory=DaemonOptions, description="How the daemon lives.")
+    serve: ServeOptions = Field(default_factory=ServeOptions, description="Where the daemon listens.")

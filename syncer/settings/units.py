@@ -1,10 +1,10 @@
-"""Annotated types that the options of the file share: durations, sizes, names, moments."""
+"""What the options of the file share: their model, durations, sizes, names, moments."""
 
 import re
 from datetime import UTC, date, datetime
 from typing import Annotated
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from syncer.model.units import DURATION_PATTERN, SIZE_PATTERN, seconds, size_in_bytes
 from syncer.model.units import moment as read_moment
@@ -14,6 +14,12 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 
 #: For JSON Schema: what `moment` reads.
 MOMENT_PATTERN = r"^\d{4}-\d{2}-\d{2}([T ].+)?$"
+
+
+class Options(BaseModel):
+    """Unknown keys are refused; values don't change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def name_problem(name: str) -> str | None:

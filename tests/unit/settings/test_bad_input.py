@@ -12,7 +12,11 @@ from tests.support.configuration import GOOD, load_text, refused
     [
         # Unknown keys, everywhere.
         ("state:", "stat: 1\nstate:", "stat: unknown key; did you mean 'state'?"),
-        ("state:", "zzz: 1\nstate:", "zzz: unknown key; known: jobs, log, memory, platforms, sinks, spool, state"),
+        (
+            "state:",
+            "zzz: 1\nstate:",
+            "zzz: unknown key; known: daemon, jobs, log, ",
+        ),
         ("state:", "log: {levl: debug}\nstate:", "log.levl: unknown key; did you mean 'level'?"),
         ("url: lake", "url: lake, pubish: x", "sinks.lake.pubish: unknown key; did you mean 'publish'?"),
         ("sinks: [lake]", "sinks: [lake]\n    selct: {}", "jobs.highway.selct: unknown key; did you mean 'select'?"),

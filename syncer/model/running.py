@@ -1,0 +1,38 @@
+"""Which run a piece of work belongs to, wherever the work is done.
+
+Several jobs run side by side in one process and share clients, limits and observers. The run is bound to the context
+of its task, and tasks and threads begun inside inherit it: so an event needs no name of the job, and nobody who emits
+one has to know it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A run under way."""
+
+    job: str
+    run: str
+
+
+_RUNNING: ContextVar[Running | None] = ContextVar("syncer_running", default=None)
+
+
+def running() -> Running | None:
+    """Return the run that the calling code works for; None outside of runs."""
+    return _RUNNING.get()
+
+
+@contextmanager
+def works_for(job: str, run: str) -> Iterator[Running]:
+    """Bind what happens inside the block, and in the tasks that it begins, to a run."""
+    this = Running(job, run)
+    token = _RUNNING.set(this)
+    try:
+        yield this
+    finally:
+        _RUNNING.reset(token)
