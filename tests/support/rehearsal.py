@@ -1,4 +1,4 @@
-"""The stages of a Dockerfile rehearsed without an engine: each in a root folder of its own, in namespaces by bubblewrap.
+"""The stages of a Dockerfile rehearsed without an engine: each has a root folder of its own, entered by bubblewrap.
 
 The image that a stage begins with is played by this machine's Python and libraries, which can't be written to. Paths,
 working folders, environment, and the numbers of user and group are those of the Dockerfile.
@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -135,7 +135,7 @@ def _follow(each: Instruction, here: Container, done: Mapping[str, Container], c
             raise AssertionError(f"the rehearsal knows no {other}")
 
 
-def _copy(source: Path, target: Path, ignore: "shutil._IgnoreFn | None" = None) -> None:
+def _copy(source: Path, target: Path, ignore: Callable[[str, list[str]], set[str]] | None = None) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, ignore=ignore)
