@@ -167,7 +167,7 @@ def test_the_daemon_is_asked_where_it_answers() -> None:
     assert container["ports"] == [{"name": "ops", "containerPort": OpsOptions().port}]
     probes = {kind: container[f"{kind}Probe"] for kind in ("startup", "liveness", "readiness")}
     assert {kind: probe["httpGet"] for kind, probe in probes.items()} == {
-        "startup": {"path": "/livez", "port": "ops"},
+        "startup": {"path": "/startupz", "port": "ops"},
         "liveness": {"path": "/livez", "port": "ops"},
         "readiness": {"path": "/readyz", "port": "ops"},
     }
