@@ -1,6 +1,8 @@
 # docker build -t annotation-syncer:0.1.0 .
 # docker run --rm --init --read-only --tmpfs /tmp --user "$(id -u):$(id -g)" -v "$PWD":/work \
 #   -e LABEL_STUDIO_API_KEY annotation-syncer:0.1.0 sync
+# docker run --detach --init --read-only --tmpfs /tmp --user "$(id -u):$(id -g)" -v "$PWD":/work --stop-timeout 60 \
+#   -e LABEL_STUDIO_API_KEY -p 127.0.0.1:9464:9464 annotation-syncer:0.1.0 daemon
 #
 # --init: a SIGTERM before the first line of Python counts too; the first process of a container gets none by default.
 #

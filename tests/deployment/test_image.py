@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import syncer
-from syncer.settings.daemon import OpsOptions
+from syncer.settings.daemon import DaemonOptions, OpsOptions
+from tests.support.commands import parsed
 from tests.support.dockerfile import instructions, sent, stages
 from tests.support.programs import program, said
 from tests.support.rehearsal import Container, build
@@ -91,6 +92,16 @@ def test_the_image_says_what_it_is() -> None:
     assert set(re.findall(r"annotation-syncer:([\w.]+)", text)) == {syncer.__version__}
     assert set(re.findall(r"--build-arg (\w+)=", text)) == {"PYTHON", "REVISION", "CREATED"}
     assert last.last("EXPOSE").rest == str(OpsOptions().port)
+
+
+def test_the_image_is_run_as_said() -> None:
+    """What the comments start are commands: a pass, and the daemon with the time that it takes to stop."""
+    told = re.findall(r"annotation-syncer:[\w.]+ (\w+)$", DOCKERFILE.read_text("utf-8"), re.MULTILINE)
+    assert told == ["sync", "daemon"]
+    for command in told:
+        parsed(["syncer", command])
+    (patience,) = re.findall(r"--stop-timeout (\d+)", DOCKERFILE.read_text("utf-8"))
+    assert int(patience) >= 2 * DaemonOptions().grace
 
 
 @pytest.fixture(scope="module")
