@@ -31,6 +31,13 @@ HISTOGRAMS: Mapping[str, frozenset[str]] = {
 }
 
 
+def names(kind: str) -> frozenset[str]:
+    """Return the metrics of a kind, `counter`, `gauge` or `histogram`, by the names that expressions begin with."""
+    if kind == "histogram":
+        return frozenset(f"{name}_bucket" for name in HISTOGRAMS)
+    return frozenset(COUNTERS if kind == "counter" else GAUGES)
+
+
 def series() -> Mapping[str, frozenset[str]]:
     """Return the names as they are scraped, with their labels."""
     buckets = {f"{name}_bucket": labels | {"le"} for name, labels in HISTOGRAMS.items()}
