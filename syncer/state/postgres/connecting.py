@@ -20,7 +20,7 @@ LIMITS = {
     # A publish may move a million rows in one statement; nothing of ours takes longer than that.
     "statement_timeout": "600000",
     "lock_timeout": "30000",
-    # A process that was frozen in mid-transaction must not keep others from taking over: less than they wait for a lock.
+    # A process that was frozen in mid-transaction must not keep others from taking over: shorter than their patience.
     "idle_in_transaction_session_timeout": "20000",
 }
 
