@@ -28,3 +28,14 @@ def bound() -> None:
     for parameter, variable, value in _LIMITS:
         if variable not in os.environ:
             mallopt(parameter, value)
+
+
+def trim() -> None:
+    """Give back to the system what was freed and is still held, where the C library is glibc."""
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        malloc_trim = ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError):  # another C library, which has no such habits
+        return
+    malloc_trim(0)
