@@ -40,3 +40,14 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, _OLDER, _ALL)
+
+
+def trim() -> None:
+    """Give back to the system what was freed and is still held, where the C library is glibc."""
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        malloc_trim = ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError):  # another C library, which has no such habits
+        return
+    malloc_trim(0)

@@ -108,10 +108,14 @@ class Report:
         if sum(self.owed.values()) > allow_owed or self.frozen or self.counts.held:
             codes.append(Exit.OWING)
         if self.stopped is not None:
-            codes.append(Exit.NOT_NOW if self.stopped.startswith("SIG") else Exit.STOPPED)
+            codes.append(Exit.NOT_NOW if self.stopped.startswith(UNASKED) else Exit.STOPPED)
         if self.counts.difference:
             codes.append(Exit.BUG)
         return worst(codes)
+
+
+#: Beginnings of reasons to stop that nobody asked this run for: it is to be run again.
+UNASKED = ("SIG", "stalled")
 
 
 def worst(codes: Iterable[Exit]) -> Exit:
