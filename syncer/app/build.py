@@ -61,6 +61,10 @@ class Assembly:
         opened: Blobs = leg.options.open(self.settings.base)  # type: ignore[attr-defined]  # every sink's options derive from SinkOptions
         return opened
 
+    def place(self, leg: Configured) -> str:
+        """Return where a configured sink's data lies, without credentials."""
+        return self.store(leg).url
+
     async def job(self, job: JobSettings) -> Job:
         """Return a job with its source and sinks.
 

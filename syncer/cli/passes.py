@@ -1,5 +1,6 @@
 """One pass of some jobs: run, told about, and turned into an exit code. `sync`, `export` and `repair` stand on it."""
 
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,8 +16,8 @@ from syncer.cli.tables import Form, show
 from syncer.flow.job import RunOptions
 from syncer.model.errors import Exit, SyncerError
 from syncer.model.report import Counts, Problem, Report, worst
-from syncer.schedule.lifetime import signals
-from syncer.schedule.scheduler import Once
+from syncer.schedule.lifetime import Deadline, signals
+from syncer.schedule.once import Once
 
 if TYPE_CHECKING:
     from syncer.cli.pushed import Gateway
@@ -52,7 +53,7 @@ class Pass:
             await self._tell(report)
             return report
 
-        async with signals(self._drain):
+        async with signals(self._drain, self._deadline()):
             await Once(one, self._stopped).work(jobs)
         codes = [report.exit_code(self.flags.allow_owed) for report in self.reports]
         left = jobs[len(self.reports) :]
@@ -110,6 +111,16 @@ class Pass:
 
     def _stopped(self) -> bool:
         return self.signalled is not None or any(report.stopped is not None for report in self.reports)
+
+    def _deadline(self) -> Deadline:
+        grace = self.session.syncer.settings.daemon.grace
+
+        def late() -> None:
+            self.session.logger.error(
+                "something holds the process up and is left to itself; run it again to go on", after=f"{grace:g} s"
+            )
+
+        return Deadline(grace, late, partial(os._exit, Exit.NOT_NOW))
 
     def _drain(self, name: str) -> None:
         self.signalled = name

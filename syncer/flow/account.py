@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from syncer.model.errors import Exit, SyncerError
+from syncer.model.errors import Exit, PlatformAway, SyncerError, Unavailable
 from syncer.model.refs import CONTEXT, ItemKey
 from syncer.model.report import Counts, Problem
 
@@ -38,7 +38,8 @@ class Account:
     def trouble(self, error: SyncerError, *, code: Exit | None = None, leg: str | None = None) -> None:
         """Note what kept the run from being complete."""
         self.complete = False
-        problem = Problem(str(error), code or error.exit_code, error.hint, leg)
+        away = leg is None and isinstance(error, Unavailable | PlatformAway)
+        problem = Problem(str(error), code or error.exit_code, error.hint, leg, away)
         if problem not in self.problems:
             self.problems.append(problem)
 

@@ -48,8 +48,10 @@ def _frozen(this: Pass, key: PartitionKey, items: int) -> None:
     this.emit(PartitionFrozen(key, items, "it was synced before and is now absent"))
 
 
-async def close(this: Pass, started: datetime, generations: Mapping[Leg, int], *, record: bool = True) -> Report:
-    """Make the report, and put it where others look: `status.json` beside the data, and the history."""
+async def close(
+    this: Pass, started: datetime, generations: Mapping[Leg, int], *, record: bool = True, mark: bool = True
+) -> Report:
+    """Make the report, and put it where others look: `status.json` beside the data (`mark`), and the history."""
     drained = this.drain.reason
     this.account.network(this.traffic)
     owed: Mapping[Leg, int] = {}
@@ -80,28 +82,33 @@ async def close(this: Pass, started: datetime, generations: Mapping[Leg, int], *
         def judge(told: Report) -> Report:
             return judged(told, before, resumed=this.account.resumed, published=not pending)
 
-        await _mark(this, judge(report))
+        if mark:
+            generations = {**generations, **await _mark(this, judge(report))}
         # A destination that could not be marked is one more problem of this run.
-        report = judge(_with_problems(this, report))
+        report = judge(_with_problems(this, report, generations))
         await this.store.end_run(report, report.exit_code())
     return report
 
 
-async def _mark(this: Pass, report: Report) -> None:
-    """Move `status.json`, `latest` and `_SUCCESS` of every destination that this run wrote to."""
+async def _mark(this: Pass, report: Report) -> dict[Leg, int]:
+    """Move `status.json`, `latest` and `_SUCCESS` of every destination that this run opened; return its generations."""
+    generations: dict[Leg, int] = {}
     for sink in this.job.sinks:
         if sink.name not in this.touched:
             continue
         owing = report.owed.get(sink.name) or report.counts.held or report.frozen
         complete = report.complete and not owing
         try:
-            await sink.manifest(this.job.name).move_head(status=status(report), complete=complete)
+            manifest = sink.manifest(this.job.name)
+            generations[sink.name] = await manifest.move_head(status=status(report), complete=complete)
         except SyncerError as error:
             this.account.trouble(error, leg=sink.name)
+    return generations
 
 
-def _with_problems(this: Pass, report: Report) -> Report:
-    return replace(report, problems=tuple(this.account.problems), complete=report.complete and this.account.complete)
+def _with_problems(this: Pass, report: Report, generations: Mapping[Leg, int]) -> Report:
+    problems, complete = tuple(this.account.problems), report.complete and this.account.complete
+    return replace(report, problems=problems, complete=complete, generations=generations)
 
 
 def status(report: Report) -> dict[str, object]:

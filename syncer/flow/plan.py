@@ -66,6 +66,7 @@ class Planner:
             listed=[*(ref.key for ref in refs), *kept] if self.reviving else (),
             doomed=doomed,
             began=listing.began if first else None,
+            piece=page.piece,
         )
         self.frontier.admit(ticket)
         self.account.resumed |= first and listing.began is not True

@@ -126,7 +126,9 @@ class Writer:
                 self.account.counts.unsettled += self._labels()
                 raise
             self._count(owed)
-            self.emit(Committed(self.unit, len(self._settled), self._size, self.clock.monotonic() - began))
+            gone = sum(failed.gone for failed in self._failed)
+            took = self.clock.monotonic() - began
+            self.emit(Committed(self.unit, len(self._settled), self._size, gone=gone, seconds=took))
             await self._flush(sum(map(len, receipts.values())))
             await self._publish()
         self._clear()

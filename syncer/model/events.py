@@ -56,6 +56,8 @@ class PageListed:
     refs: int
     #: Items that the pass will list, where the server says so.
     total: int | None
+    #: The listing of the partition ends with it.
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,8 @@ class Committed:
     unit: str
     items: int
     size: int
+    #: Items that were listed, and gone when they were to be fetched.
+    gone: int = 0
     #: How long sealing and the transaction took.
     seconds: float = 0.0
 
@@ -157,6 +161,8 @@ class RequestEnded:
     #: Name of the platform in the configuration: several accounts may share an origin.
     platform: str = ""
     purpose: Purpose = "api"
+    #: Its `str()` is the method and the address without query and credentials; it is written when somebody asks.
+    target: object = ""
 
 
 @dataclass(frozen=True, slots=True)

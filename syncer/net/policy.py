@@ -7,12 +7,12 @@ slots held by requests that wait for the same new token, nobody could fetch it.
 from collections.abc import Awaitable, Mapping
 from typing import TypeVar
 
-import aiohttp
 from aiohttp import FormData
 
 from syncer.model.errors import HttpError, Unauthorized, Unsafe
 from syncer.model.events import Emit, RequestEnded
 from syncer.net import classify, redact
+from syncer.net.answer import Answer
 from syncer.net.call import Call, Receiver
 from syncer.net.classify import NETWORK_ERRORS, Retryable
 from syncer.net.decode import first_bytes
@@ -141,13 +141,21 @@ class Policy:
             raise
         finally:
             limits.leave()
-            seconds = monotonic() - sent
             self._emit(
-                RequestEnded(route.origin, method, status, seconds, receiver.size, self._platform, route.purpose)
+                RequestEnded(
+                    route.origin,
+                    method,
+                    status,
+                    monotonic() - sent,
+                    receiver.size,
+                    self._platform,
+                    route.purpose,
+                    call.label,
+                )
             )
         return outcome
 
-    def _send(self, call: Call[T], credential: Mapping[str, str] | None) -> Awaitable[aiohttp.ClientResponse]:
+    def _send(self, call: Call[T], credential: Mapping[str, str] | None) -> Awaitable[Answer]:
         request, receiver, route = call.request, call.receiver, call.route
         # What the caller added was meant for where the request began.
         headers: Mapping[str, str] | None = request.headers if request.headers and not call.moved else None
@@ -156,6 +164,8 @@ class Policy:
             headers = {**headers, **extra} if headers else extra
         if credential is not None:
             headers = {**headers, **credential} if headers else credential
+        elif route.direct is not None and call.method == "GET" and receiver.timeout.total is None:
+            return route.direct.get(call.url, headers, self._silence)
         return route.session.request(
             call.method,
             call.url,
@@ -167,7 +177,7 @@ class Policy:
             timeout=receiver.timeout,
         )
 
-    async def _received(self, call: Call[T], response: aiohttp.ClientResponse) -> T | _Redirected:
+    async def _received(self, call: Call[T], response: Answer) -> T | _Redirected:
         request, status, headers = call.request, response.status, response.headers
         try:
             if 200 <= status < 300 or (status == 304 and _conditional(request)):  # noqa: PLR2004  # RFC 9110 §15.3, §15.4.5

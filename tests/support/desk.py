@@ -1,7 +1,7 @@
-"""A daemon for tests that never runs anything: what visitors may look at lies in dictionaries, and what they ask is noted.
+"""A daemon for tests that never runs anything: what is looked at lies in dictionaries, what is asked for is noted.
 
-`Desk` is both doors of `ports.desk`. A test changes `views`, `accounts`, `debts` and `history` through the methods here,
-which also tell whoever waits for changes.
+`Desk` is both doors of `ports.desk`. A test changes `views`, `accounts`, `debts` and `history` through the methods
+here, which also tell whoever waits for changes.
 """
 
 import asyncio
@@ -232,7 +232,8 @@ def lively() -> Desk:
     accounts = [
         PlatformView("kognic", "kognic", "closed", limits={"https://annotation.example.com": 18},
                      rates={"https://annotation.example.com": 27.5}, requests=3_377, retries=14, throttled=3),
-        PlatformView("studio", "label_studio", "closed", limits={"http://localhost:8080": 32}, requests=91_204, retries=2),
+        PlatformView("studio", "label_studio", "closed", limits={"http://localhost:8080": 32}, requests=91_204,
+                     retries=2),
         PlatformView("clarifai", "clarifai", "open", retry_at=NOW + timedelta(seconds=41),
                      limits={"https://api.clarifai.com": 1}, rates={"https://api.clarifai.com": 14.5}, requests=5_002,
                      retries=75, throttled=0),

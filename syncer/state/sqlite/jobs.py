@@ -172,7 +172,7 @@ def reset(connection: sqlite3.Connection, job: str) -> None:
     connection.execute("DELETE FROM seen WHERE partition IN (SELECT id FROM partitions WHERE job = ?)", found)
     for table in ("positions", "leg_units"):
         connection.execute(f"DELETE FROM {table} WHERE leg IN {of_legs}", found)  # noqa: S608  # constants
-    for table in ("partitions", "claims", "legs"):
+    for table in ("partitions", "claims", "legs", "memories"):
         connection.execute(f"DELETE FROM {table} WHERE job = ?", found)  # noqa: S608  # constants
     # Whoever still holds a ledger of it is fenced off.
     connection.execute("UPDATE units SET epoch = epoch + 1 WHERE job = ?", found)
@@ -203,6 +203,7 @@ def rename(connection: sqlite3.Connection, old: str, new: str) -> None:
             (number, taken[0]),
         )
         connection.execute("DELETE FROM units WHERE job = ?", taken[:1])
+        connection.execute("DELETE FROM memories WHERE job = ?", taken[:1])
         connection.execute("DELETE FROM jobs WHERE id = ?", taken[:1])
     connection.execute("UPDATE jobs SET name = ? WHERE id = ?", (new, number))
     connection.execute("UPDATE OR REPLACE runs SET job = ? WHERE job = ?", (new, old))

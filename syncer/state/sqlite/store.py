@@ -16,7 +16,7 @@ from syncer.model.rows import ManifestRow
 from syncer.ports import JobStatus, Ledger, RunRow, Unit
 from syncer.state.files import prepare
 from syncer.state.lease import FileLeases, Lease, Leases, ProcessLeases, held
-from syncer.state.sqlite import history, jobs
+from syncer.state.sqlite import history, jobs, notes
 from syncer.state.sqlite.database import Database, T, Work
 from syncer.state.sqlite.invalid import invalidate
 from syncer.state.sqlite.ledger import SqliteLedger
@@ -149,6 +149,14 @@ class SqliteStore:
     async def runs(self, job: str | None, limit: int) -> Sequence[RunRow]:
         """Return the newest runs first."""
         return await self._read(lambda c: history.runs(c, job, limit))
+
+    async def recall(self, job: str) -> Mapping[str, str]:
+        """Return the notes of a job."""
+        return await self._read(lambda c: notes.recall(c, job))
+
+    async def remember(self, job: str, name: str, value: str | None) -> None:
+        """Write a note of a job; None takes it away."""
+        await self._write(lambda c: notes.remember(c, job, name, value))
 
     async def status(self, job: str) -> JobStatus:
         """Return counters; never counts rows."""

@@ -28,6 +28,7 @@ GOLDEN: dict[str, set[str]] = {
     "compact": set(),
     "config schema": set(),
     "config show": OUTPUT,
+    "daemon": set(),
     "demo": set(),
     "doctor": OUTPUT,
     "export": SELECT | PASS | OUTPUT,

@@ -10,7 +10,7 @@ from syncer.model.entries import Removals
 from syncer.model.errors import Exit, LegFailed, NotNow, Unavailable
 from syncer.model.events import Warned
 from syncer.model.refs import AnnotationRef
-from syncer.sinks.prefix import PrefixSession
+from syncer.sinks.prefix.session import PrefixSession
 from syncer.sources.memory import MemoryPlatform, MemorySource
 from syncer.state.sqlite.ledger import SqliteLedger
 from tests.support.engine import Engine
