@@ -27,7 +27,9 @@ from tests.support.tree import ROOT, sources
 PROJECT: Mapping[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 #: Distributions whose modules are not called like them.
-MODULES: Mapping[str, set[str]] = {"pyyaml": {"yaml"}, "pydantic": {"pydantic", "pydantic_core"}}
+MODULES: Mapping[str, set[str]] = {
+    "pyyaml": {"yaml"}, "pydantic": {"pydantic", "pydantic_core"}, "prometheus-client": {"prometheus_client"},
+}  # fmt: skip
 #: Declared, and never imported by name: anyio's event loop, where it is installed.
 UNNAMED = {"uvloop"}
 

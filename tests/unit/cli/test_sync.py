@@ -182,19 +182,6 @@ def test_rule_21_a_lease_that_is_held(run: Run, config: Path) -> None:
     assert run("sync", "files").code == Exit.DONE
 
 
-def test_metrics_file(run: Run, config: Path) -> None:
-    """The outcome lands in a file that the collector may read, and nothing temporary stays."""
-    target = config.parent / "syncer.prom"
-    assert run("sync", "files", "--metrics-file", target).code == Exit.DONE
-    text = target.read_text()
-    assert 'syncer_last_run_items{job="files",result="stored"} 5' in text
-    assert text.count("# TYPE syncer_last_run_exit_code gauge") == 1
-    assert target.stat().st_mode & 0o777 == 0o644
-    assert [path.name for path in config.parent.glob(".syncer.prom*")] == []
-    ended = run("sync", "files", "--metrics-file", config.parent / "nowhere" / "x.prom")
-    assert ended.code == Exit.SETTINGS
-
-
 def test_status_and_history(run: Run, config: Path) -> None:
     """Both tell of jobs from the state alone, newest first, also as JSON."""
     assert run("status", "-c", config).code == Exit.DONE
