@@ -3,8 +3,8 @@
 Standard library only, so that it starts on a fresh machine with Python >= 3.11. It makes `.venv` in the checkout with
 the package and the test tools; in the user's cache folder further environments with a real Label Studio server and
 with vendors' clients, and the emulator of Azure's storage; and it checks for the archive programs that archives are
-proved with (installed by apt where this runs as root). Nothing is skipped: what can't be set up is an error that names
-the command to run.
+proved with and for the browser that shows the page (installed by apt where this runs as root). Nothing is skipped: what
+can't be set up is an error that names the command to run.
 """
 
 import os
@@ -32,8 +32,10 @@ ANNOTELL_PIP = "pip<24.1"
 #: The emulator of Azure's blob storage that buckets there are proved with; the other servers come from PyPI.
 AZURITE = "azurite@3.35.0"
 
-#: Programs that must accept our archives, and the Debian packages that bring them.
-PROGRAMS = {"unzip": "unzip", "zip": "zip", "7z": "p7zip-full", "bsdtar": "libarchive-tools"}
+#: Programs that must accept our archives, the browser that must show our page, and the Debian packages of them.
+PROGRAMS = {
+    "unzip": "unzip", "zip": "zip", "7z": "p7zip-full", "bsdtar": "libarchive-tools", "chromium": "chromium",
+}  # fmt: skip
 
 
 def say(text: str) -> None:
