@@ -6,7 +6,7 @@ emission order, and with it every settled name, is the same in every run.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio
 from anyio.abc import TaskGroup
@@ -17,7 +17,8 @@ from syncer.model.checkpoint import PartitionState
 from syncer.model.entries import Leg
 from syncer.model.errors import SyncerError
 from syncer.model.events import Emit, PageListed
-from syncer.model.refs import Cursor, GroupKey, ItemKey, Page, Partition, PartitionKey
+from syncer.model.refs import Cursor, GroupKey, ItemKey, Page, Partition, PartitionKey, Piece
+from syncer.model.running import works_on
 from syncer.ports import Ledger
 
 #: What comes out of a listing: a page, or the error that ended it.
@@ -102,10 +103,16 @@ async def _list(
                 async for page in context:
                     await out.send(page)
             async with aclosing(job.source.discover(partition, since, known, job.select)) as pages:
-                async for page in pages:
-                    emit(PageListed(partition.key, len(page.refs), page.total))
-                    await out.send(page)
-                    if page.end is not None:
+                while True:
+                    # A page of its own, each time: what is asked for it belongs to it.
+                    this = Piece(partition.key)
+                    with works_on(this):
+                        found = await anext(pages, None)
+                        if found is None:
+                            break
+                        emit(PageListed(partition.key, len(found.refs), found.total, found.end is not None))
+                    await out.send(replace(found, piece=this))
+                    if found.end is not None:
                         return
             message = f"the listing of {partition.key} stopped without saying that it was complete"
             await out.send(SyncerError(message))

@@ -62,8 +62,7 @@ class Intake:
             self.channel.close()
 
     async def _stop_on_drain(self, scope: anyio.CancelScope) -> None:
-        await self.drain.wait()
-        await self.clock.sleep(self.drain.grace / 2)
+        await self.drain.wait_for_fetches()
         scope.cancel()
 
     async def _through(self) -> None:

@@ -66,8 +66,10 @@ class Planner:
             listed=[*(ref.key for ref in refs), *kept] if self.reviving else (),
             doomed=doomed,
             began=listing.began if first else None,
+            piece=page.piece,
         )
         self.frontier.admit(ticket)
+        self.account.resumed |= first and listing.began is not True
         counts.listed += sum(counted(ref.key) for ref in (*page.refs, *broken_refs)) + page.filtered
         counts.listed += len(page.withdrawn) + len(kept)
         self.account.note(page.note)

@@ -1,4 +1,4 @@
-"""Which run a piece of work belongs to, wherever the work is done.
+"""Which run a piece of work belongs to, and what it is about, wherever the work is done.
 
 Several jobs run side by side in one process and share clients, limits and observers. The run is bound to the context
 of its task, and tasks and threads begun inside inherit it: so an event needs no name of the job, and nobody who emits
@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from syncer.model.refs import Piece
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
@@ -20,6 +22,9 @@ class Running:
 
 
 _RUNNING: ContextVar[Running | None] = ContextVar("syncer_running", default=None)
+
+
+_PIECE: ContextVar[Piece | None] = ContextVar("syncer_piece", default=None)
 
 
 def running() -> Running | None:
@@ -36,3 +41,18 @@ def works_for(job: str, run: str) -> Iterator[Running]:
         yield this
     finally:
         _RUNNING.reset(token)
+
+
+def piece() -> Piece | None:
+    """Return the page or item that the calling code is busy with; None: with neither."""
+    return _PIECE.get()
+
+
+@contextmanager
+def works_on(this: Piece | None) -> Iterator[None]:
+    """Bind what happens inside the block, and in the tasks that it begins, to a page or an item."""
+    token = _PIECE.set(this)
+    try:
+        yield
+    finally:
+        _PIECE.reset(token)
