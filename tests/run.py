@@ -32,7 +32,7 @@ ANNOTELL_PIP = "pip<24.1"
 #: The emulator of Azure's blob storage that buckets there are proved with; the other servers come from PyPI.
 AZURITE = "azurite@3.35.0"
 
-#: Programs that must accept our archives, check our units, rehearse our image and show our page, and their Debian packages.
+#: Programs that accept our archives, check our units, rehearse our image and show our page; their Debian packages.
 PROGRAMS = {
     "unzip": "unzip", "zip": "zip", "7z": "p7zip-full", "bsdtar": "libarchive-tools",
     "bwrap": "bubblewrap", "systemd-analyze": "systemd", "chromium": "chromium",
