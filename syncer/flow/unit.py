@@ -174,6 +174,8 @@ class Pass:
     async def _publish(self, legs: Legs, publisher: Publisher, ledger: Ledger) -> dict[Leg, int]:
         generations: dict[Leg, int] = {}
         for name, leg in list(legs.live.items()):
+            if name in self.options.hold and not leg.sink.immediate:
+                continue
             try:
                 generation = await publisher.publish(leg)
                 if leg.worn and not self.drain.started:

@@ -102,6 +102,13 @@ class Report:
         """Tell whether the platform did not answer."""
         return any(problem.away for problem in self.problems)
 
+    @property
+    def idle(self) -> bool:
+        """Tell whether everything was looked at and nothing had to be done."""
+        counts = self.counts
+        moved = counts.stored + counts.owed + counts.deleted + counts.withdrawn + counts.replayed + counts.unsettled
+        return self.complete and not moved and not self.generations
+
     def exit_code(self, allow_owed: int = 0) -> Exit:
         """Return the exit code that the report asks for (`model.errors.Exit`)."""
         codes = [problem.code for problem in self.problems]

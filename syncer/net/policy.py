@@ -18,7 +18,7 @@ from syncer.net.classify import NETWORK_ERRORS, Retryable
 from syncer.net.decode import first_bytes
 from syncer.net.guard import MAX_HOPS, Guard
 from syncer.net.network import Network
-from syncer.net.retry import Patience, retry
+from syncer.net.retry import Patience, impatient, retry
 from syncer.net.routes import Routes
 from syncer.net.transport import Transport
 from syncer.ports import Clock, Request, Response, Share, whole
@@ -64,6 +64,8 @@ class Policy:
         except Retryable as error:
             failure = error
         call.restart()
+        if impatient():
+            raise failure.final(1, None)
         patience = self._patience
         if request.attempts is not None:
             patience = Patience(request.attempts, patience.budget, strict=True)
