@@ -3,8 +3,8 @@
 Standard library only, so that it starts on a fresh machine with Python >= 3.11. It makes `.venv` in the checkout with
 the package and the test tools; in the user's cache folder further environments with a real Label Studio server and
 with vendors' clients, and the emulator of Azure's storage; and it checks for the archive programs that archives are
-proved with (installed by apt where this runs as root). Nothing is skipped: what can't be set up is an error that names
-the command to run.
+proved with, and for a PostgreSQL server (installed by apt where this runs as root). Nothing is skipped: what can't be
+set up is an error that names the command to run.
 """
 
 import os
@@ -34,6 +34,10 @@ AZURITE = "azurite@3.35.0"
 
 #: Programs that must accept our archives, and the Debian packages that bring them.
 PROGRAMS = {"unzip": "unzip", "zip": "zip", "7z": "p7zip-full", "bsdtar": "libarchive-tools"}
+
+#: The database server that states are proved with. Debian keeps its programs out of the way, one folder a version.
+POSTGRES = "postgresql"
+POSTGRES_SERVERS = "usr/lib/postgresql/*/bin/postgres"
 
 
 def say(text: str) -> None:
@@ -121,6 +125,8 @@ def main() -> None:
     constraints = str(ROOT / "tests" / "constraints.txt")
     install_once(python, VENV / "installed", ("--editable", f"{ROOT}[test]", "--constraint", constraints))
     missing = sorted({package for program, package in PROGRAMS.items() if shutil.which(program) is None})
+    if not list(Path("/").glob(POSTGRES_SERVERS)) and shutil.which("postgres") is None:
+        missing.append(POSTGRES)
     if missing:
         install_debian(*missing)
     environment = dict(os.environ)

@@ -1,7 +1,7 @@
 """From checked settings to running parts: HTTP clients, sources, sinks and jobs, opened once and closed in order."""
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import anyio.to_thread
@@ -63,6 +63,10 @@ class Assembly:
         opened: Blobs = leg.options.open(self.settings.base)  # type: ignore[attr-defined]  # every sink's options derive from SinkOptions
         return opened
 
+    def place(self, leg: Configured) -> str:
+        """Return where a configured sink's data lies, without credentials."""
+        return self.store(leg).url
+
     async def job(self, job: JobSettings) -> Job:
         """Return a job with its source and sinks.
 
@@ -105,4 +109,4 @@ class Assembly:
 
 def _network(platform: Configured) -> Network:
     network: Network = platform.options.network()  # type: ignore[attr-defined]  # every platform's options derive from PlatformOptions
-    return network
+    return replace(network, platform=platform.name)

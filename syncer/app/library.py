@@ -1,9 +1,9 @@
 """The library behind the command line: `async with syncer.open("syncer.yaml") as s: await s.sync("job")`."""
 
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
@@ -63,8 +63,9 @@ class Syncer:
     underway: Underway
     #: How much may happen at once, of what is configured; less while memory is short.
     valve: Valve
-    #: Closes the intake of whatever runs: see `drain`.
-    _drain: Drain
+    #: Closes the intake of each run under way, by job: see `drain`.
+    _drains: list[tuple[str, Drain]] = field(default_factory=list)
+    _drained: str | None = None
 
     async def sync(self, job: str, options: RunOptions | None = None) -> Report:
         """Bring a job's sinks in step with its platform, once, and return the account of it.
@@ -73,10 +74,11 @@ class Syncer:
             SettingsError: there is no such job, or it can't be assembled.
         """
         built = await self.job(job)
-        return await run(
-            built, self.store, options or RunOptions(), drain=self._drain, spool=self.assembly.spool,
-            clock=self.clock, emit=self.hub.emit, traffic=self.tally.traffic,
-        )  # fmt: skip
+        with self._draining(job) as drain:
+            return await run(
+                built, self.store, options or RunOptions(), drain=drain, spool=self.assembly.spool,
+                clock=self.clock, emit=self.hub.emit, traffic=self.tally.traffic,
+            )  # fmt: skip
 
     async def plan(self, job: str, options: RunOptions | None = None) -> Preview:
         """Return what `sync` would do now; nothing is fetched or written.
@@ -85,12 +87,13 @@ class Syncer:
             SyncerError: the platform or the settings do not allow it.
         """
         built = await self.job(job)
-        return await preview(
-            pass_of(
-                built, self.store, options or RunOptions(), drain=self._drain, spool=self.assembly.spool,
-                clock=self.clock, emit=self.hub.emit, traffic=self.tally.traffic,
-            )
-        )  # fmt: skip
+        with self._draining(job) as drain:
+            return await preview(
+                pass_of(
+                    built, self.store, options or RunOptions(), drain=drain, spool=self.assembly.spool,
+                    clock=self.clock, emit=self.hub.emit, traffic=self.tally.traffic,
+                )
+            )  # fmt: skip
 
     async def job(self, name: str) -> Job:
         """Return an assembled job.
@@ -146,9 +149,28 @@ class Syncer:
                 async for annotation in _annotations(source, partition, select):
                     yield annotation
 
-    def drain(self, reason: str) -> None:
-        """Stop taking in new work; what is in flight is finished and committed within `daemon.grace`, or cut off."""
-        self._drain.start(reason, bounded=True)
+    def drain(self, reason: str, job: str | None = None) -> None:
+        """Stop taking in new work, of one job or for good; what is in flight is finished and committed.
+
+        Within `daemon.grace`, or it is cut off.
+        """
+        if job is None:
+            self._drained = self._drained or reason
+        for name, drain in tuple(self._drains):
+            if job is None or name == job:
+                drain.start(reason, bounded=True)
+
+    @contextmanager
+    def _draining(self, job: str) -> Iterator[Drain]:
+        """Give a run its own switch: one that is stopped does not stop the others."""
+        drain = Drain(self.hub.emit, self.settings.daemon.grace)
+        if self._drained is not None:
+            drain.start(self._drained, bounded=True)
+        self._drains.append((job, drain))
+        try:
+            yield drain
+        finally:
+            self._drains.remove((job, drain))
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,18 +235,18 @@ async def open_syncer(
     settings: Settings = await anyio.to_thread.run_sync(lambda: known.settings(config, sets=sets, add=add))
     ticking = clock or SystemClock()
     heard = hub or Hub()
-    tally = Tally(ticking)
+    tally = Tally()
     heard.add(tally)
     underway = Underway(ticking)
     heard.add(underway)
+    url = await anyio.to_thread.run_sync(settings.state_url.reveal)
     async with AsyncExitStack() as stack:
         scratch = temporary_folder() if readonly else spool_folder(settings)
         spool = await stack.enter_async_context(open_spool(scratch))
-        store = await stack.enter_async_context(open_state(settings.state, settings.base, readonly=readonly))
-        drain = Drain(heard.emit, settings.daemon.grace)
+        store = await stack.enter_async_context(open_state(url, settings.base, readonly=readonly))
         valve = Valve()
         assembly = Assembly(settings, known, stack, spool, scratch, ticking, heard.emit, valve)
-        yield Syncer(settings, known, assembly, store, ticking, heard, tally, underway, valve, drain)
+        yield Syncer(settings, known, assembly, store, ticking, heard, tally, underway, valve)
 
 
 def spool_folder(settings: Settings) -> Path:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from syncer.model.errors import Exit, SyncerError
+from syncer.model.errors import Exit, PlatformAway, SyncerError, Unavailable
 from syncer.model.refs import CONTEXT, ItemKey
 from syncer.model.report import Counts, Problem
 
@@ -22,6 +22,8 @@ class Account:
     notes: list[str] = field(default_factory=list)
     #: False as soon as a selected partition was not listed to its end, or a leg did not take part.
     complete: bool = True
+    #: Some listing went on from where an earlier run stood, so it began before this run.
+    resumed: bool = False
 
     #: What the network did before this run.
     before: tuple[int, int, int] = (0, 0, 0)
@@ -36,7 +38,8 @@ class Account:
     def trouble(self, error: SyncerError, *, code: Exit | None = None, leg: str | None = None) -> None:
         """Note what kept the run from being complete."""
         self.complete = False
-        problem = Problem(str(error), code or error.exit_code, error.hint, leg)
+        away = leg is None and isinstance(error, Unavailable | PlatformAway)
+        problem = Problem(str(error), code or error.exit_code, error.hint, leg, away)
         if problem not in self.problems:
             self.problems.append(problem)
 

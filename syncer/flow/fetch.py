@@ -14,7 +14,7 @@ from syncer.flow.frontier import Ticket, Wanted
 from syncer.flow.room import Room
 from syncer.flow.transform import Shaper
 from syncer.model.entries import Body, Entry, Leg
-from syncer.model.errors import Forbidden, HttpError, ItemFailed, NotNow, PermissionRefused, Unauthorized
+from syncer.model.errors import Forbidden, HttpError, ItemFailed, PermissionRefused, PlatformAway, Unauthorized
 from syncer.model.events import Emit, ItemFetched
 from syncer.model.refs import ItemKey, Piece
 from syncer.model.running import works_on
@@ -69,13 +69,13 @@ class Outcomes:
         """Note a failure.
 
         Raises:
-            NotNow: so many of the last items failed alike that nothing more should become owed.
+            PlatformAway: so many of the last items failed alike that nothing more should become owed.
         """
         self._recent.append(reason)
         (worst, count), *_ = Counter(entry for entry in self._recent if entry).most_common(1)
         if count >= DOWN_ITEMS and count >= DOWN_SHARE * len(self._recent):
             message = f"{count} of the last {len(self._recent)} items failed alike: {worst}"
-            raise NotNow(message, hint="the platform seems to be down; what is done is kept, run again later")
+            raise PlatformAway(message, hint="the platform seems to be down; what is done is kept, run again later")
 
 
 @dataclass(slots=True)

@@ -69,6 +69,7 @@ class Planner:
             piece=page.piece,
         )
         self.frontier.admit(ticket)
+        self.account.resumed |= first and listing.began is not True
         counts.listed += sum(counted(ref.key) for ref in (*page.refs, *broken_refs)) + page.filtered
         counts.listed += len(page.withdrawn) + len(kept)
         self.account.note(page.note)

@@ -1,5 +1,6 @@
 """One unit from lease to manifest: intake and writer side by side, then deletions, publish, HEAD."""
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
@@ -49,10 +50,18 @@ class Pass:
     traffic: Traffic
     #: Units of the whole run, for progress.
     units: int = 1
+    #: Generations that the manifests had when the last run ended.
+    reached: Mapping[Leg, int] = field(default_factory=dict)
     #: Legs whose destination this run opened.
     touched: set[Leg] = field(default_factory=set)
     #: Partitions that were given up: their items go, and nothing is listed.
     released: set[PartitionKey] = field(default_factory=set)
+    #: What feeds the writers of the units under way.
+    channels: list[Channel[Message]] = field(default_factory=list)
+
+    def queued(self) -> int:
+        """Return the bytes of documents that are being fetched or wait to be written."""
+        return self.room.held + sum(channel.held for channel in self.channels)
 
     async def unit(self, unit: Unit) -> dict[Leg, int]:
         """Run one unit; return the generations that its destinations reached.
@@ -84,7 +93,7 @@ class Pass:
             spec = self.job.leg_spec(sink)
             try:
                 manifest = sink.manifest(self.job.name)
-                await expect_manifest(sink, manifest, self.job.name, ledger)
+                await expect_manifest(sink, manifest, self.job.name, ledger, self.reached.get(sink.name, 0))
                 await manifest.claim(self._claim(ledger.epoch, sink.claims(unit)),
                                                          adopt=adopt)  # fmt: skip
                 leg = await open_leg(
@@ -127,6 +136,7 @@ class Pass:
             self.emit, self.spool, publisher,
         )  # fmt: skip
         failure: SyncerError | None = None
+        self.channels.append(channel)
         try:
             async with anyio.create_task_group() as line:
                 line.start_soon(writer.tick)
@@ -137,6 +147,7 @@ class Pass:
                     # The writer still commits what arrived; the unit then leaves with the first of the errors.
                     failure = first(group)
         finally:
+            self.channels.remove(channel)
             # Also where the last destination failed: what was listed and got nowhere is part of the account.
             self.account.counts.unsettled += frontier.unsettled()
         if failure is not None:

@@ -89,6 +89,7 @@ class Writer:
 
     async def commit(self) -> None:
         """Seal every leg, then move rows, owed items and cursors in one transaction."""
+        began = self.clock.monotonic()
         receipts = {leg: await self._seal(run) for leg, run in list(self.legs.live.items())}
         live = self.legs.names
         at = self.clock.now()
@@ -126,7 +127,8 @@ class Writer:
                 raise
             self._count(owed)
             gone = sum(failed.gone for failed in self._failed)
-            self.emit(Committed(self.unit, len(self._settled), self._size, gone=gone))
+            took = self.clock.monotonic() - began
+            self.emit(Committed(self.unit, len(self._settled), self._size, gone=gone, seconds=took))
             await self._flush(sum(map(len, receipts.values())))
             await self._publish()
         self._clear()

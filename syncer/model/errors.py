@@ -8,7 +8,8 @@
     ├── PartitionGone          one partition; caught in flow/discover, which freezes it
     ├── LegFailed              one sink; caught in flow/write, which detaches it
     ├── RunFailed              one run; caught in schedule
-    │   ├── NotNow  StoreFailed  PermissionRefused  SettingsError (UnknownName)  DestinationChanged  LeaseHeld  Fenced
+    │   ├── NotNow (PlatformAway)  StoreFailed  PermissionRefused  SettingsError (UnknownName)
+    │   ├── DestinationChanged  LeaseHeld  Fenced
     └── ProcessFailed          everything; caught in cli
 
 Messages say what happened and where; `hint` says what to do. Neither ever holds a credential.
@@ -159,6 +160,10 @@ class RunFailed(SyncerError):
 
 class NotNow(RunFailed):
     """Platform, database or disk is away; try again later."""
+
+
+class PlatformAway(NotNow):
+    """Item after item fails alike: the platform, or what holds its contents, is down."""
 
 
 class StoreFailed(RunFailed):

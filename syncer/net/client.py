@@ -10,6 +10,7 @@ import anyio.to_thread
 from syncer.model.entries import SpooledFile
 from syncer.model.errors import BadBody
 from syncer.model.events import Emit
+from syncer.net.answer import Answer
 from syncer.net.classify import Label, Retryable, http_date
 from syncer.net.decode import read_body
 from syncer.net.guard import Guard
@@ -117,7 +118,7 @@ class _Whole:
     def headers(self) -> Mapping[str, str] | None:
         return None
 
-    async def receive(self, response: aiohttp.ClientResponse, url: str, label: Label) -> Response:
+    async def receive(self, response: Answer, url: str, label: Label) -> Response:
         headers = response.headers
         body = await read_body(response, self._limit, label, silence=self._silence, bandwidth=self._bandwidth)
         self.size = len(body)

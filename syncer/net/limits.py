@@ -92,9 +92,11 @@ class OriginLimits:
         self.slots = Slots(int(self._exact), share)
         #: Gives the slot back.
         self.leave = self.slots.give
-        self.pace = Pace(clock, emit, origin, network.requests_per_second)
+        self.pace = Pace(clock, emit, origin, network.requests_per_second, network.platform)
         self._cut_at = float("-inf")
         self._trend = _Trend()
+        self._platform = network.platform
+        emit(LimitChanged(origin, self.slots.limit, network.platform))
 
     def enter_nowait(self) -> bool:
         """Take a slot if that needs no waiting of any kind."""
@@ -153,7 +155,7 @@ class OriginLimits:
         limit = int(exact)
         if limit != self.slots.limit:
             self.slots.resize(limit)
-            self._emit(LimitChanged(self.origin, limit))
+            self._emit(LimitChanged(self.origin, limit, self._platform))
 
 
 class _Trend:

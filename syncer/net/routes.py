@@ -3,7 +3,8 @@
 import aiohttp
 from yarl import URL
 
-from syncer.model.events import Emit
+from syncer.model.events import Emit, Purpose
+from syncer.net.direct import Direct
 from syncer.net.guard import Guard, normalized, origin_of, parse_url, read_url
 from syncer.net.limits import OriginLimits
 from syncer.net.network import Network
@@ -17,15 +18,20 @@ _MOST = 1024
 class Route:
     """The way to one origin for one class of requests."""
 
-    __slots__ = ("limits", "origin", "own", "proxy", "session")
+    __slots__ = ("direct", "limits", "origin", "own", "proxy", "purpose", "session")
 
-    def __init__(self, origin: str, session: aiohttp.ClientSession, limits: OriginLimits, proxy: URL | None, *,
-                 own: bool) -> None:  # fmt: skip
+    def __init__(
+        self, origin: str, session: aiohttp.ClientSession, limits: OriginLimits, proxy: URL | None,
+        direct: Direct | None, purpose: Purpose, *, own: bool,
+    ) -> None:  # fmt: skip
         """Take what was decided."""
         self.origin = origin
         self.session = session
         self.limits = limits
         self.proxy = proxy
+        #: The shorter way for plain GETs, where there is one.
+        self.direct = direct
+        self.purpose = purpose
         #: The origin may see the request's credential.
         self.own = own
 
@@ -76,7 +82,11 @@ class Routes:
         if limits is None:
             limits = self._limits[origin] = OriginLimits(origin, self._network, self._clock, self._emit, self._share)
         session = self._transport.own if known else self._transport.content
-        return Route(origin, session, limits, self._transport.proxy_for(url), own=allowed and not content)
+        proxy = self._transport.proxy_for(url)
+        direct = self._transport.direct(origin, url) if content and proxy is None else None
+        # What is asked of a platform without a credential is a credential.
+        purpose: Purpose = "content" if content else "auth" if trusted is None else "api"
+        return Route(origin, session, limits, proxy, direct, purpose, own=allowed and not content)
 
     def _normalized(self, trusted: frozenset[str]) -> frozenset[str]:
         origins = self._trusted.get(trusted)

@@ -9,7 +9,7 @@ in `tests/contract` hold every adapter, fakes included, to it. Everybody imports
 from syncer.model.rows import ManifestRow
 from syncer.ports.blobs import About, BlobInfo, Blobs, KeptFile, Spool, SpoolWriter
 from syncer.ports.clock import Clock
-from syncer.ports.desk import Control, Health, JobView, LiveRun, Overview, PlatformView
+from syncer.ports.desk import CircuitState, Control, Health, JobState, JobView, LiveRun, Overview, PlatformView
 from syncer.ports.http import Authenticator, Http, Judge, Judgement, Meaning, Request, Response
 from syncer.ports.ledger import Ledger
 from syncer.ports.manifest import Claim, Head, Manifest, SegmentRef
@@ -24,6 +24,7 @@ __all__ = [
     "Authenticator",
     "BlobInfo",
     "Blobs",
+    "CircuitState",
     "Claim",
     "Clock",
     "Control",
@@ -32,6 +33,7 @@ __all__ = [
     "Head",
     "Health",
     "Http",
+    "JobState",
     "JobStatus",
     "JobView",
     "Judge",

@@ -100,6 +100,15 @@ class StateStore(Protocol):
     async def runs(self, job: str | None, limit: int) -> Sequence[RunRow]:
         """Return the newest runs first."""
 
+    async def recall(self, job: str) -> Mapping[str, str]:
+        """Return the notes of a job, by name; empty for a job that nobody knows."""
+
+    async def remember(self, job: str, name: str, value: str | None) -> None:
+        """Write a note of a job, durably; None takes it away.
+
+        Notes follow a job that is renamed and go with one that is reset. They alone don't make a job known (`jobs`).
+        """
+
     async def status(self, job: str) -> JobStatus:
         """Return counters; never counts rows."""
 

@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from syncer.ports import Selection
+from syncer.settings.cron import check_cron
 from syncer.settings.daemon import DaemonOptions, ServeOptions
 from syncer.settings.units import MOMENT_PATTERN, Duration, Moment, Name, Options, Size, Text, moment
 
 #: Where the state lies when the file does not say: below the XDG state folder.
 DEFAULT_STATE = "sqlite:${XDG_STATE_HOME:-~/.local/state}/syncer/state.db"
 
-_CRON_FIELD = re.compile(r"^[0-9A-Za-z*/,#?-]+$")
 _FUNCTION = re.compile(r"^[A-Za-z_][\w.]*(:[A-Za-z_][\w.]*)?$")
 
 
@@ -80,16 +80,48 @@ class SelectOptions(Options):
         return Selection(self.projects, self.batches, self.annotation_types, self.items, self.since, self.until)
 
 
+class AdaptiveOptions(Options):
+    """A distance that follows the work: the shortest while some arrives, twice as long after each idle look."""
+
+    min: Duration = Field(ge=1, description="While work arrives: `15s`.")
+    max: Duration = Field(ge=1, description="When there was none for long: `10m`.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.min > self.max:
+            message = "min is longer than max"
+            raise ValueError(message)
+        return self
+
+
+#: A distance, or the bounds of one that follows the work.
+Every = Annotated[Duration, Field(ge=1)] | AdaptiveOptions
+
+
 class ScheduleOptions(Options):
     """When the daemon runs a job: exactly one of `cron`, `every`, `once`, `after`."""
 
-    cron: str | None = Field(default=None, description="Five cron fields, in `timezone`: `0 2 * * *`.")
-    every: Duration | None = Field(default=None, ge=1, description="From start to start: `30s`, `15m`, `1d`.")
+    cron: str | None = Field(
+        default=None, description="Five cron fields, in `timezone`, or `@daily` and the like: `0 2 * * *`."
+    )
+    every: Every | None = Field(
+        default=None, description="From start to start: `30s`, `15m`, `1d`; `{min: 15s, max: 10m}` follows the work."
+    )
     once: Once | None = Field(default=None, description="`true`: at the start of the daemon; or a time.")
     after: Name | None = Field(default=None, description="Another job: run whenever that one has ended well.")
     timezone: str = Field(default="UTC", description="IANA name of the time zone of `cron`: `Europe/Stockholm`.")
     jitter: Duration = Field(
         default=0, description="Each run is put off by up to this, the same for one job each time."
+    )
+    catch_up: Literal["none", "once"] = Field(
+        default="once",
+        description=(
+            "Times of `cron` and `once` that passed while no daemon ran, or the machine slept."
+            " `once`: one run makes up for all of them. `none`: the next time is waited for."
+        ),
+    )
+    misfire: Duration | None = Field(
+        default=None, description="How late that one run may begin: `6h`. Left out: however late."
     )
 
     @model_validator(mode="before")
@@ -106,10 +138,11 @@ class ScheduleOptions(Options):
     @model_validator(mode="after")
     def _readable(self) -> Self:
         if self.cron is not None:
-            fields = self.cron.split()
-            if len(fields) != 5 or not all(_CRON_FIELD.match(part) for part in fields):  # noqa: PLR2004  # minute to weekday
-                message = f"cron: expected five fields (minute hour day month weekday), got {self.cron[:80]!r}"
-                raise ValueError(message)
+            try:
+                check_cron(self.cron)
+            except ValueError as error:
+                message = f"cron: {error}"
+                raise ValueError(message) from None
         try:
             ZoneInfo(self.timezone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -197,14 +230,18 @@ class LogOptions(Options):
     )
 
 
+_STATES = frozenset({"sqlite", "postgresql", "postgres", "env", "file", "keyring"})
+
+
 def _state(value: object) -> object:
     if isinstance(value, str):
         scheme, colon, rest = value.partition(":")
         if scheme == "memory" and not rest:
             return "memory:"
-        if scheme != "sqlite" or not rest.strip():
+        if scheme not in _STATES or not rest.strip():
             # Only the scheme is shown: a database URL may hold a password.
-            message = f"expected sqlite:PATH, got {scheme[:20] + ':…' if colon else 'no scheme'}"
+            got = scheme[:20] + ":…" if colon else "no scheme"
+            message = f"expected sqlite:PATH, postgresql://…, env:NAME or file:PATH, got {got}"
             raise ValueError(message)
     return value
 
@@ -213,7 +250,9 @@ class FileOptions(Options):
     """The top of the file, besides platforms, sinks and jobs."""
 
     state: Annotated[str, BeforeValidator(_state)] = Field(
-        default=DEFAULT_STATE, description="Where progress is remembered: `sqlite:PATH`, relative to this file."
+        default=DEFAULT_STATE,
+        description="Where progress is remembered: `sqlite:PATH`, relative to this file, or `postgresql://…`;"
+        " `env:NAME` or `file:PATH` for a URL that holds a password.",
     )
     spool: str | None = Field(
         default=None, description="Folder for documents too large for memory, relative to this file. Emptied at start."

@@ -183,9 +183,38 @@ async def test_runs_are_remembered_newest_first(state: State) -> None:
         assert (runs[0].ended, runs[0].code, runs[0].report) == (None, None, {})
         assert (runs[1].started, runs[1].ended, runs[1].code) == (later(1), later(2), 3)
         assert runs[1].report["counts"]["stored"] == 3  # type: ignore[index]  # JSON
-        assert runs[1].report["problems"] == [{"message": "a sink failed", "code": 75, "hint": "look", "leg": "lake"}]
+        problem = {"message": "a sink failed", "code": 75, "hint": "look", "leg": "lake", "away": False}
+        assert runs[1].report["problems"] == [problem]
         assert [each.run for each in await store.runs(None, 2)] == ["stray", "run-2"]
         assert await store.jobs() == ["job"]
+
+
+async def test_notes_belong_to_their_job(state: State) -> None:
+    """A note outlives the process, is replaced and taken away, follows a new name, and goes with a reset."""
+    async with state.open() as store:
+        await store.remember("job", "schedule", '{"last": 1}')
+        await store.remember("job", "schedule", '{"last": 2}')
+        await store.remember("job", "fresh", "é")
+        await store.remember("other", "schedule", "theirs")
+        await store.remember("other", "never written", None)
+        assert await store.jobs() == []
+    if state.kind != "memory":
+        async with state.open() as store:
+            assert await store.recall("job") == {"schedule": '{"last": 2}', "fresh": "é"}
+    async with state.open() as store:
+        await store.remember("job", "fresh", "yes")
+        await store.begin_run("job", "run-0", later(0))
+        await store.rename("job", "street")
+        assert "fresh" in await store.recall("street")
+        assert await store.recall("job") == {}
+        await store.remember("street", "fresh", None)
+        assert "fresh" not in await store.recall("street")
+        await store.reset("street")
+        assert await store.recall("street") == {}
+        await store.begin_run("third", "run-1", later(1))
+        await store.remember("street", "old", "of a forgotten job")
+        await store.rename("third", "street")
+        assert await store.recall("street") == {}
 
 
 # ------------------------------------------------------------------------------------- status and owed
@@ -445,7 +474,7 @@ async def test_a_renamed_job_goes_on_where_it_was(state: State) -> None:
 
 async def test_a_store_has_an_id_and_an_address(state: State) -> None:
     """Two stores are never the same one."""
-    async with state.open() as store, State("memory", state.folder).open() as other:
+    async with state.open() as store, State("memory:", state.folder).open() as other:
         assert len(store.id) == 32
         assert store.id != other.id
-        assert store.url.startswith(state.kind)
+        assert store.url.startswith(state.url.partition(":")[0])

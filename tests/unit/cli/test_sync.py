@@ -9,7 +9,7 @@ from anyio.from_thread import start_blocking_portal
 
 from syncer.cli.passes import Pass
 from syncer.model.errors import Exit
-from syncer.schedule.scheduler import Once
+from syncer.schedule.once import Once
 from syncer.sources.memory import MemoryPlatform
 from syncer.state import open_state
 from tests.unit.cli.conftest import Run

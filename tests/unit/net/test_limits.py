@@ -186,7 +186,7 @@ async def test_rule_22_concurrency_starts_slowly_and_grows() -> None:
     simulation = Simulation()
     await simulation.run(2000, 64, lambda: None, lambda: 0.05)
     limits = [event.limit for event in simulation.events if isinstance(event, LimitChanged)]
-    assert limits[0] == 5
+    assert limits[:2] == [4, 5]
     assert limits == sorted(limits)
     assert simulation.limits.slots.limit == 32
 

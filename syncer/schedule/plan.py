@@ -1,0 +1,81 @@
+"""One job under a schedule: what is known of it while the daemon lives."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from syncer.schedule.due import After, Due, Past, Schedule, Single, due, first_past
+from syncer.schedule.memory import Memory
+from syncer.schedule.turns import Waiting
+
+
+@dataclass(slots=True)
+class Plan:
+    """A job and its turns."""
+
+    job: str
+    platform: str
+    schedule: Schedule | None
+    #: The turns as seen now, and as far as their runs are over: an interrupted run is due again after a restart.
+    past: Past
+    kept: Past
+    paused: bool = False
+    #: Since when it waits for its turn to begin, by a clock that never runs backwards, and why it is to run.
+    waiting: float | None = None
+    why: str = ""
+    running: bool = False
+    #: Something asked for a run while one was under way.
+    again: str = ""
+    #: Calendar turns that passed during the present run.
+    overlapped: int = 0
+    next: datetime | None = None
+
+    @property
+    def memory(self) -> Memory:
+        """Return what is to be remembered."""
+        return Memory(self.kept, self.paused)
+
+    def queued(self) -> Waiting | None:
+        """Return the job as one that waits, if it does and may run."""
+        if self.waiting is None or self.running or self.paused:
+            return None
+        return Waiting(self.job, self.platform, self.waiting)
+
+    def ask(self, why: str, now: float) -> bool:
+        """Have it run as soon as it may; False if it runs, waits or is paused."""
+        if self.running or self.paused or self.waiting is not None:
+            return False
+        self.waiting, self.why = now, why
+        return True
+
+    def look(self, now: datetime, monotonic: float) -> Due:
+        """Compare the schedule with the clock, and note what follows from it; the answer says what passed by."""
+        if self.schedule is None:
+            return Due()
+        found = due(self.schedule, now, self.past, self.job)
+        self.next = found.next
+        if self.running and not isinstance(self.schedule.kind, After):
+            return self._beside(found)
+        if found.turn is not None and not self.running:
+            self.past = replace(self.past, last=found.turn)
+            if not self.paused and self.waiting is None:
+                self.waiting, self.why = monotonic, "schedule"
+        elif found.passed is not None:
+            self.past = replace(self.past, last=found.passed)
+        return found
+
+    def _beside(self, found: Due) -> Due:
+        """A turn comes while the job runs: those of a calendar are passed over, a distance is only put off."""
+        if found.passed is None:
+            return Due(next=found.next)
+        self.past = replace(self.past, last=found.passed)
+        self.overlapped += found.missed + (found.turn is not None)
+        return Due(next=found.next)
+
+
+def begin(job: str, platform: str, schedule: Schedule | None, memory: Memory, now: datetime) -> Plan:
+    """Return a job as the daemon finds it at its start."""
+    past = memory.past or (Past(now) if schedule is None else first_past(schedule, now))
+    this = Plan(job, platform, schedule, past, past, memory.paused)
+    if schedule is not None and schedule.kind == Single(None):
+        this.ask("start", 0.0)
+    return this
