@@ -79,10 +79,10 @@ class Desk:
         """Return how the process itself is."""
         lag, worst = self.lag()
         stalled = self.stalled()
-        busy = any(plan.running for plan in self.scheduler.plans.values())
         reasons = [f"{stalled} does not move"] if stalled is not None else []
         reasons += ["it is being stopped"] if self.draining else []
-        return Health(lag, worst, self.syncer.tally.idle() if busy else 0.0, stalled, not self.draining, tuple(reasons))
+        idle = self.syncer.underway.longest_idle()
+        return Health(lag, worst, idle, stalled, not self.draining, tuple(reasons))
 
     async def trigger(self, job: str, why: str) -> bool:
         """Run a job as soon as it may; return False if it runs or waits already, or is paused."""

@@ -235,7 +235,7 @@ async def open_syncer(
     settings: Settings = await anyio.to_thread.run_sync(lambda: known.settings(config, sets=sets, add=add))
     ticking = clock or SystemClock()
     heard = hub or Hub()
-    tally = Tally(ticking)
+    tally = Tally()
     heard.add(tally)
     underway = Underway(ticking)
     heard.add(underway)

@@ -1,7 +1,5 @@
 """`syncer daemon`: runs jobs by their schedules until it is told to stop."""
 
-from contextlib import AsyncExitStack
-
 from syncer.cli.options import EVERYWHERE, Everywhere
 
 
@@ -13,11 +11,21 @@ async def daemon(*, here: Everywhere = EVERYWHERE) -> int:
     """
     from syncer.app.daemon import open_daemon
     from syncer.cli.context import opened
+<<<<<<< HEAD
     from syncer.cli.listeners import page
     from syncer.schedule.lifetime import signals
+=======
+    from syncer.cli.living import living
+    from syncer.model.errors import Exit
+>>>>>>> life
 
-    async with opened(here) as session, AsyncExitStack() as stack:
+    async with (
+        opened(here) as session,
+        open_daemon(session.syncer) as running,
+        living(session, running.drain) as (life, vitals),
+    ):
         session.jobs(())
+<<<<<<< HEAD
         running = await stack.enter_async_context(open_daemon(session.syncer, [page(session)]))
 
         def stop(name: str) -> None:
@@ -29,3 +37,13 @@ async def daemon(*, here: Everywhere = EVERYWHERE) -> int:
             await running.work()
             session.logger.info("daemon ended")
     return 0
+=======
+        running.desk.lag = lambda: (vitals.lag.lag, vitals.lag.worst)
+        running.desk.stalled = lambda: vitals.stalls.stalled
+        session.logger.info("daemon started", jobs=len(running.scheduler.plans), memory_limit=vitals.memory_limit)
+        life.supervisor.ready()
+        await running.work()
+        session.logger.info("daemon ended", reason=life.ending)
+        # Nobody asked for this end: whoever started the process is to start it again.
+        return Exit.NOT_NOW if life.stalled else Exit.DONE
+>>>>>>> life

@@ -35,6 +35,7 @@ def bound() -> None:
             mallopt(parameter, value)
 
 
+<<<<<<< HEAD
 def settle() -> None:
     """Leave what start-up made out of every further search for garbage, and search less often."""
     gc.collect()
@@ -42,6 +43,8 @@ def settle() -> None:
     gc.set_threshold(_YOUNG, _OLDER, _ALL)
 
 
+=======
+>>>>>>> life
 def trim() -> None:
     """Give back to the system what was freed and is still held, where the C library is glibc."""
     if not sys.platform.startswith("linux"):
@@ -51,3 +54,13 @@ def trim() -> None:
     except (OSError, AttributeError):  # another C library, which has no such habits
         return
     malloc_trim(0)
+<<<<<<< HEAD
+=======
+
+
+def settle() -> None:
+    """Leave what start-up made out of every further search for garbage, and search less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG, _OLDER, _ALL)
+>>>>>>> life
