@@ -1,5 +1,7 @@
 """`syncer daemon`: runs jobs by their schedules until it is told to stop."""
 
+from contextlib import AsyncExitStack
+
 from syncer.cli.options import EVERYWHERE, Everywhere
 
 
@@ -11,33 +13,15 @@ async def daemon(*, here: Everywhere = EVERYWHERE) -> int:
     """
     from syncer.app.daemon import open_daemon
     from syncer.cli.context import opened
-<<<<<<< HEAD
     from syncer.cli.listeners import page
-    from syncer.schedule.lifetime import signals
-=======
     from syncer.cli.living import living
     from syncer.model.errors import Exit
->>>>>>> life
 
-    async with (
-        opened(here) as session,
-        open_daemon(session.syncer) as running,
-        living(session, running.drain) as (life, vitals),
-    ):
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(opened(here))
         session.jobs(())
-<<<<<<< HEAD
         running = await stack.enter_async_context(open_daemon(session.syncer, [page(session)]))
-
-        def stop(name: str) -> None:
-            session.logger.warning("finishing what is in flight; a second signal stops at once", signal=name)
-            running.drain(name)
-
-        async with signals(stop):
-            session.logger.info("daemon started", jobs=len(running.scheduler.plans))
-            await running.work()
-            session.logger.info("daemon ended")
-    return 0
-=======
+        life, vitals = await stack.enter_async_context(living(session, running.drain))
         running.desk.lag = lambda: (vitals.lag.lag, vitals.lag.worst)
         running.desk.stalled = lambda: vitals.stalls.stalled
         session.logger.info("daemon started", jobs=len(running.scheduler.plans), memory_limit=vitals.memory_limit)
@@ -46,4 +30,3 @@ async def daemon(*, here: Everywhere = EVERYWHERE) -> int:
         session.logger.info("daemon ended", reason=life.ending)
         # Nobody asked for this end: whoever started the process is to start it again.
         return Exit.NOT_NOW if life.stalled else Exit.DONE
->>>>>>> life

@@ -35,16 +35,6 @@ def bound() -> None:
             mallopt(parameter, value)
 
 
-<<<<<<< HEAD
-def settle() -> None:
-    """Leave what start-up made out of every further search for garbage, and search less often."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_YOUNG, _OLDER, _ALL)
-
-
-=======
->>>>>>> life
 def trim() -> None:
     """Give back to the system what was freed and is still held, where the C library is glibc."""
     if not sys.platform.startswith("linux"):
@@ -54,8 +44,6 @@ def trim() -> None:
     except (OSError, AttributeError):  # another C library, which has no such habits
         return
     malloc_trim(0)
-<<<<<<< HEAD
-=======
 
 
 def settle() -> None:
@@ -63,4 +51,3 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, _OLDER, _ALL)
->>>>>>> life
