@@ -1,7 +1,7 @@
 """From checked settings to running parts: HTTP clients, sources, sinks and jobs, opened once and closed in order."""
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import anyio.to_thread
@@ -106,4 +106,4 @@ class Assembly:
 
 def _network(platform: Configured) -> Network:
     network: Network = platform.options.network()  # type: ignore[attr-defined]  # every platform's options derive from PlatformOptions
-    return network
+    return replace(network, platform=platform.name)

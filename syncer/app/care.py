@@ -8,7 +8,7 @@ from syncer.flow.compact import compact_unit
 from syncer.flow.job import Job
 from syncer.flow.rebuild import rebuild as rebuild_leg
 from syncer.flow.rebuild import units_of
-from syncer.flow.restate import restate
+from syncer.flow.restate import reached, restate
 from syncer.flow.retention import Keep, Removed, retain
 from syncer.flow.retention import plan as plan_retention
 from syncer.flow.run import run_id
@@ -88,8 +88,12 @@ async def rebuild_job(syncer: Syncer, name: str) -> int:
                 written = units_of(await manifest.checkpoint()).get(unit.name)
                 if written is not None:
                     rows += await rebuild_leg(job, syncer.store, unit, job.leg_spec(sink), manifest, written)
+        generations = await reached(syncer.store, job)
         for sink in job.sinks:
             await _own(job, syncer.store.id, sink)
+            if await sink.manifest(name).head() is not None:
+                # What lies there is the truth from now on, also where it is older than what this state had seen.
+                await sink.manifest(name).move_head(least=generations.get(sink.name, 0))
     if not rows:
         places = ", ".join(sink.url for sink in job.sinks)
         raise SettingsError(f"no manifest of job {name} at {places}", hint="check the sinks' url")

@@ -55,6 +55,7 @@ async def open_daemon(syncer: Syncer, sides: Sequence[Side] = ()) -> AsyncIterat
         world, syncer.clock, entries(syncer.settings), world.memory, syncer.settings.daemon.concurrency
     )
     desk = Desk(__version__, syncer.clock.now(), syncer, scheduler)
+    world.moved = desk.ring
     # Behind the figures: the desk rings after they moved.
     syncer.hub.add(desk)
     try:
@@ -63,11 +64,13 @@ async def open_daemon(syncer: Syncer, sides: Sequence[Side] = ()) -> AsyncIterat
         syncer.hub.remove(desk)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _World:
     """What the scheduler needs done, by the library."""
 
     syncer: Syncer
+    #: Told when a job's place in the schedule moved: its run is over, say, which no event of the run can tell.
+    moved: Callable[[], None] = lambda: None
 
     async def run(self, job: str, why: str) -> Report:  # noqa: ARG002  # the door's signature
         """Run a job once; one that can't even be assembled has a report, too."""
@@ -100,6 +103,7 @@ class _World:
     async def keep(self, job: str, remembered: Memory) -> None:
         """Remember where a job's schedule stands."""
         await self.syncer.store.remember(job, memory.NAME, remembered.dump())
+        self.moved()
 
     async def skipped(self, job: str, reason: str, times: int, last: datetime) -> None:
         """Record turns that passed without a run."""

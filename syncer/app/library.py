@@ -236,10 +236,11 @@ async def open_syncer(
     heard.add(tally)
     underway = Underway(ticking)
     heard.add(underway)
+    url = await anyio.to_thread.run_sync(settings.state_url.reveal)
     async with AsyncExitStack() as stack:
         scratch = temporary_folder() if readonly else spool_folder(settings)
         spool = await stack.enter_async_context(open_spool(scratch))
-        store = await stack.enter_async_context(open_state(settings.state, settings.base, readonly=readonly))
+        store = await stack.enter_async_context(open_state(url, settings.base, readonly=readonly))
         assembly = Assembly(settings, known, stack, spool, scratch, ticking, heard.emit)
         yield Syncer(settings, known, assembly, store, ticking, heard, tally, underway)
 

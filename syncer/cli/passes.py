@@ -4,10 +4,11 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from syncer.cli import metrics_file, summary
+from syncer.cli import summary
 from syncer.cli.context import Advice, Session
 from syncer.cli.messages import advised
 from syncer.cli.options import PASS, PassFlags
@@ -17,6 +18,9 @@ from syncer.model.errors import Exit, SyncerError
 from syncer.model.report import Counts, Problem, Report, worst
 from syncer.schedule.lifetime import Deadline, signals
 from syncer.schedule.once import Once
+
+if TYPE_CHECKING:
+    from syncer.cli.pushed import Gateway
 
 #: Works on one job.
 Work = Callable[[str, RunOptions], Awaitable[Report]]
@@ -40,6 +44,8 @@ class Pass:
     async def run(self, jobs: Sequence[str], output: Form) -> Exit:
         """Run the jobs one after the other, say what they did, and return the exit code of them all."""
         options = self.flags.options()
+        # One that can't be is refused before anything runs.
+        gateway = await self._gateway()
 
         async def one(name: str) -> Report:
             report = await self._job(name, options)
@@ -54,9 +60,7 @@ class Pass:
         if left:
             self.session.tell(f"not begun: {', '.join(left)}")
             codes.append(Exit.NOT_NOW if self.signalled else Exit.STOPPED)
-        if self.flags.metrics_file is not None:
-            text = metrics_file.render(self.reports, self.flags.allow_owed)
-            await anyio.to_thread.run_sync(metrics_file.write, self.flags.metrics_file, text)
+        await self._export(jobs, gateway)
         if output != "table":
             rows = [summary.as_json(report, self.flags.allow_owed) for report in self.reports]
             self.session.when_free(partial(show, rows, output))
@@ -75,6 +79,27 @@ class Pass:
             replace(each, hint=advised(each.hint, self.advice(each.message, each.code))) for each in report.problems
         ]
         return replace(report, problems=tuple(hinted))
+
+    async def _gateway(self) -> "Gateway | None":
+        if self.flags.push_metrics is None:
+            return None
+        from syncer.cli.pushed import gateway
+
+        return await gateway(self.flags.push_metrics)
+
+    async def _export(self, jobs: Sequence[str], gateway: "Gateway | None") -> None:
+        """Tell machines how the pass ended."""
+        file, store = self.flags.metrics_file, self.session.syncer.store
+        if file is None and gateway is None:
+            return
+        from syncer.cli.metrics_file import render, write
+
+        if gateway is not None:
+            texts = {job: await render(store, [job], self.reports, self.flags.allow_owed) for job in jobs}
+            await gateway.push(texts, quiet=self.session.here.quiet)
+        if file is not None:
+            text = await render(store, jobs, self.reports, self.flags.allow_owed)
+            await anyio.to_thread.run_sync(write, file, text)
 
     async def _tell(self, report: Report) -> None:
         owed = await self.session.syncer.store.all_owed(report.job) if sum(report.owed.values()) else ()

@@ -60,7 +60,7 @@ async def _salvage(file: Path, out: Path) -> int:
     import anyio.to_thread
 
     from syncer.cli.messages import say
-    from syncer.sinks.zipwalk import salvage
+    from syncer.sinks.zip64.walk import salvage
 
     if await anyio.Path(out).exists():
         raise UsageError(f"{out} is there already", hint="name another with --to")

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from syncer.cli.tables import Row
     from syncer.ports import StateStore
 
-_COLUMNS = ("job", "sink", "items", "bytes", "owed", "doomed", "pending", "partitions", "last_run", "exit", "running")
+_COLUMNS = ("job", "sink", "items", "bytes", "owed", "doomed", "pending", "partitions", "last_run", "exit",
+            "fresh_until", "running")  # fmt: skip
 
 
 async def status(
@@ -39,8 +40,11 @@ async def status(
 
 
 async def _rows(store: "StateStore", job: str) -> "list[Row]":
+    from syncer.flow.fresh import HISTORY, fresh_until
+
     now = await store.status(job)
-    last = next(iter(await store.runs(job, 1)), None)
+    runs = await store.runs(job, HISTORY)
+    last = next(iter(runs), None)
     legs = sorted({*now.items, *now.bytes, *now.owed, *now.doomed, *now.pending}) or [""]
     return [
         {
@@ -54,6 +58,7 @@ async def _rows(store: "StateStore", job: str) -> "list[Row]":
             "partitions": now.partitions,
             "last_run": last and last.started,
             "exit": last and last.code,
+            "fresh_until": fresh_until(runs),
             "running": ", ".join(dict.fromkeys(now.leases.values())) or None,
         }
         for leg in legs

@@ -22,6 +22,10 @@ class Account:
     notes: list[str] = field(default_factory=list)
     #: False as soon as a selected partition was not listed to its end, or a leg did not take part.
     complete: bool = True
+    #: Some listing went on from where an earlier run stood, so it began before this run.
+    resumed: bool = False
+    #: Stored items of partitions or kinds that are selected no more: kept, and said.
+    unselected: int = 0
 
     #: What the network did before this run.
     before: tuple[int, int, int] = (0, 0, 0)

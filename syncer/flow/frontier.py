@@ -52,6 +52,8 @@ class Wanted:
     #: It was owed by an earlier run.
     replayed: bool = False
     attempts: int = 0
+    #: It was owed, or an older version of it that it superseded. Set by `Frontier.want`.
+    owed: bool = False
 
 
 @dataclass(slots=True)
@@ -75,6 +77,7 @@ class Frontier:
         ticket = wanted.tickets[0]
         earlier = self.inflight.get(wanted.ref.key)
         ticket.open += 1
+        wanted.owed = wanted.replayed or (earlier is not None and earlier.owed)
         if earlier is not None and earlier.ref.version == wanted.ref.version and not earlier.superseded:
             earlier.tickets.append(ticket)
             return "joined"

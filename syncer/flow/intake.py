@@ -133,7 +133,7 @@ class Intake:
         rest = [item for item in planned.wanted if item.ref.inline is None]
         for broken in planned.broken:
             broken.wanted.sent = True
-            await self.channel.send(Failed(broken.wanted, broken.reason), 0)
+            await self.channel.send(Failed(broken.wanted, broken.reason, broken.settled), 0)
         admitted = self._admitted(inline)
         await self.fetcher.inline(admitted)
         # Whole batches: one by one, every idle fetcher would take a single item, and spend a request on it.

@@ -22,6 +22,7 @@ from syncer.flow.finish import close, freeze
 from syncer.flow.first import first
 from syncer.flow.job import Job, RunOptions
 from syncer.flow.layouts import check_layout
+from syncer.flow.restate import reached
 from syncer.flow.room import Room
 from syncer.flow.unit import Pass
 from syncer.flow.units import check_shards, in_shard
@@ -57,7 +58,8 @@ async def run(
     started = clock.now()
     this = pass_of(job, store, options, drain=drain, spool=spool, clock=clock, emit=emit, traffic=traffic)
     with works_for(job.name, this.run):
-        emit(RunStarted(job.name, this.run, tuple(sink.name for sink in job.sinks)))
+        legs = tuple(sink.name for sink in job.sinks)
+        emit(RunStarted(job.name, this.run, legs, this.account.counts, this.queued))
         report = await _account_of(this, started)
         emit(RunEnded(report))
     return report
@@ -87,6 +89,7 @@ async def _account_of(this: Pass, started: datetime) -> Report:
 async def _work(this: Pass, generations: dict[Leg, int]) -> None:
     """Do what the run is for; note the generations that destinations reached."""
     await check_layout(this.job, this.store, this.options)
+    this.reached = await reached(this.store, this.job, this.run)
     partitions: list[Partition] = []
     if not await this.drain.admitted(partial(_partitions, this, partitions)):
         return

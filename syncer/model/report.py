@@ -7,6 +7,9 @@ from datetime import datetime
 from syncer.model.entries import Leg
 from syncer.model.errors import EXIT_ORDER, Exit
 
+#: The share of a run that works on all units of a job.
+WHOLE = "0/1"
+
 
 @dataclass(slots=True)
 class Counts:
@@ -85,7 +88,14 @@ class Report:
     notes: tuple[str, ...] = ()
     #: Where the data lies, by leg.
     destinations: Mapping[Leg, str] = field(default_factory=dict)
+    #: Of the manifest of each destination that was opened, in the end.
     generations: Mapping[Leg, int] = field(default_factory=dict)
+    #: Which share of the job's units this was: "0/1" is all of them.
+    share: str = WHOLE
+    #: Start of the last complete listing of this share whose finished items are all stored, perhaps an earlier run's.
+    fresh_until: datetime | None = None
+    #: Some listing has not come to its end: it began at or after this, perhaps in an earlier run. None: all have.
+    listing_since: datetime | None = None
 
     @property
     def away(self) -> bool:

@@ -10,6 +10,8 @@ from syncer.ports import Clock
 
 #: Requests in flight to begin with, and what a refusal leaves of them.
 START, DECREASE = 4, 0.75
+#: Growth a full round of answers until the first sign that it is enough; then one slot a round.
+EAGER = 0.15
 #: Part of the slots that must be in use before an answer says something about the limit.
 SATURATED = 0.8
 #: More slots must bring at least this part of the same growth in throughput, else the server only queues them.
@@ -73,8 +75,9 @@ class Slots:
 class OriginLimits:
     """Everything that holds a request to one origin back: slots first, then the pace.
 
-    Additive increase, multiplicative decrease: +1 slot for each full round of answers while the slots are in use,
-    x0.75 at most once per round trip on refusals and timeouts. Growth also stops while it only makes the server slower.
+    Additive increase, multiplicative decrease: +1 slot for each full round of answers while the slots are in use (more,
+    until the server has shown a limit), x0.75 at most once per round trip on refusals and timeouts. Growth also stops
+    while it only makes the server slower.
     """
 
     def __init__(self, origin: str, network: Network, clock: Clock, emit: Emit) -> None:
@@ -87,9 +90,12 @@ class OriginLimits:
         self.slots = Slots(int(self._exact))
         #: Gives the slot back.
         self.leave = self.slots.give
-        self.pace = Pace(clock, emit, origin, network.requests_per_second)
+        self.pace = Pace(clock, emit, origin, network.requests_per_second, network.platform)
         self._cut_at = float("-inf")
+        self._eager = True
         self._trend = _Trend()
+        self._platform = network.platform
+        emit(LimitChanged(origin, self.slots.limit, network.platform))
 
     def enter_nowait(self) -> bool:
         """Take a slot if that needs no waiting of any kind."""
@@ -119,9 +125,11 @@ class OriginLimits:
             return
         back = self._trend.settle(now, slots.used, now - sent, self._exact)
         if back is not None:
+            self._eager = False
             self._resize(back)
         elif self._exact < self._most and not self._trend.held(now):
-            self._resize(min(self._exact + 1.0 / self._exact, self._most))
+            more = 1.0 / self._exact
+            self._resize(min(self._exact + (max(EAGER, more) if self._eager else more), self._most))
 
     def refused(self, entered: float, sent: float, retry_after: float | None) -> None:
         """Learn from a 429."""
@@ -140,6 +148,7 @@ class OriginLimits:
         if sent < self._cut_at:
             return
         self._cut_at = now
+        self._eager = False
         self._trend = _Trend()
         self._resize(max(1.0, self._exact * DECREASE))
 
@@ -148,7 +157,7 @@ class OriginLimits:
         limit = int(exact)
         if limit != self.slots.limit:
             self.slots.resize(limit)
-            self._emit(LimitChanged(self.origin, limit))
+            self._emit(LimitChanged(self.origin, limit, self._platform))
 
 
 class _Trend:

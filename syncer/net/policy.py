@@ -45,6 +45,7 @@ class Policy:
         self._routes = Routes(network, guard, transport, clock, emit)
         self._clock = clock
         self._emit = emit
+        self._platform = network.platform
         self._silence = network.read_timeout
         self._patience = Patience(network.attempts, network.retry_budget)
         self._shown: Mapping[str, str] | None = None
@@ -73,6 +74,7 @@ class Policy:
             paused=call.route.limits.pause_left,
             clock=self._clock,
             emit=self._emit,
+            platform=self._platform,
         )
 
     async def _attempt(self, call: Call[T]) -> T:
@@ -107,8 +109,8 @@ class Policy:
         return await self._limited(call, credential)
 
     async def _limited(self, call: Call[T], credential: Mapping[str, str] | None) -> T | _Redirected:
-        limits, monotonic = call.route.limits, self._clock.monotonic
-        origin, method, receiver = call.route.origin, call.method, call.receiver
+        route, monotonic = call.route, self._clock.monotonic
+        limits, method, receiver = route.limits, call.method, call.receiver
         sent = entered = monotonic()
         paced = False
         if not limits.enter_nowait():
@@ -139,7 +141,18 @@ class Policy:
             raise
         finally:
             limits.leave()
-            self._emit(RequestEnded(origin, method, status, monotonic() - sent, receiver.size, target=call.label))
+            self._emit(
+                RequestEnded(
+                    route.origin,
+                    method,
+                    status,
+                    monotonic() - sent,
+                    receiver.size,
+                    self._platform,
+                    route.purpose,
+                    call.label,
+                )
+            )
         return outcome
 
     def _send(self, call: Call[T], credential: Mapping[str, str] | None) -> Awaitable[Answer]:

@@ -3,7 +3,7 @@
 import aiohttp
 from yarl import URL
 
-from syncer.model.events import Emit
+from syncer.model.events import Emit, Purpose
 from syncer.net.direct import Direct
 from syncer.net.guard import Guard, normalized, origin_of, parse_url, read_url
 from syncer.net.limits import OriginLimits
@@ -18,11 +18,11 @@ _MOST = 1024
 class Route:
     """The way to one origin for one class of requests."""
 
-    __slots__ = ("direct", "limits", "origin", "own", "proxy", "session")
+    __slots__ = ("direct", "limits", "origin", "own", "proxy", "purpose", "session")
 
     def __init__(
         self, origin: str, session: aiohttp.ClientSession, limits: OriginLimits, proxy: URL | None,
-        direct: Direct | None, *, own: bool,
+        direct: Direct | None, purpose: Purpose, *, own: bool,
     ) -> None:  # fmt: skip
         """Take what was decided."""
         self.origin = origin
@@ -31,6 +31,7 @@ class Route:
         self.proxy = proxy
         #: The shorter way for plain GETs, where there is one.
         self.direct = direct
+        self.purpose = purpose
         #: The origin may see the request's credential.
         self.own = own
 
@@ -80,7 +81,9 @@ class Routes:
         session = self._transport.own if known else self._transport.content
         proxy = self._transport.proxy_for(url)
         direct = self._transport.direct(origin, url) if content and proxy is None else None
-        return Route(origin, session, limits, proxy, direct, own=allowed and not content)
+        # What is asked of a platform without a credential is a credential.
+        purpose: Purpose = "content" if content else "auth" if trusted is None else "api"
+        return Route(origin, session, limits, proxy, direct, purpose, own=allowed and not content)
 
     def _normalized(self, trusted: frozenset[str]) -> frozenset[str]:
         origins = self._trusted.get(trusted)

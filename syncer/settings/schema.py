@@ -230,14 +230,18 @@ class LogOptions(Options):
     )
 
 
+_STATES = frozenset({"sqlite", "postgresql", "postgres", "env", "file", "keyring"})
+
+
 def _state(value: object) -> object:
     if isinstance(value, str):
         scheme, colon, rest = value.partition(":")
         if scheme == "memory" and not rest:
             return "memory:"
-        if scheme != "sqlite" or not rest.strip():
+        if scheme not in _STATES or not rest.strip():
             # Only the scheme is shown: a database URL may hold a password.
-            message = f"expected sqlite:PATH, got {scheme[:20] + ':…' if colon else 'no scheme'}"
+            got = scheme[:20] + ":…" if colon else "no scheme"
+            message = f"expected sqlite:PATH, postgresql://…, env:NAME or file:PATH, got {got}"
             raise ValueError(message)
     return value
 
@@ -246,7 +250,9 @@ class FileOptions(Options):
     """The top of the file, besides platforms, sinks and jobs."""
 
     state: Annotated[str, BeforeValidator(_state)] = Field(
-        default=DEFAULT_STATE, description="Where progress is remembered: `sqlite:PATH`, relative to this file."
+        default=DEFAULT_STATE,
+        description="Where progress is remembered: `sqlite:PATH`, relative to this file, or `postgresql://…`;"
+        " `env:NAME` or `file:PATH` for a URL that holds a password.",
     )
     spool: str | None = Field(
         default=None, description="Folder for documents too large for memory, relative to this file. Emptied at start."

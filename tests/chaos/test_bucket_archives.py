@@ -15,7 +15,7 @@ import pytest
 
 from syncer.demo.platform_process import Remote, platform_process
 from syncer.model.errors import Exit
-from syncer.sinks import archive_multipart
+from syncer.sinks.archive import multipart
 from syncer.sources.memory import MemoryPlatform, MemorySource
 from tests.chaos.test_every_event import died
 from tests.support.archive_buckets import WAYS
@@ -29,7 +29,7 @@ from tests.support.s3 import Bucket
 @pytest.fixture
 def server(seaweed_server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
     """Return a server that clients of this process find, and let uploads have the smallest parts that it takes."""
-    monkeypatch.setattr(archive_multipart, "LEAST", 5 << 20)
+    monkeypatch.setattr(multipart, "LEAST", 5 << 20)
     for name, value in seaweed_server.environment.items():
         monkeypatch.setenv(name, value)
     return seaweed_server

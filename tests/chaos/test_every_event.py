@@ -1,7 +1,7 @@
 """Die at every single event of a run, exhaustively: the next run always ends where an undisturbed one does."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -21,9 +21,10 @@ SINKS: Mapping[str, Mapping[str, object]] = {
 class Story:
     """Two passes over a platform that changes in between; one of them may be cut short."""
 
-    def __init__(self, folder: Path, *, inline: bool) -> None:
+    def __init__(self, folder: Path, *, inline: bool, state: str = "sqlite:state.db") -> None:
         """Begin with some items, one of which fails once."""
         folder.mkdir()
+        self.state = state
         self.folder = folder
         self.platform = MemoryPlatform()
         for number in range(1, 25):
@@ -55,7 +56,7 @@ class Story:
 
     def engine(self) -> Engine:
         """Return a process's view of the folder."""
-        return Engine(self.folder, self.source, sinks=SINKS)
+        return Engine(self.folder, self.source, sinks=SINKS, state=self.state)
 
     async def outcomes(self) -> list[Outcome]:
         """Return what readers find in each destination."""
@@ -88,15 +89,17 @@ def died(error: BaseException) -> bool:
     return isinstance(error, CrashError)
 
 
-async def matrix(tmp_path: Path, *, inline: bool, step: int, first: int = 0) -> None:
-    """Compare every crash point (or every n-th) with a calm story."""
-    calm = Story(tmp_path / "calm", inline=inline)
+async def matrix(
+    tmp_path: Path, *, inline: bool, step: int, first: int = 0, state: Callable[[], str] = lambda: "sqlite:state.db"
+) -> None:
+    """Compare every crash point (or every n-th) with a calm story; `state` names one that nobody used yet."""
+    calm = Story(tmp_path / "calm", inline=inline, state=state())
     expected = await calm.play()
     assert [len(outcome.rows) for outcome in expected] == [30, 30]
     points = range(first, sum(calm.events), step)
     assert len(points) > 10  # otherwise there is nothing to see
     for point in points:
-        story = Story(tmp_path / f"crash-{point}", inline=inline)
+        story = Story(tmp_path / f"crash-{point}", inline=inline, state=state())
         assert await story.play(point) == expected, f"died at event {point}"
         left = [path.name for path in story.folder.rglob("*") if ".partial" in path.name or path.suffix == ".next"]
         assert left == [], f"died at event {point}"

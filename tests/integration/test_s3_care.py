@@ -187,3 +187,21 @@ async def test_versions_are_kept_until_retention(desk: Desk) -> None:
     assert removed.versions == 1
     assert [name for name in other.items() if name.startswith("3@")] == [max(three)]
     assert await other.findings(deep=True) == []
+
+
+async def test_what_another_tool_put_is_named_and_stays(desk: Desk) -> None:
+    """A corrected item whose object was replaced by hand ends the pass with 4; repair, asked for, writes over it."""
+    theirs, deleted, *_ = desk.items()
+    desk.bucket.write(theirs, b"by hand")
+    desk.bucket.write(deleted, b"by hand too")
+    desk.platform.put(theirs.removesuffix(".json"), b"corrected")
+    report = await desk.sync()
+    assert report.exit_code() is Exit.DAMAGE
+    assert theirs in report.problems[0].message
+    assert desk.bucket.read(theirs) == b"by hand"
+    async with open_syncer(desk.config) as opened:
+        _, repaired = await repair_job(opened, "street")
+    assert repaired.exit_code() is Exit.DONE
+    assert desk.bucket.read(theirs) == b"corrected"
+    assert desk.bucket.read(deleted) != b"by hand too"
+    assert await desk.findings(deep=True) == []
