@@ -50,6 +50,7 @@ async def open_daemon(syncer: Syncer, sides: Sequence[Side] = ()) -> AsyncIterat
         world, syncer.clock, entries(syncer.settings), world.memory, syncer.settings.daemon.concurrency
     )
     desk = Desk(__version__, syncer.clock.now(), syncer, scheduler)
+    world.moved = desk.ring
     # Behind the figures: the desk rings after they moved.
     syncer.hub.add(desk)
     try:

@@ -38,6 +38,7 @@ class Desk:
     stalled: Callable[[], str | None] = lambda: None
     draining: bool = False
     _changed: anyio.Event = field(default_factory=anyio.Event)
+    _rung: int = 0
 
     def __call__(self, _event: Event) -> None:
         """Hear that something happened."""
@@ -45,15 +46,20 @@ class Desk:
 
     def ring(self) -> None:
         """Say that a snapshot would differ."""
+        self._rung += 1
         if not self._changed.is_set():
             self._changed.set()
 
     async def changes(self) -> AsyncIterator[None]:
         """Yield whenever a snapshot would differ, at most once a second."""
+        seen = self._rung
         while True:
-            if self._changed.is_set():
-                self._changed = anyio.Event()
-            await self._changed.wait()
+            # What rang while a visitor was busy, or calm, is not waited for: it was not seen yet.
+            if seen == self._rung:
+                if self._changed.is_set():
+                    self._changed = anyio.Event()
+                await self._changed.wait()
+            seen = self._rung
             yield
             await self.syncer.clock.sleep(CALM)
 
