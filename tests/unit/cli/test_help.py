@@ -43,7 +43,7 @@ GOLDEN: dict[str, set[str]] = {
     "plan": {"--full", "--relist", "--refetch", "--relayout"} | OUTPUT,
     "platforms": OUTPUT,
     "projects": OUTPUT,
-    "repair": {"--salvage", "--to"} | OUTPUT,
+    "repair": {"--salvage", "--to", "--remove-extra", "--yes"} | OUTPUT,
     "retention": {"--keep-runs", "--keep-days", "--dry-run", "-n", "--yes"},
     "state copy": set(),
     "state export": set(),
