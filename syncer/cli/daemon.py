@@ -13,11 +13,12 @@ async def daemon(*, here: Everywhere = EVERYWHERE) -> int:
     """
     from syncer.app.daemon import open_daemon
     from syncer.cli.context import opened
+    from syncer.cli.supervisors import supervisors
     from syncer.schedule.lifetime import signals
 
     async with opened(here) as session, AsyncExitStack() as stack:
         session.jobs(())
-        running = await stack.enter_async_context(open_daemon(session.syncer))
+        running = await stack.enter_async_context(open_daemon(session.syncer, [supervisors(session)]))
 
         def stop(name: str) -> None:
             session.logger.warning("finishing what is in flight; a second signal stops at once", signal=name)
