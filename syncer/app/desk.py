@@ -7,6 +7,7 @@ from datetime import datetime
 import anyio
 
 from syncer.app.library import Syncer
+from syncer.flow.fresh import fresh_until
 from syncer.model.checkpoint import OwedItem
 from syncer.model.errors import UnknownName
 from syncer.model.events import Event
@@ -21,7 +22,7 @@ from syncer.settings.problems import suggestion
 #: Seconds between two words of a change.
 CALM = 1.0
 
-#: Runs among which the last complete one is looked for.
+#: Runs among which the last one is looked for that came to its own end.
 _RECENT = 50
 
 
@@ -150,7 +151,7 @@ class Desk:
             paused=plan.paused,
             next_run=None if plan.paused else plan.next,
             last=next((row for row in rows if row.ended is not None), None),
-            fresh_until=next((row.started for row in rows if row.code == 0 and row.report.get("complete")), None),
+            fresh_until=fresh_until(rows),
             items=max(counted.items.values(), default=0),
             owed=max(counted.owed.values(), default=0),
             live=self.syncer.underway.live(job.name),

@@ -15,12 +15,13 @@ async def daemon(*, here: Everywhere = EVERYWHERE) -> int:
     from syncer.cli.context import opened
     from syncer.cli.listeners import page
     from syncer.cli.living import living
+    from syncer.cli.supervisors import supervisors
     from syncer.model.errors import Exit
 
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(opened(here))
         session.jobs(())
-        running = await stack.enter_async_context(open_daemon(session.syncer, [page(session)]))
+        running = await stack.enter_async_context(open_daemon(session.syncer, [supervisors(session), page(session)]))
         life, vitals = await stack.enter_async_context(living(session, running.drain))
         running.desk.lag = lambda: (vitals.lag.lag, vitals.lag.worst)
         running.desk.stalled = lambda: vitals.stalls.stalled

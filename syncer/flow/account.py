@@ -53,7 +53,7 @@ class Account:
 
 
 def _unplaced(problem: Problem) -> Problem:
-    return replace(problem, leg=None)
+    return replace(problem, leg=None, away=False)
 
 
 def counted(key: ItemKey) -> bool:
