@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from syncer.net import redact
 from tests.support.buckets import Server, azurite, gcs, moto, seaweed
+from tests.support.postgres import Postgres, postgres
 
 settings.register_profile(
     "default",
@@ -35,7 +36,7 @@ ALLOWED = (
 #: Beginnings of the names of variables that the tool, or a client of it, would read.
 OWN = (
     "SYNCER_", "LABEL_STUDIO_", "KOGNIC_", "ANNOTELL_", "CLARIFAI_", "DATATURE_",
-    "AWS_", "AZURE_", "GOOGLE_", "STORAGE_EMULATOR_", "IDENTITY_", "MSI_",
+    "AWS_", "AZURE_", "GOOGLE_", "PG", "STORAGE_EMULATOR_", "IDENTITY_", "MSI_",
 )  # fmt: skip
 
 
@@ -77,6 +78,13 @@ def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def azure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Run an Azure Blob Storage server."""
     with azurite(tmp_path_factory.mktemp("azurite")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """Run a PostgreSQL server that does not wait for the disk."""
+    with postgres("fsync=off") as server:
         yield server
 
 

@@ -2,9 +2,9 @@
 
 Standard library only, so that it starts on a fresh machine with Python >= 3.11. It makes `.venv` in the checkout with
 the package and the test tools; in the user's cache folder further environments with a real Label Studio server and
-with vendors' clients, and the emulator of Azure's storage; and it checks for the archive programs that archives are
-proved with (installed by apt where this runs as root). Nothing is skipped: what can't be set up is an error that names
-the command to run.
+with vendors' clients, the emulator of Azure's storage, and the checker of alert rules; and it checks for the programs
+that archives and examples are proved with, for a PostgreSQL server, and for the browser that shows the page (installed
+by apt where this runs as root). Nothing is skipped: what can't be set up is an error that names the command to run.
 """
 
 import os
@@ -32,8 +32,18 @@ ANNOTELL_PIP = "pip<24.1"
 #: The emulator of Azure's blob storage that buckets there are proved with; the other servers come from PyPI.
 AZURITE = "azurite@3.35.0"
 
-#: Programs that must accept our archives, and the Debian packages that bring them.
-PROGRAMS = {"unzip": "unzip", "zip": "zip", "7z": "p7zip-full", "bsdtar": "libarchive-tools"}
+#: Programs that accept our archives, check our units, rehearse our image and show our page; their Debian packages.
+PROGRAMS = {
+    "unzip": "unzip", "zip": "zip", "7z": "p7zip-full", "bsdtar": "libarchive-tools",
+    "bwrap": "bubblewrap", "systemd-analyze": "systemd", "chromium": "chromium",
+}  # fmt: skip
+
+#: The Debian package that the checker of alert rules is taken from; the server in it is not installed.
+PROMTOOL = "prometheus"
+
+#: The database server that states are proved with. Debian keeps its programs out of the way, one folder a version.
+POSTGRES = "postgresql"
+POSTGRES_SERVERS = "usr/lib/postgresql/*/bin/postgres"
 
 
 def say(text: str) -> None:
@@ -41,9 +51,9 @@ def say(text: str) -> None:
     print(f"==> {text}", flush=True)
 
 
-def run(*command: str | Path, **environment: str) -> None:
+def run(*command: str | Path, cwd: Path | None = None, **environment: str) -> None:
     """Run a command; leave with its code if it fails."""
-    result = subprocess.run([str(part) for part in command], check=False, env={**os.environ, **environment})
+    result = subprocess.run([str(part) for part in command], check=False, cwd=cwd, env={**os.environ, **environment})
     if result.returncode:
         sys.exit(f"failed with {result.returncode}: {' '.join(str(part) for part in command)}")
 
@@ -113,6 +123,25 @@ def install_azurite(folder: Path) -> None:
     marker.write_text(AZURITE)
 
 
+def unpack_promtool(folder: Path) -> None:
+    """Take the checker of alert rules out of Debian's package, unless it is there or installed."""
+    marker = folder / "installed"
+    if shutil.which("promtool") or marker.exists():
+        return
+    if shutil.which("apt-get") is None:
+        sys.exit("missing on this machine: promtool; install Prometheus")
+    say(f"promtool of Debian's {PROMTOOL} (20 MB, once)")
+    if os.geteuid() == 0:
+        run("apt-get", "update", "-qq")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    run("apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", PROMTOOL, cwd=folder)
+    (package,) = folder.glob("*.deb")
+    run("dpkg", "-x", package, folder)
+    package.unlink()
+    marker.write_text(PROMTOOL)
+
+
 def main() -> None:
     """Set up, then become pytest."""
     if sys.version_info < (3, 11):  # noqa: UP036  # this file is what tells an older Python so
@@ -121,6 +150,8 @@ def main() -> None:
     constraints = str(ROOT / "tests" / "constraints.txt")
     install_once(python, VENV / "installed", ("--editable", f"{ROOT}[test]", "--constraint", constraints))
     missing = sorted({package for program, package in PROGRAMS.items() if shutil.which(program) is None})
+    if not list(Path("/").glob(POSTGRES_SERVERS)) and shutil.which("postgres") is None:
+        missing.append(POSTGRES)
     if missing:
         install_debian(*missing)
     environment = dict(os.environ)
@@ -133,6 +164,7 @@ def main() -> None:
         environment["SYNCER_TEST_CLIENTS"] = str(make_environment(CLIENTS))
     environment.setdefault("SYNCER_TEST_CACHE", str(CACHE))
     install_azurite(Path(environment["SYNCER_TEST_CACHE"]) / "azurite")
+    unpack_promtool(Path(environment["SYNCER_TEST_CACHE"]) / "prometheus")
     os.chdir(ROOT)
     # All of them side by side, file by file: half of the time is spent on waiting for servers and processes.
     words = sys.argv[1:] or ["--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder"]

@@ -8,12 +8,13 @@ from syncer.flow.compact import compact_unit
 from syncer.flow.job import Job
 from syncer.flow.rebuild import rebuild as rebuild_leg
 from syncer.flow.rebuild import units_of
-from syncer.flow.restate import restate
+from syncer.flow.restate import reached, restate
 from syncer.flow.retention import Keep, Removed, retain
 from syncer.flow.retention import plan as plan_retention
 from syncer.flow.run import run_id
+from syncer.flow.strays import remove_strays
 from syncer.flow.units import group
-from syncer.flow.verify import Finding, lost_containers, verify
+from syncer.flow.verify import Finding, is_stray, lost_containers, verify
 from syncer.model.errors import Exit, SettingsError
 from syncer.model.report import Report
 from syncer.ports import Claim, Sink, Unit
@@ -59,6 +60,28 @@ async def repair_job(syncer: Syncer, name: str) -> tuple[list[Damage], Report]:
     return found, report
 
 
+async def remove_extra(syncer: Syncer, name: str, found: Sequence[Damage]) -> int:
+    """Remove the objects that a verification found and no row names; return how many went.
+
+    In a bucket only those go that say that we wrote them; local files say nothing, so there all of them do.
+
+    Raises:
+        SyncerError: a destination can't be written.
+    """
+    job = await syncer.job(name)
+    run, removed = run_id(syncer.clock.now()), 0
+    async with syncer.store.lease(name):
+        units = await _units(job)
+        for sink in job.sinks:
+            mine = [each.finding for each in found if each.sink == sink.name and is_stray(each.finding)]
+            if mine:
+                removed += await remove_strays(
+                    job, syncer.store, units, sink, [finding.path for finding in mine], run=run, clock=syncer.clock,
+                    emit=syncer.hub.emit,
+                )  # fmt: skip
+    return removed
+
+
 async def _owe(syncer: Syncer, name: str, found: Sequence[Damage], *, strict: bool) -> None:
     """Owe again what is missing or damaged; archives that are lost as a whole are moved out of the way."""
     job = await syncer.job(name)
@@ -88,8 +111,12 @@ async def rebuild_job(syncer: Syncer, name: str) -> int:
                 written = units_of(await manifest.checkpoint()).get(unit.name)
                 if written is not None:
                     rows += await rebuild_leg(job, syncer.store, unit, job.leg_spec(sink), manifest, written)
+        generations = await reached(syncer.store, job)
         for sink in job.sinks:
             await _own(job, syncer.store.id, sink)
+            if await sink.manifest(name).head() is not None:
+                # What lies there is the truth from now on, also where it is older than what this state had seen.
+                await sink.manifest(name).move_head(least=generations.get(sink.name, 0))
     if not rows:
         places = ", ".join(sink.url for sink in job.sinks)
         raise SettingsError(f"no manifest of job {name} at {places}", hint="check the sinks' url")

@@ -12,8 +12,8 @@ from syncer.app.library import Syncer
 from syncer.app.reload import Reload
 from syncer.app.timetable import entries
 from syncer.app.world import World
+from syncer.observe.accounts import Accounts
 from syncer.observe.hub import Hub
-from syncer.observe.live import Live
 from syncer.ports import Control, Overview
 from syncer.schedule.scheduler import Scheduler, open_scheduler
 
@@ -52,15 +52,16 @@ class Daemon:
 @asynccontextmanager
 async def open_daemon(syncer: Syncer, sides: Sequence[Side] = ()) -> AsyncIterator[Daemon]:
     """Put a daemon together; `work` runs it."""
-    live = Live(syncer.clock)
     world = World(syncer)
     await world.begin()
     scheduler = await open_scheduler(
         world, syncer.clock, entries(syncer.settings), world.memory, syncer.settings.daemon.concurrency
     )
-    desk = Desk(__version__, syncer.clock.now(), syncer, scheduler, live)
+    accounts = Accounts()
+    desk = Desk(__version__, syncer.clock.now(), syncer, scheduler, accounts)
+    world.moved = desk.ring
     # The desk rings after the figures moved.
-    observers = (live, desk)
+    observers = (accounts, desk)
     for observer in observers:
         syncer.hub.add(observer)
     try:

@@ -7,11 +7,12 @@ from datetime import datetime
 import anyio
 
 from syncer.app.library import Syncer
+from syncer.flow.fresh import fresh_until
 from syncer.model.checkpoint import OwedItem
 from syncer.model.errors import UnknownName
 from syncer.model.events import Event
 from syncer.model.refs import ItemKey
-from syncer.observe.live import Live
+from syncer.observe.accounts import Accounts
 from syncer.ports import CircuitState, Health, JobState, JobView, PlatformView, RunRow
 from syncer.schedule.due import words
 from syncer.schedule.plan import Plan
@@ -22,7 +23,7 @@ from syncer.settings.problems import suggestion
 #: Seconds between two words of a change.
 CALM = 1.0
 
-#: Runs among which the last complete one is looked for.
+#: Runs among which the last one is looked for that came to its own end.
 _RECENT = 50
 
 
@@ -34,12 +35,13 @@ class Desk:
     started: datetime
     syncer: Syncer
     scheduler: Scheduler
-    live: Live
+    accounts: Accounts
     #: How late the event loop is now, and was at worst in the last minute; what does not move. Measured elsewhere.
     lag: Callable[[], tuple[float, float]] = lambda: (0.0, 0.0)
     stalled: Callable[[], str | None] = lambda: None
     draining: bool = False
     _changed: anyio.Event = field(default_factory=anyio.Event)
+    _rung: int = 0
 
     def __call__(self, _event: Event) -> None:
         """Hear that something happened."""
@@ -47,15 +49,20 @@ class Desk:
 
     def ring(self) -> None:
         """Say that a snapshot would differ."""
+        self._rung += 1
         if not self._changed.is_set():
             self._changed.set()
 
     async def changes(self) -> AsyncIterator[None]:
         """Yield whenever a snapshot would differ, at most once a second."""
+        seen = self._rung
         while True:
-            if self._changed.is_set():
-                self._changed = anyio.Event()
-            await self._changed.wait()
+            # What rang while a visitor was busy, or calm, is not waited for: it was not seen yet.
+            if seen == self._rung:
+                if self._changed.is_set():
+                    self._changed = anyio.Event()
+                await self._changed.wait()
+            seen = self._rung
             yield
             await self.syncer.clock.sleep(CALM)
 
@@ -81,10 +88,10 @@ class Desk:
         """Return how the process itself is."""
         lag, worst = self.lag()
         stalled = self.stalled()
-        busy = any(plan.running for plan in self.scheduler.plans.values())
         reasons = [f"{stalled} does not move"] if stalled is not None else []
         reasons += ["it is being stopped"] if self.draining else []
-        return Health(lag, worst, self.syncer.tally.idle() if busy else 0.0, stalled, not self.draining, tuple(reasons))
+        idle = self.syncer.underway.longest_idle()
+        return Health(lag, worst, idle, stalled, not self.draining, tuple(reasons))
 
     async def trigger(self, job: str, why: str) -> bool:
         """Run a job as soon as it may; return False if it runs or waits already, or is paused."""
@@ -146,10 +153,10 @@ class Desk:
             paused=plan.paused,
             next_run=None if plan.paused else plan.next,
             last=next((row for row in rows if row.ended is not None and not row.skipped), None),
-            fresh_until=next((row.started for row in rows if row.code == 0 and row.report.get("complete")), None),
+            fresh_until=fresh_until(rows),
             items=max(counted.items.values(), default=0),
             owed=max(counted.owed.values(), default=0),
-            live=self.live.run(job.name),
+            live=self.syncer.underway.live(job.name),
         )
 
     def _state(self, plan: Plan) -> JobState:
@@ -168,7 +175,11 @@ class Desk:
         if circuit is not None and circuit.open:
             state = "half-open" if circuit.probing else "open"
             retry_at = self.scheduler.probe_time(name)
-        return PlatformView(name, kind, state, retry_at)
+        account = self.accounts.of(name)
+        return PlatformView(
+            name, kind, state, retry_at, dict(account.limits), dict(account.rates),
+            account.requests, account.retries, account.throttled,
+        )  # fmt: skip
 
 
 def _may_hold(job: Job, project: str | None) -> bool:

@@ -25,7 +25,9 @@ from syncer.model.report import Report
 from syncer.net.ahead import in_order
 from syncer.observe.health import Tally
 from syncer.observe.hub import Hub
+from syncer.observe.underway import Underway
 from syncer.ports import Clock, Selection, Source, StateStore
+from syncer.schedule.ceiling import Valve
 from syncer.schedule.clock import SystemClock
 from syncer.settings import Configured, Settings
 from syncer.settings.problems import suggestion
@@ -59,6 +61,10 @@ class Syncer:
     tally: Tally
     #: Reads the configuration anew, from where it was read. Blocks.
     reread: Callable[[], Settings]
+    #: The figures of the runs under way.
+    underway: Underway
+    #: How much may happen at once, of what is configured; less while memory is short.
+    valve: Valve
     #: Closes the intake of each run under way, by job: see `drain`.
     _drains: list[tuple[str, Drain]] = field(default_factory=list)
     _drained: str | None = None
@@ -146,19 +152,22 @@ class Syncer:
                     yield annotation
 
     def drain(self, reason: str, job: str | None = None) -> None:
-        """Stop taking in new work, of one job or for good; what is in flight is finished and committed."""
+        """Stop taking in new work, of one job or for good; what is in flight is finished and committed.
+
+        Within `daemon.grace`, or it is cut off.
+        """
         if job is None:
             self._drained = self._drained or reason
         for name, drain in tuple(self._drains):
             if job is None or name == job:
-                drain.start(reason)
+                drain.start(reason, bounded=True)
 
     @contextmanager
     def _draining(self, job: str) -> Iterator[Drain]:
         """Give a run its own switch: one that is stopped does not stop the others."""
         drain = Drain(self.hub.emit, self.settings.daemon.grace)
         if self._drained is not None:
-            drain.start(self._drained)
+            drain.start(self._drained, bounded=True)
         self._drains.append((job, drain))
         try:
             yield drain
@@ -232,14 +241,18 @@ async def open_syncer(
     settings: Settings = await anyio.to_thread.run_sync(read)
     ticking = clock or SystemClock()
     heard = hub or Hub()
-    tally = Tally(ticking)
+    tally = Tally()
     heard.add(tally)
+    underway = Underway(ticking)
+    heard.add(underway)
+    url = await anyio.to_thread.run_sync(settings.state_url.reveal)
     async with AsyncExitStack() as stack:
         scratch = temporary_folder() if readonly else spool_folder(settings)
         spool = await stack.enter_async_context(open_spool(scratch))
-        store = await stack.enter_async_context(open_state(settings.state, settings.base, readonly=readonly))
-        assembly = Assembly(settings, known, stack, spool, scratch, ticking, heard.emit)
-        yield Syncer(settings, known, assembly, store, ticking, heard, tally, read)
+        store = await stack.enter_async_context(open_state(url, settings.base, readonly=readonly))
+        valve = Valve()
+        assembly = Assembly(settings, known, stack, spool, scratch, ticking, heard.emit, valve)
+        yield Syncer(settings, known, assembly, store, ticking, heard, tally, read, underway, valve)
 
 
 def spool_folder(settings: Settings) -> Path:

@@ -1,5 +1,6 @@
 """What the scheduler needs done, by the library: runs, probes, memories."""
 
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,11 +23,13 @@ STATUS_EVERY = 600.0
 _THERE = frozenset({429})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class World:
     """`schedule.scheduler.World` over an open configuration."""
 
     syncer: Syncer
+    #: Told when a job's place in the schedule moved: its run is over, say, which no event of the run can tell.
+    moved: Callable[[], None] = lambda: None
     #: When the status beside a job's data was last written, by a clock that never runs backwards.
     _marked: dict[str, float] = field(default_factory=dict)
     #: The last run of a job, if it found nothing: the next one like it takes its place in the history.
@@ -90,6 +93,7 @@ class World:
     async def keep(self, job: str, remembered: Memory) -> None:
         """Remember where a job's schedule stands."""
         await self.syncer.store.remember(job, memory.NAME, remembered.dump())
+        self.moved()
 
     async def skipped(self, job: str, reason: str, times: int, last: datetime) -> None:
         """Record turns that passed without a run."""

@@ -44,22 +44,27 @@ class Files:
     # ---------------------------------------------------------------------------------------- writing
 
     def write(
-        self, files: Sequence[tuple[str, bytes | SpooledFile]], scratch: str, *, create: bool = False
-    ) -> list[str]:
+        self, files: Sequence[tuple[str, bytes | SpooledFile]], scratch: str, *, match: Sequence[str | None] = (),
+        create: bool = False,
+    ) -> list[str]:  # fmt: skip
         """Write files, each atomically, in this order; return their tags.
 
         Raises:
             FileNotFoundError: the private corner was cleared by somebody who took over.
-            Conflict: with `create`, a name is taken by other bytes.
+            Conflict: with `create`, a name is taken by other bytes; with `match`, a file has another tag.
         """
         corner = self.folders.path(f"{scratch}/{self._token}", make=scratch not in self._corners)
         self._corners.add(scratch)
         tags: list[str] = []
         for start in range(0, len(files), _GROUP):
-            tags += self._group(files[start : start + _GROUP], corner, create=create)
+            part = slice(start, start + _GROUP)
+            tags += self._group(files[part], corner, match[part] or [None] * _GROUP, create=create)
         return tags
 
-    def _group(self, files: Sequence[tuple[str, bytes | SpooledFile]], corner: str, *, create: bool) -> list[str]:
+    def _group(
+        self, files: Sequence[tuple[str, bytes | SpooledFile]], corner: str, match: Sequence[str | None], *,
+        create: bool,
+    ) -> list[str]:  # fmt: skip
         pending: list[str] = []
         opened: list[int] = []
         targets = [(name, self.folders.path(name, make=True)) for name, _ in files]
@@ -76,6 +81,7 @@ class Files:
                 if create:
                     tags[index] = self._link(temporary, name, target, files[index][1], tags[index])
                 else:
+                    _still(name, target, match[index])
                     self._rename(temporary, name, target)
                 pending.remove(temporary)
         finally:
@@ -124,9 +130,7 @@ class Files:
         present = status_of(target)
         if create and present is not None:
             return self._same(name, data)
-        if match is not None and (present is None or tag_of(present) != match):
-            message = f"{name} was replaced by another process"
-            raise Conflict(message)
+        _still(name, target, match)
         temporary = self._beside(name)
         tag = self._copy(temporary, name, data, present)
         if not create:
@@ -266,3 +270,15 @@ class Files:
         """Return a descriptor of a lock file, made if need be."""
         path = self.folders.path(name, make=True)
         return self._healed(name, lambda: os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
+
+
+def _still(name: str, target: str, match: str | None) -> None:
+    """Make sure that a file is still the one that it was.
+
+    Raises:
+        Conflict: it is gone, or another one.
+    """
+    present = None if match is None else status_of(target)
+    if match is not None and (present is None or tag_of(present) != match):
+        message = f"{name} was replaced by another process"
+        raise Conflict(message)

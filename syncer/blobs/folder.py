@@ -37,11 +37,12 @@ class FolderBlobs:
         scratch: str,
         *,
         about: Sequence[About] = (),
+        match: Sequence[str | None] = (),
         create: bool = False,
     ) -> Sequence[str]:
         """Write or replace; return tags. One thread hop; each file is complete before its name shows it."""
         del about  # a file has no place for it
-        return await to_thread.run_sync(lambda: self._files.write(files, scratch, create=create))
+        return await to_thread.run_sync(lambda: self._files.write(files, scratch, match=match, create=create))
 
     async def sync(self) -> None:
         """Force the folders changed so far to disk, once each (files were before their renames)."""

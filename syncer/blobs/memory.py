@@ -41,15 +41,16 @@ class MemoryBlobs:
         scratch: str,
         *,
         about: Sequence[About] = (),
+        match: Sequence[str | None] = (),
         create: bool = False,
     ) -> Sequence[str]:
         """Write or replace; return tags."""
         for name in (scratch, *(name for name, _ in files)):
             _guard(name)
         tags: list[str] = []
-        for name, data in files:
+        for (name, data), tag in zip(files, match or [None] * len(files), strict=True):
             body = data if isinstance(data, bytes) else await anyio.Path(data.path).read_bytes()
-            tags.append(await self.put(name, body, create=create))
+            tags.append(await self.put(name, body, create=create, match=tag))
         self.about.update(zip((name for name, _ in files), about, strict=False))
         return tags
 
@@ -102,7 +103,8 @@ class MemoryBlobs:
     async def stat(self, name: str) -> BlobInfo | None:
         """Return size and tag, None if absent."""
         present = self.objects.get(_guard(name))
-        return None if present is None else BlobInfo(name, len(present[0]), present[1])
+        said = self.about.get(name, About()).metadata
+        return None if present is None else BlobInfo(name, len(present[0]), present[1], said)
 
     async def list(self, prefix: str = "") -> AsyncIterator[BlobInfo]:
         """Yield all public objects below a prefix."""
@@ -148,6 +150,7 @@ class MemoryBlobs:
         self._serial += 1
         tag = f"{len(data)}-{self._serial}"
         self.objects[_guard(name)] = (data, tag)
+        self.about.pop(name, None)
         return tag
 
 

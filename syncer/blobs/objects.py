@@ -45,8 +45,9 @@ class ObjectBlobs(ObjectReader):
         self._large = CapacityLimiter(LARGE)
 
     async def put_many(
-        self, files: Sequence[tuple[str, Body]], scratch: str, *, about: Sequence[About] = (), create: bool = False
-    ) -> Sequence[str]:
+        self, files: Sequence[tuple[str, Body]], scratch: str, *, about: Sequence[About] = (),
+        match: Sequence[str | None] = (), create: bool = False,
+    ) -> Sequence[str]:  # fmt: skip
         """Write or replace, several at a time; return tags. Of one name that stands twice, the last body counts."""
         for name in (scratch, *(name for name, _ in files)):
             guarded(name)
@@ -60,8 +61,9 @@ class ObjectBlobs(ObjectReader):
             try:
                 for name, index in waiting:
                     body, words = files[index][1], about[index] if about else About()
+                    tag = match[index] if match else None
                     async with self._limiter:
-                        tags[name] = await self._write(store, name, body, words, create=create)
+                        tags[name] = await self._write(store, name, body, words, create=create, match=tag)
             except (SyncerError, OSError) as error:
                 # Others may fail alike: the first one tells all, and no group of errors is made of them.
                 failed.append(error)
@@ -162,11 +164,16 @@ class ObjectBlobs(ObjectReader):
                 raise store_failed(error, self.url) from None
         return []
 
-    async def _write(self, store: Store, name: str, body: Body, about: About, *, create: bool) -> str:
-        if create:
-            data = body if isinstance(body, bytes) else await to_thread.run_sync(body.path.read_bytes)
-            return await self._conditional(name, data, None, about)
+    async def _write(
+        self, store: Store, name: str, body: Body, about: About, *, create: bool, match: str | None = None
+    ) -> str:
         size = len(body) if isinstance(body, bytes) else body.size
+        if create or (match is not None and size <= SINGLE):
+            data = body if isinstance(body, bytes) else await to_thread.run_sync(body.path.read_bytes)
+            return await self._conditional(name, data, match, about)
+        # What goes in parts can't be conditional.
+        if match is not None and ((there := await self._head(store, name)) is None or tag_of(there) != match):
+            raise Conflict(_replaced(name))
         try:
             if size <= SINGLE:
                 return await upload(store, name, body, self._attributes(about), self._bandwidth)

@@ -90,9 +90,18 @@ class ObjectReader:
             raise store_failed(error, self.url) from None
 
     async def stat(self, name: str) -> BlobInfo | None:
-        """Return size and tag, None if absent."""
-        found = await self._head(await self._opened(), guarded(name))
-        return None if found is None else BlobInfo(name, found["size"], tag_of(found))
+        """Return size, tag and metadata (content headers among it), None if absent."""
+        store = await self._opened()
+        try:
+            found = await obstore.get_async(store, guarded(name), options={"head": True})
+        except Absent as error:
+            if missing_bucket(error):
+                raise store_failed(error, self.url) from None
+            return None
+        except Refusal as error:
+            raise store_failed(error, self.url) from None
+        said = {str(name).lower(): str(value) for name, value in found.attributes.items()}
+        return BlobInfo(name, found.meta["size"], tag_of(found.meta), said)
 
     async def list(self, prefix: str = "") -> AsyncGenerator[BlobInfo, None]:
         """Yield all objects below a prefix; private names are left out."""

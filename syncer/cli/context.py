@@ -13,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 
 from syncer.app.library import Syncer, open_syncer
 from syncer.app.registry import Registry, discover
+from syncer.cli import heap
 from syncer.cli.adhoc import Choice, choose, dotted, missing
 from syncer.cli.exits import UsageError
 from syncer.cli.messages import advised, say, warn
@@ -102,11 +103,14 @@ async def opened(
         live = choose_progress(style, tty=sys.stderr.isatty()) == "rich"
         waiting: list[Callable[[], None]] = []
         try:
-            async with open_observers(syncer.clock, log_format=wish, progress=style, level=level) as observers:
+            async with open_observers(
+                syncer.clock, log_format=wish, progress=style, level=level, levels=log.levels, underway=syncer.underway
+            ) as observers:
                 hub.add(partial(_heard, observers.hub.emit, machine=machine))
                 session = Session(syncer, observers.logger, here, machine, live, waiting)
                 for text in () if here.quiet else syncer.settings.warnings:
                     session.when_free(partial(warn, text))
+                heap.settle()
                 yield session
         finally:
             for output in waiting:

@@ -149,6 +149,10 @@ class PassFlags:
         Path | None,
         Parameter(metavar="PATH", group=_PASS, help="Write the outcome in Prometheus' text format, atomically."),
     ] = None
+    push_metrics: Annotated[
+        str | None,
+        Parameter(metavar="URL", group=_PASS, help="Tell a Prometheus Pushgateway the outcome. Or env:NAME."),
+    ] = None
     ping: Annotated[
         str | None,
         Parameter(

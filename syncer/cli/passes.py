@@ -3,19 +3,23 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from syncer.cli import metrics_file, summary
+from syncer.cli import summary
 from syncer.cli.context import Advice, Session
+from syncer.cli.living import living
 from syncer.cli.messages import advised
 from syncer.cli.options import PASS, PassFlags
 from syncer.cli.tables import Form, show
 from syncer.flow.job import RunOptions
 from syncer.model.errors import Exit, SyncerError
 from syncer.model.report import Counts, Problem, Report, worst
-from syncer.schedule.lifetime import signals
 from syncer.schedule.once import Once
+
+if TYPE_CHECKING:
+    from syncer.cli.pushed import Gateway
 
 #: Works on one job.
 Work = Callable[[str, RunOptions], Awaitable[Report]]
@@ -32,13 +36,15 @@ class Pass:
     work: Work | None = None
     #: Where the data lies, where that is known better than by the sinks' roots.
     place: str | None = None
-    #: The first signal, once there was one.
+    #: The first signal, once there was one, or what else ended it early.
     signalled: str | None = None
     reports: list[Report] = field(default_factory=list)
 
     async def run(self, jobs: Sequence[str], output: Form) -> Exit:
         """Run the jobs one after the other, say what they did, and return the exit code of them all."""
         options = self.flags.options()
+        # One that can't be is refused before anything runs.
+        gateway = await self._gateway()
 
         async def one(name: str) -> Report:
             report = await self._job(name, options)
@@ -46,16 +52,15 @@ class Pass:
             await self._tell(report)
             return report
 
-        async with signals(self._drain):
+        async with living(self.session, self._drain) as (life, _):
+            life.supervisor.ready()
             await Once(one, self._stopped).work(jobs)
         codes = [report.exit_code(self.flags.allow_owed) for report in self.reports]
         left = jobs[len(self.reports) :]
         if left:
             self.session.tell(f"not begun: {', '.join(left)}")
             codes.append(Exit.NOT_NOW if self.signalled else Exit.STOPPED)
-        if self.flags.metrics_file is not None:
-            text = metrics_file.render(self.reports, self.flags.allow_owed)
-            await anyio.to_thread.run_sync(metrics_file.write, self.flags.metrics_file, text)
+        await self._export(jobs, gateway)
         if output != "table":
             rows = [summary.as_json(report, self.flags.allow_owed) for report in self.reports]
             self.session.when_free(partial(show, rows, output))
@@ -75,6 +80,27 @@ class Pass:
         ]
         return replace(report, problems=tuple(hinted))
 
+    async def _gateway(self) -> "Gateway | None":
+        if self.flags.push_metrics is None:
+            return None
+        from syncer.cli.pushed import gateway
+
+        return await gateway(self.flags.push_metrics)
+
+    async def _export(self, jobs: Sequence[str], gateway: "Gateway | None") -> None:
+        """Tell machines how the pass ended."""
+        file, store = self.flags.metrics_file, self.session.syncer.store
+        if file is None and gateway is None:
+            return
+        from syncer.cli.metrics_file import render, write
+
+        if gateway is not None:
+            texts = {job: await render(store, [job], self.reports, self.flags.allow_owed) for job in jobs}
+            await gateway.push(texts, quiet=self.session.here.quiet)
+        if file is not None:
+            text = await render(store, jobs, self.reports, self.flags.allow_owed)
+            await anyio.to_thread.run_sync(write, file, text)
+
     async def _tell(self, report: Report) -> None:
         owed = await self.session.syncer.store.all_owed(report.job) if sum(report.owed.values()) else ()
         done = report.exit_code(self.flags.allow_owed) is Exit.DONE
@@ -86,8 +112,6 @@ class Pass:
     def _stopped(self) -> bool:
         return self.signalled is not None or any(report.stopped is not None for report in self.reports)
 
-    def _drain(self, name: str) -> None:
-        self.signalled = name
-        # A warning: heard also where progress is drawn, and where little is logged.
-        self.session.logger.warning("finishing what is in flight; a second signal stops at once", signal=name)
-        self.session.syncer.drain(name)
+    def _drain(self, reason: str) -> None:
+        self.signalled = reason
+        self.session.syncer.drain(reason)

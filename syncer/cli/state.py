@@ -127,6 +127,34 @@ async def rename(
     return 0
 
 
+@app.command(usage="Usage: syncer state copy FROM TO [OPTIONS]")
+async def copy(
+    source: Annotated[str, Parameter(name="FROM", help="sqlite:PATH, postgresql://…, or env:NAME that holds one.")],
+    target: Annotated[str, Parameter(name="TO", help="The same, of a state that is not used yet.")],
+    /,
+    *,
+    here: Everywhere = EVERYWHERE,  # noqa: ARG001  # every command takes the same options
+) -> int:
+    """Copy a whole state into an empty one, between files and databases. Destinations know the copy as their state."""
+    from syncer.cli.copies import copy_over
+    from syncer.cli.messages import say
+
+    name, rows = await copy_over(source, target)
+    say(f"{rows:,} rows are copied to {name}; name it in the configuration, and use the other one no more")
+    return 0
+
+
+@app.command(usage="Usage: syncer state migrate [OPTIONS]")
+async def migrate(*, here: Everywhere = EVERYWHERE) -> int:
+    """Bring the state up to what this version of syncer needs; nobody may work on it meanwhile."""
+    from syncer.cli.copies import migrate_over
+    from syncer.cli.messages import say
+
+    name, steps = await migrate_over(here)
+    say(f"{name} is up to date" + (f"; {steps} steps were missing" if steps else ""))
+    return 0
+
+
 async def _known(session: "Session", job: str) -> str:
     from syncer.cli.exits import UsageError
     from syncer.settings.problems import suggestion

@@ -10,25 +10,8 @@ if TYPE_CHECKING:
     from syncer.app.library import Syncer
     from syncer.cli.tables import Row
 
-_COLUMNS = (
-    "job",
-    "sink",
-    "items",
-    "bytes",
-    "owed",
-    "doomed",
-    "pending",
-    "partitions",
-    "last_run",
-    "exit",
-    "running",
-    "next_run",
-    "paused",
-)
-
-
-#: Rows of the history among which the last run is looked for.
-_RECENT = 20
+_COLUMNS = ("job", "sink", "items", "bytes", "owed", "doomed", "pending", "partitions", "last_run", "exit",
+             "fresh_until", "running", "next_run", "paused")  # fmt: skip
 
 
 async def status(
@@ -59,10 +42,12 @@ async def status(
 
 async def _rows(syncer: "Syncer", job: str) -> "list[Row]":
     from syncer.app.timetable import outlook
+    from syncer.flow.fresh import HISTORY, fresh_until
 
     store = syncer.store
     now = await store.status(job)
-    last = next((run for run in await store.runs(job, _RECENT) if not run.skipped), None)
+    runs = await store.runs(job, HISTORY)
+    last = next((run for run in runs if not run.skipped), None)
     coming, paused = await outlook(syncer, job)
     legs = sorted({*now.items, *now.bytes, *now.owed, *now.doomed, *now.pending}) or [""]
     return [
@@ -77,6 +62,7 @@ async def _rows(syncer: "Syncer", job: str) -> "list[Row]":
             "partitions": now.partitions,
             "last_run": last and last.started,
             "exit": last and last.code,
+            "fresh_until": fresh_until(runs),
             "running": ", ".join(dict.fromkeys(now.leases.values())) or None,
             "next_run": coming,
             "paused": paused or None,

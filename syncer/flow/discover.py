@@ -6,7 +6,7 @@ emission order, and with it every settled name, is the same in every run.
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio
 from anyio.abc import TaskGroup
@@ -17,11 +17,17 @@ from syncer.model.checkpoint import PartitionState
 from syncer.model.entries import Leg
 from syncer.model.errors import SyncerError
 from syncer.model.events import Emit, PageListed
-from syncer.model.refs import Cursor, GroupKey, ItemKey, Page, Partition, PartitionKey
+from syncer.model.refs import Cursor, GroupKey, ItemKey, Page, Partition, PartitionKey, Piece
+from syncer.model.running import works_on
 from syncer.ports import Ledger
 
 #: What comes out of a listing: a page, or the error that ended it.
 Listed = Page | SyncerError
+
+
+def spared(job: Job, options: RunOptions) -> frozenset[str]:
+    """Return the kinds of items whose absence from a listing means nothing: options of the source leave them out."""
+    return frozenset() if options.prune else job.source.features.unlisted
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,8 @@ class LedgerKnown:
     live: int
     full: bool
     refetch: bool
+    #: Kinds that are not listed: the source need not know of what is stored of them.
+    spared: frozenset[str] = frozenset()
 
     async def has(self, keys: Sequence[ItemKey]) -> frozenset[ItemKey]:
         """Return those of the keys that are live or owed in every leg."""
@@ -40,7 +48,10 @@ class LedgerKnown:
 
     async def members(self, groups: Sequence[GroupKey]) -> Mapping[GroupKey, frozenset[ItemKey]]:
         """Return the live members that any leg stores of each group."""
-        return await self.ledger.members(self.partition, groups)
+        members = await self.ledger.members(self.partition, groups)
+        if not self.spared:
+            return members
+        return {group: frozenset(k for k in keys if k.kind not in self.spared) for group, keys in members.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +94,14 @@ async def listings(
                 yield queue.pop(0)
             state = await ledger.partition(partition.key, live)
             since, began = position(state, live, options)
+            if options.prune and job.source.features.unlisted:
+                # What is not looked for any more goes only by its absence from a complete listing.
+                since, began = None, True
             held = min((state.live.get(leg, 0) for leg in live), default=0) + state.owed
             full = options.relist or (lean and not held)
-            known = LedgerKnown(ledger, partition.key, live=held, full=full, refetch=options.refetch)
+            known = LedgerKnown(
+                ledger, partition.key, live=held, full=full, refetch=options.refetch, spared=spared(job, options)
+            )
             send, receive = anyio.create_memory_object_stream[Listed](1)
             group.start_soon(_list, job, partition, since, known, send, ahead, emit)
             queue.append(Listing(partition, began, receive))
@@ -107,10 +123,16 @@ async def _list(
                 async for page in context:
                     await out.send(page)
             async with aclosing(job.source.discover(partition, since, known, job.select)) as pages:
-                async for page in pages:
-                    emit(PageListed(partition.key, len(page.refs), page.total))
-                    await out.send(page)
-                    if page.end is not None:
+                while True:
+                    # A page of its own, each time: what is asked for it belongs to it.
+                    this = Piece(partition.key)
+                    with works_on(this):
+                        found = await anext(pages, None)
+                        if found is None:
+                            break
+                        emit(PageListed(partition.key, len(found.refs), found.total, found.end is not None))
+                    await out.send(replace(found, piece=this))
+                    if found.end is not None:
                         return
             message = f"the listing of {partition.key} stopped without saying that it was complete"
             await out.send(SyncerError(message))

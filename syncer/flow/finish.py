@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 
+from syncer.flow.fresh import HISTORY, judged
 from syncer.flow.unit import Pass
 from syncer.flow.units import accepted, selected
 from syncer.model.entries import Leg
 from syncer.model.errors import SyncerError
 from syncer.model.events import PartitionFrozen, Warned
 from syncer.model.refs import Partition, PartitionKey
-from syncer.model.report import Report
+from syncer.model.report import WHOLE, Report
 
 
 async def freeze(this: Pass, partitions: Sequence[Partition]) -> list[Partition]:
@@ -22,7 +23,6 @@ async def freeze(this: Pass, partitions: Sequence[Partition]) -> list[Partition]
     released: list[Partition] = []
     present = {partition.key for partition in partitions}
     titles = {p.key.project: p.fields.get("project_title", p.key.project) for p in partitions}
-    unselected = 0
     for key, items in (await this.store.partitions(this.job.name)).items():
         if key in present or not items:
             continue
@@ -33,9 +33,7 @@ async def freeze(this: Pass, partitions: Sequence[Partition]) -> list[Partition]
         elif wanted:
             _frozen(this, key, items)
         else:
-            unselected += items
-    if unselected:
-        this.emit(Warned(f"{unselected:,} stored items are no longer selected; they are kept (--prune removes them)"))
+            this.account.unselected += items
     return released
 
 
@@ -47,13 +45,20 @@ def _frozen(this: Pass, key: PartitionKey, items: int) -> None:
     this.emit(PartitionFrozen(key, items, "it was synced before and is now absent"))
 
 
-async def close(this: Pass, started: datetime, generations: Mapping[Leg, int], *, record: bool = True) -> Report:
-    """Make the report, and put it where others look: `status.json` beside the data, and the history."""
+async def close(
+    this: Pass, started: datetime, generations: Mapping[Leg, int], *, record: bool = True, mark: bool = True
+) -> Report:
+    """Make the report, and put it where others look: `status.json` beside the data (`mark`), and the history."""
     drained = this.drain.reason
+    if left := this.account.unselected:
+        this.emit(Warned(f"{left:,} stored items are no longer selected; they are kept (--prune removes them)"))
     this.account.network(this.traffic)
     owed: Mapping[Leg, int] = {}
+    pending = 0
     if record:
-        owed = (await this.store.status(this.job.name)).owed
+        now = await this.store.status(this.job.name)
+        owed, pending = now.owed, sum(now.pending.values())
+    shard = this.options.shard
     report = Report(
         job=this.job.name,
         run=this.run,
@@ -68,19 +73,27 @@ async def close(this: Pass, started: datetime, generations: Mapping[Leg, int], *
         notes=tuple(this.account.notes),
         destinations={sink.name: sink.url for sink in this.job.sinks},
         generations=generations,
+        share=WHOLE if shard is None else f"{shard[0]}/{shard[1]}",
     )
     if record:
-        await _mark(this, report)
+        before = await this.store.runs(this.job.name, HISTORY)
+
+        def judge(told: Report) -> Report:
+            return judged(told, before, resumed=this.account.resumed, published=not pending)
+
+        if mark:
+            generations = {**generations, **await _mark(this, judge(report))}
         # A destination that could not be marked is one more problem of this run.
-        report = _with_problems(this, report)
+        report = judge(_with_problems(this, report, generations))
         await this.store.end_run(report, report.exit_code(), this.options.replaces if report.idle else None)
     return report
 
 
-async def _mark(this: Pass, report: Report) -> None:
-    """Move `status.json`, `latest` and `_SUCCESS` of every destination that this run wrote to."""
+async def _mark(this: Pass, report: Report) -> dict[Leg, int]:
+    """Move `status.json`, `latest` and `_SUCCESS` of every destination that this run wrote to; return generations."""
+    generations: dict[Leg, int] = {}
     if this.options.sparing and report.idle:
-        return
+        return generations
     for sink in this.job.sinks:
         if sink.name not in this.touched:
             continue
@@ -90,13 +103,16 @@ async def _mark(this: Pass, report: Report) -> None:
         owing = report.owed.get(sink.name) or report.counts.held or report.frozen
         complete = report.complete and not owing
         try:
-            await sink.manifest(this.job.name).move_head(status=status(report), complete=complete)
+            manifest = sink.manifest(this.job.name)
+            generations[sink.name] = await manifest.move_head(status=status(report), complete=complete)
         except SyncerError as error:
             this.account.trouble(error, leg=sink.name)
+    return generations
 
 
-def _with_problems(this: Pass, report: Report) -> Report:
-    return replace(report, problems=tuple(this.account.problems), complete=report.complete and this.account.complete)
+def _with_problems(this: Pass, report: Report, generations: Mapping[Leg, int]) -> Report:
+    problems, complete = tuple(this.account.problems), report.complete and this.account.complete
+    return replace(report, problems=problems, complete=complete, generations=generations)
 
 
 def status(report: Report) -> dict[str, object]:
@@ -116,4 +132,5 @@ def status(report: Report) -> dict[str, object]:
             {"message": p.message, "code": int(p.code), "hint": p.hint, "leg": p.leg} for p in report.problems
         ],
         "destinations": dict(report.destinations),
+        "fresh_until": None if report.fresh_until is None else report.fresh_until.isoformat(),
     }

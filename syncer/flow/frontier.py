@@ -13,7 +13,7 @@ from typing import Literal
 from syncer.flow.account import counted
 from syncer.model.checkpoint import Verdict
 from syncer.model.entries import Leg
-from syncer.model.refs import AnnotationRef, Cursor, ItemKey, Partition, PassEnd
+from syncer.model.refs import AnnotationRef, Cursor, ItemKey, Partition, PassEnd, Piece
 
 
 @dataclass(slots=True)
@@ -33,6 +33,8 @@ class Ticket:
     doomed: Sequence[tuple[ItemKey, str, str]] = ()
     #: True or False on the first ticket of a pass: see `CommitGroup.began`.
     began: bool | None = None
+    #: The piece of work that listing the page was.
+    piece: Piece | None = None
 
 
 @dataclass(slots=True)
@@ -50,6 +52,8 @@ class Wanted:
     #: It was owed by an earlier run.
     replayed: bool = False
     attempts: int = 0
+    #: It was owed, or an older version of it that it superseded. Set by `Frontier.want`.
+    owed: bool = False
 
 
 @dataclass(slots=True)
@@ -73,6 +77,7 @@ class Frontier:
         ticket = wanted.tickets[0]
         earlier = self.inflight.get(wanted.ref.key)
         ticket.open += 1
+        wanted.owed = wanted.replayed or (earlier is not None and earlier.owed)
         if earlier is not None and earlier.ref.version == wanted.ref.version and not earlier.superseded:
             earlier.tickets.append(ticket)
             return "joined"

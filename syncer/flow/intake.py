@@ -62,8 +62,7 @@ class Intake:
             self.channel.close()
 
     async def _stop_on_drain(self, scope: anyio.CancelScope) -> None:
-        await self.drain.wait()
-        await self.clock.sleep(self.drain.grace / 2)
+        await self.drain.wait_for_fetches()
         scope.cancel()
 
     async def _through(self) -> None:
@@ -136,7 +135,7 @@ class Intake:
         rest = [item for item in planned.wanted if item.ref.inline is None]
         for broken in planned.broken:
             broken.wanted.sent = True
-            await self.channel.send(Failed(broken.wanted, broken.reason), 0)
+            await self.channel.send(Failed(broken.wanted, broken.reason, broken.settled), 0)
         admitted = self._admitted(inline)
         await self.fetcher.inline(admitted)
         # Whole batches: one by one, every idle fetcher would take a single item, and spend a request on it.

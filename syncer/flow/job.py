@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from syncer.model.checkpoint import LegSpec
-from syncer.ports import Selection, Sink, Source, Transform
+from syncer.ports import Selection, Share, Sink, Source, Transform, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class Job:
     units: int = 4
     #: Partitions of a unit listed ahead of the one that is being planned.
     listing_ahead: int = 4
+    #: Which part of the budget may be used.
+    share: Share = whole
 
     @property
     def arriving(self) -> int:

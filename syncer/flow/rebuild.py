@@ -63,7 +63,8 @@ async def rebuild(
     if head is None:
         # What it said of archives stands nowhere else.
         message = f"{spec.name}: HEAD.json of job {job.name} is gone, and the state with it"
-        raise DestinationChanged(message, hint="restore one of them from a copy, or export to a new place")
+        hint = "restore one from a copy, or move the archives and `_manifest` away and run again: all is fetched anew"
+        raise DestinationChanged(message, hint=hint)
     wanted = frozenset(partition.key for partition in unit.partitions)
     try:
         cursors, owed = cursors_of(written), owed_of(written, spec.name)

@@ -107,7 +107,9 @@ async def plan(sink: Sink, job: str, keep: Keep) -> list[Superseded]:
         # An archive is rewritten as a whole: while somebody wants one of its former entries, all of them stay.
         going = {(one.place, one.row.version) for one in expired}
         wanted = {one.row.container for one in history.superseded if (one.place, one.row.version) not in going}
-        return [one for one in expired if one.row.container in head.containers and one.row.container not in wanted]
+        # What is rewritten already, in an earlier retention, holds no dead entry.
+        worn = {name for name, container in head.containers.items() if container.dead}
+        return [one for one in expired if one.row.container in worn and one.row.container not in wanted]
     there = {found.path async for found in sink.scan(head.containers)}
     return list({one.row.path: one for one in expired if one.row.path in there}.values())
 

@@ -22,12 +22,13 @@ from syncer.flow.finish import close, freeze
 from syncer.flow.first import first
 from syncer.flow.job import Job, RunOptions
 from syncer.flow.layouts import check_layout
+from syncer.flow.restate import reached
 from syncer.flow.room import Room
 from syncer.flow.unit import Pass
 from syncer.flow.units import check_shards, in_shard
 from syncer.flow.units import group as group_units
 from syncer.model.entries import Leg
-from syncer.model.errors import SyncerError, UnknownName
+from syncer.model.errors import NotNow, SyncerError, UnknownName
 from syncer.model.events import Emit, RunEnded, RunStarted
 from syncer.model.refs import Partition
 from syncer.model.report import Report
@@ -42,7 +43,7 @@ def pass_of(
     """Return what all units of one run share."""
     account = Account(before=traffic())
     name, meter = run_id(clock.now()), Meter(options, drain)
-    room = Room(job.arriving, spool.threshold, job.source.features.batch)
+    room = Room(job.arriving, spool.threshold, job.source.features.batch, job.share)
     return Pass(job, name, store, options, account, Outcomes(), room, drain, meter, spool, clock, emit, traffic)
 
 
@@ -57,7 +58,8 @@ async def run(
     started = clock.now()
     this = pass_of(job, store, options, drain=drain, spool=spool, clock=clock, emit=emit, traffic=traffic)
     with works_for(job.name, this.run):
-        emit(RunStarted(job.name, this.run, tuple(sink.name for sink in job.sinks)))
+        legs = tuple(sink.name for sink in job.sinks)
+        emit(RunStarted(job.name, this.run, legs, this.account.counts, this.queued))
         report = await _account_of(this, started)
         emit(RunEnded(report))
     return report
@@ -70,23 +72,41 @@ async def _account_of(this: Pass, started: datetime) -> Report:
     try:
         async with store.lease(job.name, this.options.shard):
             await store.begin_run(job.name, this.run, started)
+            ended = True
             try:
-                await check_layout(job, store, this.options)
-                partitions = await _partitions(this)
-                given_up = await freeze(this, partitions)
-                this.released.update(partition.key for partition in given_up)
-                generations = await _units(this, [*partitions, *given_up])
+                ended = await this.drain.in_time(this.clock, partial(_work, this, generations))
             except SyncerError as error:
                 account.trouble(error)
-            return await close(this, started, generations)
+            if not ended:
+                account.trouble(_cut_off(this))
+            # A destination that holds everything up is not asked for anything more.
+            return await close(this, started, generations, mark=ended)
     except SyncerError as error:
         account.trouble(error)
         return await close(this, started, generations, record=False)
 
 
-async def _partitions(this: Pass) -> list[Partition]:
-    """Return the partitions of today. A literal name that was synced before and is gone is not unknown but frozen."""
-    found: list[Partition] = []
+async def _work(this: Pass, generations: dict[Leg, int]) -> None:
+    """Do what the run is for; note the generations that destinations reached."""
+    await check_layout(this.job, this.store, this.options)
+    this.reached = await reached(this.store, this.job, this.run)
+    partitions: list[Partition] = []
+    if not await this.drain.admitted(partial(_partitions, this, partitions)):
+        return
+    given_up = await freeze(this, partitions)
+    this.released.update(partition.key for partition in given_up)
+    await _units(this, [*partitions, *given_up], generations)
+
+
+def _cut_off(this: Pass) -> SyncerError:
+    return NotNow(
+        f"not through {this.drain.grace:g} s after {this.drain.reason}: cut off",
+        hint="what is committed stays, and the next run goes on from there; daemon.grace allows more time",
+    )
+
+
+async def _partitions(this: Pass, found: list[Partition]) -> None:
+    """Find the partitions of today. A literal name that was synced before and is gone is not unknown but frozen."""
     try:
         async for partition in this.job.source.partitions(this.job.select):
             found.append(partition)  # noqa: PERF401  # what came before an unknown name counts
@@ -95,12 +115,10 @@ async def _partitions(this: Pass) -> list[Partition]:
         known = {part for key in synced for part in (key.project, key.batch, key.annotation_type)}
         if not known.issuperset(error.names):
             raise
-    return found
 
 
-async def _units(this: Pass, partitions: Sequence[Partition]) -> dict[Leg, int]:
+async def _units(this: Pass, partitions: Sequence[Partition], generations: dict[Leg, int]) -> None:
     """Run the units, a few at a time; one that fails does not stop the others, a platform that is down does."""
-    generations: dict[Leg, int] = {}
     turns = anyio.Semaphore(this.job.units)
     units = group_units(partitions, this.job.sinks)
     if this.options.shard is not None and this.options.shard[1] > 1:
@@ -125,7 +143,6 @@ async def _units(this: Pass, partitions: Sequence[Partition]) -> dict[Leg, int]:
             for unit in chosen:
                 running.start_soon(one, unit)
         group.cancel_scope.cancel()
-    return generations
 
 
 def run_id(started: datetime) -> str:

@@ -61,6 +61,7 @@ class Shaper:
                 fields=body.ref.fields,
                 group=body.ref.group,
                 replaces=verdict.stored,
+                owed=wanted.owed,
             )
         return result
 

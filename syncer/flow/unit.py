@@ -1,5 +1,6 @@
 """One unit from lease to manifest: intake and writer side by side, then deletions, publish, HEAD."""
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
@@ -8,6 +9,7 @@ import anyio
 from syncer.flow.account import Account, Traffic
 from syncer.flow.channel import Channel
 from syncer.flow.compact import compact_leg
+from syncer.flow.discover import spared
 from syncer.flow.drain import Drain, Meter
 from syncer.flow.fetch import Fetcher, Message, Outcomes
 from syncer.flow.first import first
@@ -49,10 +51,18 @@ class Pass:
     traffic: Traffic
     #: Units of the whole run, for progress.
     units: int = 1
+    #: Generations that the manifests had when the last run ended.
+    reached: Mapping[Leg, int] = field(default_factory=dict)
     #: Legs whose destination this run opened.
     touched: set[Leg] = field(default_factory=set)
     #: Partitions that were given up: their items go, and nothing is listed.
     released: set[PartitionKey] = field(default_factory=set)
+    #: What feeds the writers of the units under way.
+    channels: list[Channel[Message]] = field(default_factory=list)
+
+    def queued(self) -> int:
+        """Return the bytes of documents that are being fetched or wait to be written."""
+        return self.room.held + sum(channel.held for channel in self.channels)
 
     async def unit(self, unit: Unit) -> dict[Leg, int]:
         """Run one unit; return the generations that its destinations reached.
@@ -71,6 +81,7 @@ class Pass:
             complete = await self._items(unit, ledger, legs, publisher)
             if complete:
                 await self._deletions(ledger, legs)
+            await self._unselected(ledger, unit)
             generations = await self._publish(legs, publisher, ledger)
             self.emit(UnitEnded(unit.name, complete))
         return generations
@@ -84,7 +95,7 @@ class Pass:
             spec = self.job.leg_spec(sink)
             try:
                 manifest = sink.manifest(self.job.name)
-                await expect_manifest(sink, manifest, self.job.name, ledger)
+                await expect_manifest(sink, manifest, self.job.name, ledger, self.reached.get(sink.name, 0))
                 await manifest.claim(self._claim(ledger.epoch, sink.claims(unit)),
                                                          adopt=adopt)  # fmt: skip
                 leg = await open_leg(
@@ -109,12 +120,14 @@ class Pass:
         frontier = Frontier()
         # Units side by side share the budget.
         budget = self.job.budget // max(1, min(self.units, self.job.units))
-        channel: Channel[Message] = Channel(budget, max(64, self.job.commit.items))
+        channel: Channel[Message] = Channel(budget, max(64, self.job.commit.items), self.job.share)
         sinks = {name: leg.sink for name, leg in legs.live.items()}
         planner = Planner(self.job, sinks, ledger, frontier, self.account, self.options, self.emit)
         planner.reviving = any([sum(await ledger.doomed_count(leg)) for leg in sinks])
         shaper = Shaper(sinks, self.job.transform)
-        fetcher = Fetcher(self.job.source, shaper, channel, self.outcomes, self.room, self.emit)
+        fetcher = Fetcher(
+            self.job.source, shaper, channel, self.outcomes, self.room, self.emit, lambda: self.drain.hurried
+        )
         listed = tuple(partition for partition in unit.partitions if partition.key not in self.released)
         intake = Intake(
             self.job, listed, ledger, legs.names, planner, fetcher, channel, self.meter, self.drain,
@@ -122,9 +135,10 @@ class Pass:
         )  # fmt: skip
         writer = Writer(
             self.run, unit.name, legs, ledger, frontier, channel, self.job.commit, self.account, self.clock,
-            self.emit, self.spool, publisher,
+            self.emit, self.spool, publisher, spared(self.job, self.options),
         )  # fmt: skip
         failure: SyncerError | None = None
+        self.channels.append(channel)
         try:
             async with anyio.create_task_group() as line:
                 line.start_soon(writer.tick)
@@ -135,6 +149,7 @@ class Pass:
                     # The writer still commits what arrived; the unit then leaves with the first of the errors.
                     failure = first(group)
         finally:
+            self.channels.remove(channel)
             # Also where the last destination failed: what was listed and got nowhere is part of the account.
             self.account.counts.unsettled += frontier.unsettled()
         if failure is not None:
@@ -149,6 +164,12 @@ class Pass:
         counts.deleted += max(each.deleted for each in applied)
         counts.withdrawn += max(each.withdrawn for each in applied)
         counts.held += max(each.held for each in applied)
+
+    async def _unselected(self, ledger: Ledger, unit: Unit) -> None:
+        """Count what is stored of kinds that the platform's options leave out by now."""
+        if kinds := spared(self.job, self.options):
+            held = [await ledger.count(partition.key, kinds) for partition in unit.partitions]
+            self.account.unselected += sum(max(legs.values(), default=0) for legs in held)
 
     async def _publish(self, legs: Legs, publisher: Publisher, ledger: Ledger) -> dict[Leg, int]:
         generations: dict[Leg, int] = {}

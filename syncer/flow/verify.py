@@ -14,6 +14,9 @@ from syncer.ports import Found, Manifest, Sink
 #: extra: it is there, and no row ever named it.
 Kind = Literal["missing", "damaged", "extra"]
 
+#: Bytes of a sha256.
+_DIGEST = 32
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -29,6 +32,11 @@ class Finding:
     key: ItemKey | None = None
 
 
+def is_stray(finding: Finding) -> bool:
+    """Tell whether a finding is an object of its own that no row ever named."""
+    return finding.kind == "extra" and finding.container is None
+
+
 def lost_containers(findings: Sequence[Finding], *, strict: bool = False) -> list[str]:
     """Return the containers that can only be made anew: gone, or without a directory that can be read.
 
@@ -42,8 +50,8 @@ def lost_containers(findings: Sequence[Finding], *, strict: bool = False) -> lis
 class _Expected:
     key: ItemKey
     size: int
-    #: Raw digest: half the memory of its hex form.
-    sha256: bytes
+    #: Raw digest: half the memory of its hex form. None: what the manifest has in its place is none.
+    sha256: bytes | None
 
 
 @dataclass(slots=True)
@@ -76,7 +84,7 @@ class Survey:
             return
         places[row.key] = place
         self.former.discard(place)
-        self.current[place] = _Expected(row.key, row.size, bytes.fromhex(row.sha256))
+        self.current[place] = _Expected(row.key, row.size, _digest(row.sha256))
 
 
 async def verify(sink: Sink, job: str, *, deep: bool) -> AsyncIterator[Finding]:
@@ -120,9 +128,20 @@ def _compare(found: Found, survey: Survey) -> Finding | None:
         if place in survey.former:
             return None
         return Finding("extra", found.path, "no row of the manifest names it", found.container)
-    if found.size != expected.size:
-        detail = f"{found.size:,} bytes instead of {expected.size:,}"
-        return Finding("damaged", found.path, detail, found.container, expected.key)
-    if found.sha256 is not None and bytes.fromhex(found.sha256) != expected.sha256:
-        return Finding("damaged", found.path, "its sha256 is not that of the manifest", found.container, expected.key)
-    return None
+    wrong = None
+    if expected.sha256 is None:
+        wrong = "what the manifest gives as its sha256 is none"
+    elif found.size != expected.size:
+        wrong = f"{found.size:,} bytes instead of {expected.size:,}"
+    elif found.sha256 is not None and bytes.fromhex(found.sha256) != expected.sha256:
+        wrong = "its sha256 is not that of the manifest"
+    return None if wrong is None else Finding("damaged", found.path, wrong, found.container, expected.key)
+
+
+def _digest(text: str) -> bytes | None:
+    """Read a digest of the manifest, which anybody may have written."""
+    try:
+        digest = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return digest if len(digest) == _DIGEST else None

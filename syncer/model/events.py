@@ -6,10 +6,14 @@ synchronous and must not raise, except in tests, which use it as the crash seam.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from syncer.model.entries import Leg
 from syncer.model.refs import ItemKey, PartitionKey
-from syncer.model.report import Report
+from syncer.model.report import Counts, Report
+
+#: What a request is for: the platform's interface, a new credential, or what a link in its data leads to.
+Purpose = Literal["api", "auth", "content"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,10 @@ class RunStarted:
     job: str
     run: str
     legs: tuple[Leg, ...]
+    #: The run's account while it goes on, for those who show it now and then: to be read, never written.
+    counts: Counts | None = None
+    #: Returns the bytes of documents that are being fetched or wait to be written, at the moment.
+    queued: Callable[[], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,8 @@ class PageListed:
     refs: int
     #: Items that the pass will list, where the server says so.
     total: int | None
+    #: The listing of the partition ends with it.
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +111,10 @@ class Committed:
     unit: str
     items: int
     size: int
+    #: Items that were listed, and gone when they were to be fetched.
+    gone: int = 0
+    #: How long sealing and the transaction took.
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +158,11 @@ class RequestEnded:
     status: int
     seconds: float
     size: int
+    #: Name of the platform in the configuration: several accounts may share an origin.
+    platform: str = ""
+    purpose: Purpose = "api"
+    #: Its `str()` is the method and the address without query and credentials; it is written when somebody asks.
+    target: object = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +173,7 @@ class Retrying:
     attempt: int
     wait: float
     reason: str
+    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +183,16 @@ class Throttled:
     origin: str
     pause: float
     rate: float | None
+    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LimitChanged:
-    """The number of requests allowed in flight to an origin changed."""
+    """The number of requests allowed in flight to an origin changed, or it is the first one."""
 
     origin: str
     limit: int
+    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True)

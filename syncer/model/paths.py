@@ -57,11 +57,16 @@ def clean_segment(text: str, canonical: str) -> str:
     return stem.encode()[:room].decode("utf-8", "ignore") + tail
 
 
+#: Segments that lead out of a path, or to nothing; a drive of Windows.
+_NOWHERE = frozenset({"", ".", ".."})
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
 def is_safe(path: str) -> bool:
     """Tell whether a relative path stays below its root on any platform; for names read back from a manifest."""
-    if not path or "\\" in path or "\0" in path or path.startswith("/") or re.match(r"^[A-Za-z]:", path):
+    if not path or "\\" in path or "\0" in path or path.startswith("/") or _DRIVE.match(path):
         return False
-    return all(segment not in {"", ".", ".."} for segment in path.split("/"))
+    return _NOWHERE.isdisjoint(path.split("/"))
 
 
 def _split(name: str) -> tuple[str, str, str]:

@@ -134,6 +134,17 @@ class BrokenRow:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Piece:
+    """What a task is busy with inside of a run: a page that it lists, or items of one that it fetches."""
+
+    partition: PartitionKey
+    #: The item; None: a page, or several items at once.
+    item: ItemKey | None = None
+    #: The page that the items were listed on; None: the piece is a page itself, or they are owed.
+    page: "Piece | None" = None
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One step of a listing, in emission order.
@@ -162,6 +173,8 @@ class Page:
     reasons: Mapping[ItemKey, str] = field(default_factory=dict)
     #: What the report should say of this pass: what it did not look at.
     note: str | None = None
+    #: The piece of work that its listing was, so that work on its items can be told to belong to it.
+    piece: Piece | None = field(default=None, compare=False, repr=False)
 
 
 def _compact(parts: list[str | None]) -> str:

@@ -7,6 +7,9 @@ from datetime import datetime
 from syncer.model.entries import Leg
 from syncer.model.errors import EXIT_ORDER, Exit
 
+#: The share of a run that works on all units of a job.
+WHOLE = "0/1"
+
 
 @dataclass(slots=True)
 class Counts:
@@ -85,7 +88,14 @@ class Report:
     notes: tuple[str, ...] = ()
     #: Where the data lies, by leg.
     destinations: Mapping[Leg, str] = field(default_factory=dict)
+    #: Of the manifest of each destination that was opened, in the end.
     generations: Mapping[Leg, int] = field(default_factory=dict)
+    #: Which share of the job's units this was: "0/1" is all of them.
+    share: str = WHOLE
+    #: Start of the last complete listing of this share whose finished items are all stored, perhaps an earlier run's.
+    fresh_until: datetime | None = None
+    #: Some listing has not come to its end: it began at or after this, perhaps in an earlier run. None: all have.
+    listing_since: datetime | None = None
 
     @property
     def away(self) -> bool:
@@ -97,7 +107,7 @@ class Report:
         """Tell whether everything was looked at and nothing had to be done."""
         counts = self.counts
         moved = counts.stored + counts.owed + counts.deleted + counts.withdrawn + counts.replayed + counts.unsettled
-        return self.complete and not moved and not self.generations
+        return self.complete and not moved
 
     def exit_code(self, allow_owed: int = 0) -> Exit:
         """Return the exit code that the report asks for (`model.errors.Exit`)."""
@@ -105,10 +115,14 @@ class Report:
         if sum(self.owed.values()) > allow_owed or self.frozen or self.counts.held:
             codes.append(Exit.OWING)
         if self.stopped is not None:
-            codes.append(Exit.NOT_NOW if self.stopped.startswith("SIG") else Exit.STOPPED)
+            codes.append(Exit.NOT_NOW if self.stopped.startswith(UNASKED) else Exit.STOPPED)
         if self.counts.difference:
             codes.append(Exit.BUG)
         return worst(codes)
+
+
+#: Beginnings of reasons to stop that nobody asked this run for: it is to be run again.
+UNASKED = ("SIG", "stalled")
 
 
 def worst(codes: Iterable[Exit]) -> Exit:

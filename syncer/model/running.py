@@ -1,4 +1,4 @@
-"""Which run a piece of work belongs to, wherever the work is done.
+"""Which run a piece of work belongs to, and what it is about, wherever the work is done.
 
 Several jobs run side by side in one process and share clients, limits and observers. The run is bound to the context
 of its task, and tasks and threads begun inside inherit it: so an event needs no name of the job, and nobody who emits
@@ -8,7 +8,16 @@ one has to know it.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from syncer.model.refs import Piece
+
+
+@dataclass(slots=True, eq=False)
+class Pulse:
+    """Counts signs of life of a run."""
+
+    beats: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +26,25 @@ class Running:
 
     job: str
     run: str
+    pulse: Pulse = field(default_factory=Pulse, compare=False, repr=False)
 
 
 _RUNNING: ContextVar[Running | None] = ContextVar("syncer_running", default=None)
 
 
+_PIECE: ContextVar[Piece | None] = ContextVar("syncer_piece", default=None)
+
+
 def running() -> Running | None:
     """Return the run that the calling code works for; None outside of runs."""
     return _RUNNING.get()
+
+
+def beat() -> None:
+    """Say that the run moves, though nothing has come to its end: part of a body, an upload or a merge is done."""
+    this = _RUNNING.get()
+    if this is not None:
+        this.pulse.beats += 1
 
 
 @contextmanager
@@ -36,3 +56,18 @@ def works_for(job: str, run: str) -> Iterator[Running]:
         yield this
     finally:
         _RUNNING.reset(token)
+
+
+def piece() -> Piece | None:
+    """Return the page or item that the calling code is busy with; None: with neither."""
+    return _PIECE.get()
+
+
+@contextmanager
+def works_on(this: Piece | None) -> Iterator[None]:
+    """Bind what happens inside the block, and in the tasks that it begins, to a page or an item."""
+    token = _PIECE.set(this)
+    try:
+        yield
+    finally:
+        _PIECE.reset(token)

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 import aiohttp
 
 from syncer.model.errors import Unsafe
+from syncer.net.answer import Answer
 from syncer.net.classify import Label, Retryable
 from syncer.net.routes import Route, Routes
 from syncer.ports import Request
@@ -27,7 +28,7 @@ class Receiver(Protocol[T_co]):
     def headers(self) -> Mapping[str, str] | None:
         """Begin an attempt; return what it asks for beyond the request (a range)."""
 
-    async def receive(self, response: aiohttp.ClientResponse, url: str, label: Label) -> T_co:
+    async def receive(self, response: Answer, url: str, label: Label) -> T_co:
         """Read the body."""
 
     def failed(self, failure: Retryable) -> None:

@@ -10,6 +10,7 @@ import anyio.to_thread
 from syncer.model.entries import SpooledFile
 from syncer.model.errors import BadBody
 from syncer.model.events import Emit
+from syncer.net.answer import Answer
 from syncer.net.classify import Label, Retryable, http_date
 from syncer.net.decode import read_body
 from syncer.net.guard import Guard
@@ -19,12 +20,16 @@ from syncer.net.parts import NoRanges, Parts
 from syncer.net.policy import Policy
 from syncer.net.resume import Download, GrowingBody
 from syncer.net.transport import open_transport
-from syncer.ports import Clock, Request, Response, Spool
+from syncer.ports import Clock, Request, Response, Share, Spool, whole
 
 
 @asynccontextmanager
-async def open_http(network: Network, clock: Clock, emit: Emit, spool: Spool) -> AsyncIterator["Client"]:
+async def open_http(
+    network: Network, clock: Clock, emit: Emit, spool: Spool, share: Share = whole
+) -> AsyncIterator["Client"]:
     """Open the way to one platform; its connections are closed when the block is left.
+
+    `share` says which part of the limits may be used.
 
     Raises:
         SettingsError: a certificate, key, authority or proxy can't be used.
@@ -32,7 +37,7 @@ async def open_http(network: Network, clock: Clock, emit: Emit, spool: Spool) ->
     """
     guard = Guard(network)
     async with open_transport(network, guard) as transport:
-        yield Client(network, Policy(network, guard, transport, clock, emit), clock, spool)
+        yield Client(network, Policy(network, guard, transport, clock, emit, share), clock, spool)
 
 
 class Client:
@@ -121,7 +126,7 @@ class _Whole:
     def headers(self) -> Mapping[str, str] | None:
         return None
 
-    async def receive(self, response: aiohttp.ClientResponse, url: str, label: Label) -> Response:
+    async def receive(self, response: Answer, url: str, label: Label) -> Response:
         headers = response.headers
         body = await read_body(response, self._limit, label, silence=self._silence, bandwidth=self._bandwidth)
         self.size = len(body)

@@ -8,6 +8,8 @@ import aiohttp
 import anyio.to_thread
 
 from syncer.model.errors import TooLarge
+from syncer.model.running import beat
+from syncer.net.answer import Answer, Content
 from syncer.net.classify import KEPT_BODY, NETWORK_ERRORS, Label, Retryable, bad_body
 from syncer.net.pace import Bandwidth
 
@@ -90,7 +92,7 @@ def declared_size(headers: Mapping[str, str]) -> int | None:
     return int(length) if length is not None and length.isdecimal() else None
 
 
-async def next_chunk(content: aiohttp.StreamReader, silence: float) -> bytes:
+async def next_chunk(content: Content, silence: float) -> bytes:
     """Return what has arrived of a body, waiting for it no longer than `silence` seconds; empty at its end.
 
     Raises:
@@ -109,7 +111,7 @@ async def next_chunk(content: aiohttp.StreamReader, silence: float) -> bytes:
 
 
 async def read_body(
-    response: aiohttp.ClientResponse, limit: int, label: Label, *, silence: float, bandwidth: Bandwidth | None
+    response: Answer, limit: int, label: Label, *, silence: float, bandwidth: Bandwidth | None
 ) -> bytes:
     """Return the whole decoded body; `silence` is the longest wait for more of it, in seconds.
 
@@ -134,7 +136,7 @@ async def read_body(
 
 async def _read_on(
     data: bytes,
-    content: aiohttp.StreamReader,
+    content: Content,
     limit: int,
     label: Label,
     silence: float,
@@ -142,6 +144,7 @@ async def _read_on(
 ) -> bytes:
     chunks, total = [], 0
     while data:
+        beat()
         chunks.append(data)
         total += len(data)
         if total > limit:
@@ -166,7 +169,7 @@ def inflate(data: bytes, coding: str, limit: int, label: Label) -> bytes:
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def first_bytes(response: aiohttp.ClientResponse, silence: float) -> bytes:
+async def first_bytes(response: Answer, silence: float) -> bytes:
     """Return the beginning of an error's body, as far as it can be read; what is left of it is not waited for."""
     try:
         data = await next_chunk(response.content, silence)

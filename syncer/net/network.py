@@ -50,3 +50,5 @@ class Network:
     max_item: int = 16 * 1024 * MIB
     #: Bytes per second for all bodies together; None: no limit.
     bandwidth: float | None = None
+    #: Name of the platform in the configuration, for events.
+    platform: str = ""

@@ -108,11 +108,12 @@ class Meter:
 class Pace:
     """The pace of one origin. Unlimited until it is configured or the server refuses for the first time."""
 
-    def __init__(self, clock: Clock, emit: Emit, origin: str, most: float | None) -> None:
+    def __init__(self, clock: Clock, emit: Emit, origin: str, most: float | None, platform: str = "") -> None:
         """Take the configured highest rate, if there is one."""
         self._clock = clock
         self._emit = emit
         self._origin = origin
+        self._platform = platform
         self._most = most
         self._gcra: Gcra | None = None
         #: What really started: when the loop stood still, all whose slots went by meanwhile wake up at once.
@@ -201,7 +202,7 @@ class Pace:
         for gcra in (self._gcra, self._starts):
             if gcra is not None:
                 gcra.restart(self.resume_at)
-        self._emit(Throttled(self._origin, seconds, self.rate))
+        self._emit(Throttled(self._origin, seconds, self.rate, self._platform))
 
     def _cut(self, now: float) -> None:
         observed = BACK_OFF * self._meter.rate(now)

@@ -15,6 +15,8 @@ import msgspec
 
 from syncer.model.entries import SpooledFile
 from syncer.model.errors import BadBody, Forbidden, NotFound, Rejected, SyncerError, TooLarge, Unauthorized
+from syncer.model.running import beat
+from syncer.net.answer import Answer
 from syncer.net.classify import Label, Retryable, bad_body
 from syncer.net.decode import coding_of, next_chunk
 from syncer.net.pace import Bandwidth
@@ -161,13 +163,14 @@ class _Range:
         headers = {"Accept-Encoding": "identity", "Range": f"bytes={self._start + self._got}-{self._stop - 1}"}
         return {**headers, "If-Range": self._parts.validator} if self._parts.validator else headers
 
-    async def receive(self, response: aiohttp.ClientResponse, _url: str, label: Label) -> bool:
+    async def receive(self, response: Answer, _url: str, label: Label) -> bool:
         """Write an answer to its place."""
         parts = self._parts
         self._admit(response, label)
         gathered = bytearray()
         try:
             while chunk := await next_chunk(response.content, parts.silence):
+                beat()
                 self.size += len(chunk)
                 gathered += chunk
                 if self._start + self._got + len(gathered) > self._stop:
@@ -187,7 +190,7 @@ class _Range:
         """Keep what arrived."""
         failure.progress = self._got - self._before >= PROGRESS
 
-    def _admit(self, response: aiohttp.ClientResponse, label: Label) -> None:
+    def _admit(self, response: Answer, label: Label) -> None:
         parts = self._parts
         found = CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
         if response.status != 206 or found is None or coding_of(response.headers) is not None:  # noqa: PLR2004  # RFC 9110 §15.3.7

@@ -7,12 +7,12 @@ slots held by requests that wait for the same new token, nobody could fetch it.
 from collections.abc import Awaitable, Mapping
 from typing import TypeVar
 
-import aiohttp
 from aiohttp import FormData
 
 from syncer.model.errors import HttpError, Unauthorized, Unsafe
 from syncer.model.events import Emit, RequestEnded
 from syncer.net import classify, redact
+from syncer.net.answer import Answer
 from syncer.net.call import Call, Receiver
 from syncer.net.classify import NETWORK_ERRORS, Retryable
 from syncer.net.decode import first_bytes
@@ -21,7 +21,7 @@ from syncer.net.network import Network
 from syncer.net.retry import Patience, impatient, retry
 from syncer.net.routes import Routes
 from syncer.net.transport import Transport
-from syncer.ports import Clock, Request, Response
+from syncer.ports import Clock, Request, Response, Share, whole
 
 T = TypeVar("T")
 
@@ -39,12 +39,15 @@ _REDIRECTED = _Redirected()
 class Policy:
     """Limits, credentials, redirects and retries of one client."""
 
-    def __init__(self, network: Network, guard: Guard, transport: Transport, clock: Clock, emit: Emit) -> None:
+    def __init__(
+        self, network: Network, guard: Guard, transport: Transport, clock: Clock, emit: Emit, share: Share = whole
+    ) -> None:
         """Take the parts; nothing is sent yet."""
         self._guard = guard
-        self._routes = Routes(network, guard, transport, clock, emit)
+        self._routes = Routes(network, guard, transport, clock, emit, share)
         self._clock = clock
         self._emit = emit
+        self._platform = network.platform
         self._silence = network.read_timeout
         self._patience = Patience(network.attempts, network.retry_budget)
         self._shown: Mapping[str, str] | None = None
@@ -81,6 +84,7 @@ class Policy:
             paused=call.route.limits.pause_left,
             clock=self._clock,
             emit=self._emit,
+            platform=self._platform,
         )
 
     async def _attempt(self, call: Call[T]) -> T:
@@ -115,8 +119,8 @@ class Policy:
         return await self._limited(call, credential)
 
     async def _limited(self, call: Call[T], credential: Mapping[str, str] | None) -> T | _Redirected:
-        limits, monotonic = call.route.limits, self._clock.monotonic
-        origin, method, receiver = call.route.origin, call.method, call.receiver
+        route, monotonic = call.route, self._clock.monotonic
+        limits, method, receiver = route.limits, call.method, call.receiver
         sent = entered = monotonic()
         paced = False
         if not limits.enter_nowait():
@@ -147,10 +151,21 @@ class Policy:
             raise
         finally:
             limits.leave()
-            self._emit(RequestEnded(origin, method, status, monotonic() - sent, receiver.size))
+            self._emit(
+                RequestEnded(
+                    route.origin,
+                    method,
+                    status,
+                    monotonic() - sent,
+                    receiver.size,
+                    self._platform,
+                    route.purpose,
+                    call.label,
+                )
+            )
         return outcome
 
-    def _send(self, call: Call[T], credential: Mapping[str, str] | None) -> Awaitable[aiohttp.ClientResponse]:
+    def _send(self, call: Call[T], credential: Mapping[str, str] | None) -> Awaitable[Answer]:
         request, receiver, route = call.request, call.receiver, call.route
         # What the caller added was meant for where the request began.
         headers: Mapping[str, str] | None = request.headers if request.headers and not call.moved else None
@@ -159,6 +174,8 @@ class Policy:
             headers = {**headers, **extra} if headers else extra
         if credential is not None:
             headers = {**headers, **credential} if headers else credential
+        elif route.direct is not None and call.method == "GET" and receiver.timeout.total is None:
+            return route.direct.get(call.url, headers, self._silence)
         return route.session.request(
             call.method,
             call.url,
@@ -170,7 +187,7 @@ class Policy:
             timeout=receiver.timeout,
         )
 
-    async def _received(self, call: Call[T], response: aiohttp.ClientResponse) -> T | _Redirected:
+    async def _received(self, call: Call[T], response: Answer) -> T | _Redirected:
         request, status, headers = call.request, response.status, response.headers
         try:
             if 200 <= status < 300 or (status == 304 and _conditional(request)):  # noqa: PLR2004  # RFC 9110 §15.3, §15.4.5

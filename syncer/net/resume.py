@@ -13,6 +13,8 @@ from typing import Self
 import aiohttp
 
 from syncer.model.entries import SpooledFile
+from syncer.model.running import beat
+from syncer.net.answer import Answer
 from syncer.net.classify import OUT_OF_RANGE, Label, Retryable, bad_body
 from syncer.net.decode import ACCEPTED, Inflater, coding_of, declared_size, next_chunk, too_large
 from syncer.net.pace import Bandwidth
@@ -129,7 +131,7 @@ class Download:
             return self._wish
         return {**_AS_STORED, "Range": f"bytes={self._kept}-", "If-Range": self._validator}
 
-    async def receive(self, response: aiohttp.ClientResponse, _url: str, label: Label) -> bool:
+    async def receive(self, response: Answer, _url: str, label: Label) -> bool:
         """Read an answer to its end. False: it was a part, and the rest has to be asked for.
 
         Raises:
@@ -159,7 +161,7 @@ class Download:
             self._validator = None
         failure.progress = self._validator is not None and self._body.size - self._kept >= PROGRESS
 
-    async def _begin(self, response: aiohttp.ClientResponse) -> None:
+    async def _begin(self, response: Answer) -> None:
         await self._start_over()
         headers = response.headers
         if coding_of(headers) is not None:
@@ -168,7 +170,7 @@ class Download:
         if headers.get("Accept-Ranges", "bytes").strip().lower() != "none":
             self._validator = strong_validator(headers)
 
-    async def _continue(self, response: aiohttp.ClientResponse, label: Label) -> None:
+    async def _continue(self, response: Answer, label: Label) -> None:
         found = CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
         start = int(found[1]) if found else -1
         total = int(found[3]) if found and found[3] != "*" else self._total
@@ -183,10 +185,11 @@ class Download:
         self._validator = self._total = None
         await self._body.reset()
 
-    async def _read(self, response: aiohttp.ClientResponse, inflater: Inflater | None, label: Label) -> None:
+    async def _read(self, response: Answer, inflater: Inflater | None, label: Label) -> None:
         content, body = response.content, self._body
         started, held = self._clock.monotonic(), 0.0
         while chunk := await next_chunk(content, self._silence):
+            beat()
             self.size += len(chunk)
             waits = self._clock.monotonic()
             for piece in (chunk,) if inflater is None else inflater.feed(chunk):

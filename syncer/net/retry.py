@@ -59,6 +59,7 @@ async def retry(
     paused: Callable[[], float],
     clock: Clock,
     emit: Emit,
+    platform: str = "",
 ) -> T:
     """Go on after a first attempt that ended in `failure`; return what the first successful `attempt(call)` returns.
 
@@ -81,7 +82,7 @@ async def retry(
         refusal = _exhausted(failure, counts, patience, late=now + wait - first > patience.budget, wait=wait)
         if refusal is not None:
             raise failure.final(tried, refusal or None)
-        emit(Retrying(origin, tried, wait, str(failure)))
+        emit(Retrying(origin, tried, wait, str(failure), platform))
         await clock.sleep(wait)
         try:
             return await attempt(call)

@@ -3,12 +3,13 @@
 import aiohttp
 from yarl import URL
 
-from syncer.model.events import Emit
+from syncer.model.events import Emit, Purpose
+from syncer.net.direct import Direct
 from syncer.net.guard import Guard, normalized, origin_of, parse_url, read_url
 from syncer.net.limits import OriginLimits
 from syncer.net.network import Network
 from syncer.net.transport import Transport
-from syncer.ports import Clock, Request
+from syncer.ports import Clock, Request, Share, whole
 
 #: Decisions remembered; more than a platform and its stores ever need.
 _MOST = 1024
@@ -17,15 +18,20 @@ _MOST = 1024
 class Route:
     """The way to one origin for one class of requests."""
 
-    __slots__ = ("limits", "origin", "own", "proxy", "session")
+    __slots__ = ("direct", "limits", "origin", "own", "proxy", "purpose", "session")
 
-    def __init__(self, origin: str, session: aiohttp.ClientSession, limits: OriginLimits, proxy: URL | None, *,
-                 own: bool) -> None:  # fmt: skip
+    def __init__(
+        self, origin: str, session: aiohttp.ClientSession, limits: OriginLimits, proxy: URL | None,
+        direct: Direct | None, purpose: Purpose, *, own: bool,
+    ) -> None:  # fmt: skip
         """Take what was decided."""
         self.origin = origin
         self.session = session
         self.limits = limits
         self.proxy = proxy
+        #: The shorter way for plain GETs, where there is one.
+        self.direct = direct
+        self.purpose = purpose
         #: The origin may see the request's credential.
         self.own = own
 
@@ -33,8 +39,11 @@ class Route:
 class Routes:
     """All routes of one client. Requests to one origin share its limits, whatever their class."""
 
-    def __init__(self, network: Network, guard: Guard, transport: Transport, clock: Clock, emit: Emit) -> None:
+    def __init__(
+        self, network: Network, guard: Guard, transport: Transport, clock: Clock, emit: Emit, share: Share = whole
+    ) -> None:
         """Take the parts that decisions are made of."""
+        self._share = share
         self._network = network
         self._guard = guard
         self._transport = transport
@@ -77,9 +86,13 @@ class Routes:
         self._guard.check(url, own=known)
         limits = self._limits.get(origin)
         if limits is None:
-            limits = self._limits[origin] = OriginLimits(origin, self._network, self._clock, self._emit)
+            limits = self._limits[origin] = OriginLimits(origin, self._network, self._clock, self._emit, self._share)
         session = self._transport.own if known else self._transport.content
-        return Route(origin, session, limits, self._transport.proxy_for(url), own=allowed and not content)
+        proxy = self._transport.proxy_for(url)
+        direct = self._transport.direct(origin, url) if content and proxy is None else None
+        # What is asked of a platform without a credential is a credential.
+        purpose: Purpose = "content" if content else "auth" if trusted is None else "api"
+        return Route(origin, session, limits, proxy, direct, purpose, own=allowed and not content)
 
     def _normalized(self, trusted: frozenset[str]) -> frozenset[str]:
         origins = self._trusted.get(trusted)

@@ -4,9 +4,9 @@ import functools
 import ipaddress
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.request import getproxies_environment
 
 import aiohttp
@@ -18,11 +18,20 @@ import syncer
 from syncer.model.errors import SettingsError
 from syncer.net import addresses, redact
 from syncer.net.decode import ACCEPTED
+from syncer.net.direct import Direct
 from syncer.net.guard import Guard, host_of
 from syncer.net.network import Network
 
 #: Seconds that an idle connection, and the addresses of a name, are kept.
 _KEEP_ALIVE, _DNS_TTL = 30.0, 30
+
+
+def _head(accept: str, coding: str) -> Mapping[str, str]:
+    return {"User-Agent": f"annotation-syncer/{syncer.__version__}", "Accept": accept, "Accept-Encoding": coding}
+
+
+#: Content arrives as it is stored, so that a broken body can be resumed by range.
+_CONTENT_HEAD = _head("*/*", "identity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +41,25 @@ class Transport:
     own: aiohttp.ClientSession
     content: aiohttp.ClientSession
     _proxies: "Proxies"
+    #: Opens the shorter way to the origin of a URL.
+    _open: Callable[[URL], Direct]
+    _direct: dict[str, Direct] = field(default_factory=dict)
 
     def proxy_for(self, url: URL) -> URL | None:
         """Return the proxy that leads to a URL's host, None for the direct way."""
         return self._proxies.choose(url)
+
+    def direct(self, origin: str, url: URL) -> Direct:
+        """Return the shorter way to an origin, for plain GETs of content that no proxy leads to."""
+        found = self._direct.get(origin)
+        if found is None:
+            found = self._direct[origin] = self._open(url)
+        return found
+
+    async def close(self) -> None:
+        """Close what was opened the shorter way."""
+        for direct in self._direct.values():
+            await direct.close()
 
 
 class Proxies:
@@ -85,11 +109,20 @@ async def open_transport(network: Network, guard: Guard) -> AsyncIterator[Transp
     # A client certificate is a credential: content hosts do not get to see it.
     content_tls = await anyio.to_thread.run_sync(functools.partial(_tls, network, client=False))
     async with (
-        _session(network, own_tls, guard.allow_own, "application/json, */*;q=0.5", ACCEPTED) as own,
-        # Content arrives as it is stored, so that a broken body can be resumed by range.
-        _session(network, content_tls, guard.allow_content, "*/*", "identity") as content,
+        _session(network, own_tls, guard.allow_own, _head("application/json, */*;q=0.5", ACCEPTED)) as own,
+        _session(network, content_tls, guard.allow_content, _CONTENT_HEAD) as content,
     ):
-        yield Transport(own, content, proxies)
+        resolver = addresses.GuardedResolver(ThreadedResolver(), guard.allow_content)
+
+        def direct(url: URL) -> Direct:
+            tls = content_tls if url.scheme == "https" else None
+            return Direct(url, tls, resolver, _CONTENT_HEAD, connect_timeout=network.connect_timeout, keep=_KEEP_ALIVE)
+
+        transport = Transport(own, content, proxies, direct)
+        try:
+            yield transport
+        finally:
+            await transport.close()
 
 
 def _covers(entry: str, host: str, port: int | None) -> bool:
@@ -107,7 +140,7 @@ def _covers(entry: str, host: str, port: int | None) -> bool:
 
 
 def _session(
-    network: Network, tls: ssl.SSLContext, allowed: addresses.Allowed, accept: str, coding: str
+    network: Network, tls: ssl.SSLContext, allowed: addresses.Allowed, head: Mapping[str, str]
 ) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(
         ssl=tls,
@@ -120,7 +153,7 @@ def _session(
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"User-Agent": f"annotation-syncer/{syncer.__version__}", "Accept": accept, "Accept-Encoding": coding},
+        headers=head,
         auto_decompress=False,
         # Proxy variables are read once, above; the library would read them, and ~/.netrc, for every request.
         trust_env=False,

@@ -1,4 +1,4 @@
-"""The running figures of one run, as its events tell them: what progress shows."""
+"""The running figures of one run, as its events tell them: what progress shows, and where a run stands still."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -29,9 +29,17 @@ class Figures:
     limits: dict[str, int] = field(default_factory=dict)
     draining: str = ""
     ended: bool = False
+    #: What moved last: "listing", "fetching", …
+    stage: str = "beginning"
     #: Units begun, and units of the run as far as it says so.
     units_begun: int = 0
     units: int = 0
+    _pages: int = 0
+    _planned: int = 0
+    _wanted: int = 0
+    _fetched: int = 0
+    _gone: int = 0
+    _listed_out: int = 0
     _partitions: int = 0
     _totals: dict[PartitionKey, int] = field(default_factory=dict)
     _total: int = 0
@@ -48,21 +56,53 @@ class Figures:
         all_known = not self._unknown and 0 < self._partitions <= len(self._totals) and self.units_begun >= self.units
         return max(self._total, self.listed) if all_known else None
 
-    def update(self, event: events.Event) -> None:  # noqa: C901, PLR0912  # one case an event, each a line
+    @property
+    def stuck(self) -> str:
+        """Name what has to move next: of several stages that could, the one that the others wait for."""
+        if self._fetched > self.stored:
+            return "writing"
+        if self.stage in {"publishing", "manifest"}:
+            return self.stage
+        if self._wanted > self._fetched + self.owed + self._gone:
+            return "fetching"
+        if self._pages > self._planned:
+            return "comparing"
+        if self.units_begun and self._listed_out >= self._partitions:
+            return "publishing"
+        return "listing" if self.units_begun else "beginning"
+
+    def update(self, event: events.Event) -> None:  # noqa: C901, PLR0912, PLR0915  # one case an event, each a line
         """Follow one event."""
         match event:
             case events.RequestEnded():
                 self.requests += 1
-            case events.ItemFetched() | events.Written() | events.Sealed():
-                pass
-            case events.PageListed(partition, refs, total):
+            case events.ItemFetched():
+                self._fetched += 1
+                self.stage = "fetching"
+            case events.Written():
+                self.stage = "writing"
+            case events.Sealed():
+                self.stage = "committing"
+            case events.PageListed(partition, refs, total, last):
                 self.listed += refs
+                self._pages += 1
+                self._listed_out += last
                 self._announce(partition, total)
-            case events.PagePlanned(unchanged=unchanged):
+                self.stage = "listing"
+            case events.PagePlanned(wanted=wanted, unchanged=unchanged):
+                self._planned += 1
+                self._wanted += wanted
                 self.unchanged += unchanged
-            case events.Committed(items=items, size=size):
+                self.stage = "comparing"
+            case events.Committed(items=items, size=size, gone=gone):
                 self.stored += items
                 self.size += size
+                self._gone += gone
+                self.stage = "committing"
+            case events.Staged() | events.PublishedLeg():
+                self.stage = "publishing"
+            case events.SegmentSent() | events.HeadMoved():
+                self.stage = "manifest"
             case events.ItemOwed():
                 self.owed += 1
             case events.Retrying():
@@ -83,10 +123,6 @@ class Figures:
                 self.ended = True
             case (
                 events.UnitEnded()
-                | events.Staged()
-                | events.PublishedLeg()
-                | events.SegmentSent()
-                | events.HeadMoved()
                 | events.LegDetached()
                 | events.LegReset()
                 | events.DeletesHeld()
@@ -116,6 +152,10 @@ class Speed:
         self._samples.append((now, items, size))
         while len(self._samples) > 2 and now - self._samples[1][0] >= WINDOW:  # noqa: PLR2004  # two make a rate
             self._samples.popleft()
+
+    def due(self, now: float, apart: float) -> bool:
+        """Tell whether the last sample is so long ago; samples much closer together push older ones out for nothing."""
+        return not self._samples or now - self._samples[-1][0] >= apart
 
     @property
     def items(self) -> float:

@@ -9,6 +9,7 @@ from structlog.typing import FilteringBoundLogger
 from syncer.model import events
 from syncer.model.errors import Exit
 from syncer.model.report import Report
+from syncer.model.running import Running, running
 from syncer.observe.repeats import Repeats, kind_of
 from syncer.ports import Clock
 
@@ -20,13 +21,14 @@ _FREQUENT = (events.RequestEnded, events.ItemFetched, events.PageListed, events.
 
 
 class Log:
-    """An observer that writes what happens. What repeats is written once in a while, with a count."""
+    """An observer that writes what happens. What repeats is written once in a while, with a count, for each job."""
 
     def __init__(self, logger: FilteringBoundLogger, clock: Clock) -> None:
         """Take the logger that `open_log` made, bound to whatever should stand on each line."""
         self._log = logger
         self._debug = logger.is_enabled_for(logging.DEBUG)
-        self._repeats = Repeats(clock)
+        self._clock = clock
+        self._repeats: dict[Running | None, Repeats] = {}
 
     def __call__(self, event: events.Event) -> None:  # noqa: C901, PLR0912, PLR0915  # one case an event, each a line
         """Write one event."""
@@ -34,8 +36,9 @@ class Log:
         if not self._debug and isinstance(event, _FREQUENT):
             return
         match event:
-            case events.RequestEnded(origin, method, status, seconds, size):
-                log.debug("request", origin=origin, method=method, status=status, seconds=round(seconds, 3), bytes=size)
+            case events.RequestEnded(origin, method, status, seconds, size, target=target):
+                log.debug("request", origin=origin, method=method, status=status, seconds=round(seconds, 3),
+                          bytes=size, target=str(target))  # fmt: skip
             case events.ItemFetched(key, size):
                 log.debug("fetched", item=key.canonical(), bytes=size)
             case events.PageListed(partition, refs, total):
@@ -85,7 +88,9 @@ class Log:
                     "partition frozen; its items are kept", partition=str(partition), items=items, reason=reason
                 )
             case events.Draining(reason):
-                log.info("stopping: finishing what is in flight", reason=reason)
+                # Of a signal, people are told as soon as it comes, and not once more by every run.
+                write = log.debug if reason.startswith("SIG") else log.info
+                write("stopping: finishing what is in flight", reason=reason)
             case events.RunEnded(report, told):
                 self._unsaid()
                 self._report(report, told=told)
@@ -93,7 +98,10 @@ class Log:
                 assert_never(event)
 
     def _sometimes(self, level: str, key: tuple[str, str], message: str, **fields: object) -> None:
-        unsaid = self._repeats.admit(key)
+        repeats = self._repeats.get(this := running())
+        if repeats is None:
+            repeats = self._repeats[this] = Repeats(self._clock)
+        unsaid = repeats.admit(key)
         if unsaid is None:
             return
         if unsaid:
@@ -101,7 +109,8 @@ class Log:
         getattr(self._log, level)(message, **fields)
 
     def _unsaid(self) -> None:
-        for key, count in self._repeats.drain():
+        repeats = self._repeats.pop(running(), None)
+        for key, count in () if repeats is None else repeats.drain():
             what, which = key if isinstance(key, tuple) else (str(key), "")
             self._log.warning("repeated", what=what, of=which, times=count)
 

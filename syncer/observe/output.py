@@ -12,6 +12,7 @@ from typing import Any, Literal, TextIO
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor, WrappedLogger
 
+from syncer.model.running import piece, running
 from syncer.net.redact import MASK, redact_text
 from syncer.observe.screen import printable
 from syncer.ports import Clock
@@ -52,6 +53,7 @@ def open_log(
     processors: list[Processor] = [
         structlog.processors.add_log_level,
         _Time(clock, form),
+        _whose,
         structlog.processors.format_exc_info,
         _clean,
         final,
@@ -65,18 +67,29 @@ def open_log(
 
 
 @contextmanager
-def capture_library_logs(logger: FilteringBoundLogger, level: Level = "warning") -> Iterator[None]:
-    """Send what libraries log through ours, so that it is redacted and looks the same, while the block runs."""
+def capture_library_logs(
+    logger: FilteringBoundLogger, level: Level = "warning", levels: Mapping[str, Level] | None = None
+) -> Iterator[None]:
+    """Send what libraries log through ours, so that it is redacted and looks the same, while the block runs.
+
+    `levels` are those of single loggers, by their names: a library's, or a part of it.
+    """
     root = logging.getLogger()
     handler = _Forward(logger)
     before, before_level = root.handlers[:], root.level
     root.handlers[:] = [handler]
     root.setLevel(_LEVELS[level])
+    single = {name: logging.getLogger(name) for name in levels or {}}
+    before_levels = {name: each.level for name, each in single.items()}
+    for name, wish in (levels or {}).items():
+        single[name].setLevel(_LEVELS[wish])
     try:
         yield
     finally:
         root.handlers[:] = before
         root.setLevel(before_level)
+        for name, each in single.items():
+            each.setLevel(before_levels[name])
 
 
 class _Lines:
@@ -121,6 +134,19 @@ class _Time:
         else:
             values["timestamp"] = now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return values
+
+
+def _whose(_logger: WrappedLogger, _name: str, values: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Say which job and run a line belongs to, and which partition and item, where whoever writes it did not."""
+    this, about = running(), piece()
+    if this is not None:
+        values.setdefault("job", this.job)
+        values.setdefault("run", this.run)
+    if about is not None:
+        values.setdefault("partition", str(about.partition))
+        if about.item is not None:
+            values.setdefault("item", about.item.canonical())
+    return values
 
 
 def _clean(_logger: WrappedLogger, _name: str, values: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Progress while a run goes on: a live line on a terminal, else plain lines every few seconds."""
+"""Progress while runs go on: live lines on a terminal, else plain lines every few seconds; one for each run."""
 
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -10,9 +10,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from syncer.model.events import Event, RunEnded, RunStarted
-from syncer.observe.figures import Figures, Speed
+from syncer.model.events import Event, RunEnded
 from syncer.observe.lines import fields, line
+from syncer.observe.underway import Course, Underway
 from syncer.ports import Clock
 
 #: How progress is shown, once decided.
@@ -26,18 +26,31 @@ PERIOD: Mapping[str, float] = {"rich": 0.25, "plain": 5.0}
 
 
 class Progress:
-    """An observer that shows how far the run is. Enter it, and let `watch` run beside the work.
+    """An observer that shows how far the runs are. Enter it, and let `watch` run beside the work.
 
     Updates only count; drawing happens in `watch`, so a hundred thousand events cost a hundred thousand additions.
     """
 
-    def __init__(self, style: Style, clock: Clock, say: Say, console: Console | None = None) -> None:
-        """Take the style, where plain lines go, and the terminal (by default standard error) of the live line."""
+    def __init__(
+        self, style: Style, clock: Clock, say: Say, console: Console | None = None, *, underway: Underway | None = None,
+        last: bool = True,
+    ) -> None:  # fmt: skip
+        """Take the style, where plain lines go, and the terminal (by default standard error) of the live lines.
+
+        Args:
+            style: How progress is shown.
+            clock: Says when it is time for the next look.
+            say: Takes plain lines.
+            console: The terminal of live lines.
+            underway: Counts what is shown, where somebody else hands it the events; else this observer does.
+            last: A run that ended has a plain line too; False where the log has one with all its numbers.
+        """
         self._style = style
         self._clock = clock
         self._say = say
-        self._figures = Figures()
-        self._speed = Speed()
+        self._own = underway is None
+        self._underway = underway or Underway(clock)
+        self._last = last
         self._live: Live | None = None
         if style == "rich":
             self._live = Live(
@@ -51,34 +64,32 @@ class Progress:
 
     def __call__(self, event: Event) -> None:
         """Count one event; the end of a run is shown at once."""
-        if isinstance(event, RunStarted):
-            self._figures, self._speed = Figures(), Speed()
-        self._figures.update(event)
-        if isinstance(event, RunStarted | RunEnded):
-            self._sample()
+        if self._own:
+            self._underway(event)
         if isinstance(event, RunEnded):
-            self.show()
+            ended = self._underway.course(event.report.job)
+            if self._live is not None:
+                self._live.refresh()
+            elif ended is not None and self._last:
+                self._tell(ended)
 
     def show(self) -> None:
         """Draw or say the present figures."""
-        if not self._figures.job:
-            return
-        self._sample()
         if self._live is not None:
             self._live.refresh()
-        elif self._style == "plain":
-            self._say(line(self._figures, self._speed), fields(self._figures, self._speed))
+            return
+        for course in self._underway.courses():
+            self._tell(course)
 
     async def watch(self) -> None:
         """Show the figures again and again; run it in a task and cancel it."""
         period = PERIOD.get(self._style)
         while period is not None:
             await self._clock.sleep(period)
-            if not self._figures.ended:
-                self.show()
+            self.show()
 
     def __enter__(self) -> Self:
-        """Take the last line of the terminal, if the style is live."""
+        """Take the last lines of the terminal, if the style is live."""
         if self._live is not None:
             self._live.start()
         return self
@@ -86,19 +97,23 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give it back, cleared: what remains to be said is in the log and the report."""
+        """Give them back, cleared: what remains to be said is in the log and the report."""
         if self._live is not None:
             self._live.stop()
 
-    def _sample(self) -> None:
-        self._speed.sample(self._clock.monotonic(), self._figures.settled, self._figures.size)
+    def _tell(self, course: Course) -> None:
+        self._underway.sample(course)
+        if self._style == "plain":
+            self._say(line(course.figures, course.speed), fields(course.figures, course.speed))
 
     def _render(self) -> RenderableType:
-        total = self._figures.total
         table = Table.grid(padding=(0, 1))
         table.add_column(width=24)
         table.add_column(no_wrap=True, overflow="ellipsis")
-        # `Text` is never read as markup: names from a platform stay words.
-        words = Text(line(self._figures, self._speed))
-        table.add_row(ProgressBar(total=total, completed=self._figures.settled, pulse=total is None), words)
+        for course in self._underway.courses():
+            self._underway.sample(course)
+            figures, total = course.figures, course.figures.total
+            # `Text` is never read as markup: names from a platform stay words.
+            words = Text(line(figures, course.speed))
+            table.add_row(ProgressBar(total=total, completed=figures.settled, pulse=total is None), words)
         return table

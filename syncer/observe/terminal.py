@@ -14,6 +14,7 @@ from syncer.observe.hub import Hub
 from syncer.observe.log import Log
 from syncer.observe.output import Format, Level, capture_library_logs, open_log
 from syncer.observe.progress import Progress, Style
+from syncer.observe.underway import Underway
 from syncer.ports import Clock
 
 #: What the command line offers.
@@ -38,6 +39,8 @@ async def open_observers(
     log_format: LogFormat = "auto",
     progress: ProgressMode = "auto",
     level: Level = "info",
+    levels: Mapping[str, Level] | None = None,
+    underway: Underway | None = None,
     stream: TextIO | None = None,
 ) -> AsyncIterator[Observers]:
     """Open log and progress; everything goes to standard error, or to `stream`.
@@ -55,10 +58,10 @@ async def open_observers(
             print(text, file=sys.stderr if stream is None else stream, flush=True)
 
     style = choose_progress(progress, tty=tty)
-    shown = Progress(style, clock, say)
+    shown = Progress(style, clock, say, underway=underway, last=form != "json")
     hub = Hub([Log(logger, clock), shown])
     failure: Exception | None = None
-    with shown, capture_library_logs(logger, "debug" if level == "debug" else "warning"):
+    with shown, capture_library_logs(logger, "debug" if level == "debug" else "warning", levels):
         async with anyio.create_task_group() as group:
             if style != "none":
                 group.start_soon(shown.watch)

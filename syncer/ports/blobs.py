@@ -72,6 +72,8 @@ class BlobInfo:
     size: int
     #: Changes whenever the object gets other bytes: an ETag, or `size-mtime_ns` of a local file.
     tag: str
+    #: `About.metadata` of who wrote it, as `stat` of a bucket tells it; None from listings, and of local files.
+    metadata: "Mapping[str, str] | None" = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +104,15 @@ class Blobs(Protocol):
         scratch: str,
         *,
         about: Sequence[About] = (),
+        match: Sequence[str | None] = (),
         create: bool = False,
     ) -> Sequence[str]:
         """Write or replace; return tags. `scratch` names the private corner for temporary files.
 
         Each object is atomic and complete; durability follows with `sync`. `about` says more about each file, or is
-        empty. With `create`, an object that exists with other bytes raises `Conflict`, as with `put`.
+        empty. With `create`, an object that exists with other bytes raises `Conflict`, as with `put`. `match` is empty,
+        or says which tag each object must have to be replaced (None: whatever is there), else `Conflict`; of bodies too
+        large for one request, the tag is compared just before.
         """
 
     async def sync(self) -> None:

@@ -77,13 +77,14 @@ class Manifest(Protocol):
         status: Mapping[str, object] | None = None,
         complete: bool | None = None,
         anew: bool = False,
+        least: int = 0,
     ) -> int:
         """Add segments and containers to HEAD, by compare-and-swap, then replace the documents beside it.
 
         Returns the new generation. Adding a segment that HEAD already lists is fine. `checkpoint` maps units to their
         documents; units that it does not name keep theirs, and `Manifest.checkpoint` returns them all. `complete` True
         also moves `latest` and `_SUCCESS`; False removes `_SUCCESS`; None leaves both. With `anew` the present
-        segments leave HEAD, readable or not: the given ones stand for all.
+        segments leave HEAD, readable or not: the given ones stand for all. The generation will be `least`, at least.
         """
 
     async def merge(self) -> int:

@@ -83,8 +83,10 @@ class Settings:
     #: Folder that relative paths count from: that of the file, else the working directory.
     base: Path
     file: Path | None
-    #: Where the state lies: `sqlite:/absolute/path` or `memory:`.
+    #: Where the state lies, for people: `sqlite:/absolute/path`, `memory:`, a URL without password, or a reference.
     state: str
+    #: The same, to be opened; it may hold a password.
+    state_url: Secret
     #: Folder for bodies too large for memory; None: beside the state, or a temporary folder.
     spool: Path | None
     #: Bytes that all runs of the process together may hold of documents; None: the engine's default.
@@ -100,7 +102,7 @@ class Settings:
 
     @property
     def state_file(self) -> Path | None:
-        """The SQLite file, None for a state in memory."""
+        """The SQLite file that the settings name, None for a state elsewhere."""
         scheme, _, path = self.state.partition(":")
         return Path(path) if scheme == "sqlite" else None
 

@@ -8,17 +8,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from syncer.model.errors import SettingsError
+from syncer.model.secret import Secret
 from syncer.net.redact import remember
 from syncer.settings.bind import Binder
 from syncer.settings.catalog import Catalog, Configured, Settings
 from syncer.settings.document import Document, read
 from syncer.settings.entries import Entry, read_entries
-from syncer.settings.interpolate import interpolate
 from syncer.settings.jobs import Known, read_jobs
 from syncer.settings.overrides import from_assignments, from_environment
 from syncer.settings.problems import Place, Problems, suggestion
-from syncer.settings.schema import DEFAULT_STATE, FileOptions
-from syncer.settings.secrets import Seen
+from syncer.settings.schema import FileOptions
+from syncer.settings.secrets import Seen, exposed
+from syncer.settings.state import state_of
 from syncer.settings.wording import explain, inner
 
 #: The file that is read when none is named.
@@ -78,11 +80,13 @@ def load(
     names = {section: frozenset(_section(tree, section, problems)) for section in _SECTIONS}
     known = Known(platforms, sinks, names["platforms"], names["sinks"])
     jobs = read_jobs(_section(tree, "jobs", problems), known, binder)
+    state, state_url = _state(top.state, binder)
     problems.refuse()
     return Settings(
         base=base,
         file=file,
-        state=_state_url(top.state, base, variables),
+        state=state,
+        state_url=state_url,
         spool=None if top.spool is None else base / Path(top.spool).expanduser(),
         memory=top.memory,
         log=top.log,
@@ -139,8 +143,12 @@ def _configure(entries: Mapping[str, Entry], binder: Binder) -> dict[str, Config
     return {configured.name: configured for configured in found if configured is not None}
 
 
-def _state_url(text: str, base: Path, environ: Mapping[str, str]) -> str:
-    if text == DEFAULT_STATE:
-        text = interpolate(text, environ)
-    scheme, _, path = text.partition(":")
-    return text if scheme != "sqlite" else f"sqlite:{base / Path(path).expanduser()}"
+def _state(text: str, binder: Binder) -> tuple[str, Secret]:
+    try:
+        warning = exposed(text, binder.base)
+        if warning is not None:
+            binder.warnings.append(f"state: {warning}")
+        return state_of(text, binder.base, binder.environ, binder.seen)
+    except SettingsError as error:
+        binder.problems.add(("state",), str(error).removeprefix("state: "), error.hint)
+        return "memory:", Secret.literal("memory:")

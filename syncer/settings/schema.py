@@ -214,15 +214,25 @@ class JobOptions(Options):
     )
 
 
+Level = Literal["debug", "info", "warning", "error"]
+
+
 class LogOptions(Options):
     """What is logged; the command line overrides it."""
 
     format: Literal["auto", "console", "json"] = Field(
         default="auto", description="`auto`: console on a terminal, else JSON."
     )
-    level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="Lowest level that is shown."
+    level: Level = Field(default="info", description="Lowest level that is shown.")
+    levels: dict[str, Level] = Field(
+        default_factory=dict, description="Lowest level of single loggers of libraries, by name: `{aiohttp: debug}`."
     )
+    traces: bool = Field(
+        default=False, description="Send OpenTelemetry traces, also where no `OTEL_…` variable asks for them."
+    )
+
+
+_STATES = frozenset({"sqlite", "postgresql", "postgres", "env", "file", "keyring"})
 
 
 def _state(value: object) -> object:
@@ -230,9 +240,10 @@ def _state(value: object) -> object:
         scheme, colon, rest = value.partition(":")
         if scheme == "memory" and not rest:
             return "memory:"
-        if scheme != "sqlite" or not rest.strip():
+        if scheme not in _STATES or not rest.strip():
             # Only the scheme is shown: a database URL may hold a password.
-            message = f"expected sqlite:PATH, got {scheme[:20] + ':…' if colon else 'no scheme'}"
+            got = scheme[:20] + ":…" if colon else "no scheme"
+            message = f"expected sqlite:PATH, postgresql://…, env:NAME or file:PATH, got {got}"
             raise ValueError(message)
     return value
 
@@ -241,7 +252,9 @@ class FileOptions(Options):
     """The top of the file, besides platforms, sinks and jobs."""
 
     state: Annotated[str, BeforeValidator(_state)] = Field(
-        default=DEFAULT_STATE, description="Where progress is remembered: `sqlite:PATH`, relative to this file."
+        default=DEFAULT_STATE,
+        description="Where progress is remembered: `sqlite:PATH`, relative to this file, or `postgresql://…`;"
+        " `env:NAME` or `file:PATH` for a URL that holds a password.",
     )
     spool: str | None = Field(
         default=None, description="Folder for documents too large for memory, relative to this file. Emptied at start."

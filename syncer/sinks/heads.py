@@ -55,8 +55,10 @@ class HeadFile:
         data, tag = found
         return await to_thread.run_sync(lambda: decode(data, HeadDocument, where)), tag
 
-    async def move(self, change: Callable[[HeadDocument], HeadDocument]) -> HeadDocument:
+    async def move(self, change: Callable[[HeadDocument], HeadDocument], least: int = 0) -> HeadDocument:
         """Replace HEAD by what `change` makes of it, one generation on; it may be asked again, for a newer HEAD.
+
+        The generation will be `least`, at least: an older copy that was restored and accepted counts on from there.
 
         Nothing is written where nothing changes: readers reload for every generation. A HEAD that somebody deleted
         comes back with the segments that still lie there: without them it would name nothing that is stored.
@@ -71,9 +73,9 @@ class HeadFile:
             after = await self._swept(change(before))
             if present is None:
                 after = await self._with_left_over(after)
-            if present is not None and after == before:
+            if present is not None and after == before and before.generation >= least:
                 return before
-            after = msgspec.structs.replace(after, generation=before.generation + 1)
+            after = msgspec.structs.replace(after, generation=max(before.generation + 1, least))
             data = await to_thread.run_sync(encode, after)
             try:
                 await self._blobs.put(self._name, data, create=tag is None, match=tag)

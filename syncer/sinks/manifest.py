@@ -96,18 +96,19 @@ class JobManifest:
         status: Mapping[str, object] | None = None,
         complete: bool | None = None,
         anew: bool = False,
+        least: int = 0,
     ) -> int:
         """Add segments and containers, replace HEAD, then the documents beside it; return the generation.
 
         `checkpoint` maps units to their documents; units that it does not name keep theirs. `complete` True also
-        moves `latest` and `_SUCCESS`; False removes `_SUCCESS`; None leaves both.
+        moves `latest` and `_SUCCESS`; False removes `_SUCCESS`; None leaves both. `least`: see the door.
         """
         added = [SegmentEntry(ref.name, ref.rows, ref.sha256, ref.epoch, ref.seq) for ref in segments]
         with destination(self._leg, self._blobs.url):
             if complete is False:
                 await self._blobs.delete_many([self._name(SUCCESS)])
             document = await self._heads.move(
-                lambda head: _changed(_emptied(head, self._clock) if anew else head, added, containers, dropped)
+                lambda head: _changed(_emptied(head, self._clock) if anew else head, added, containers, dropped), least
             )
             document = await self._heads.merge(document, _MANY) or document
             generation = document.generation

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from syncer.ports import SinkPlugin, Tools
 from syncer.sinks.options import SinkOptions
-from syncer.sinks.prefix import PrefixSink
+from syncer.sinks.prefix.sink import PrefixSink
 
 
 class MemoryOptions(SinkOptions):

@@ -4,6 +4,7 @@
 Nothing here talks to a platform or a sink, and nothing here blocks the event loop.
 """
 
-from syncer.state.open import open_state
+from syncer.state.copying import copy_state
+from syncer.state.open import migrate_state, open_state
 
-__all__ = ["open_state"]
+__all__ = ["copy_state", "migrate_state", "open_state"]

@@ -28,6 +28,10 @@ _PAUSE = 0.01
 class Lease(Protocol):
     """A lease that is held."""
 
+    @property
+    def ticket(self) -> int:
+        """Number under which the state knows it; 0 if it can't be lost while its process lives."""
+
     def release(self) -> None:
         """Let go of it. Idempotent."""
 
@@ -52,6 +56,7 @@ class FileLease:
 
     path: Path
     descriptor: int | None
+    ticket: int = 0
 
     def release(self) -> None:
         """Unlock; the last one out removes the file."""
@@ -84,7 +89,7 @@ class FileLeases:
                     continue
                 if _same_file(descriptor, path):
                     os.ftruncate(descriptor, 0)
-                    os.pwrite(descriptor, _introduction(job, name), 0)
+                    os.pwrite(descriptor, introduction(job, name), 0)
                     return FileLease(path, descriptor)
                 # Its last holder removed it between our opening and our locking it.
                 os.close(descriptor)
@@ -92,7 +97,7 @@ class FileLeases:
         except OSError as error:
             message = f"no lease can be taken in {self.folder}: {error.strerror}"
             raise NotNow(message, hint="keep the state in a local folder that this user may write to") from error
-        raise held(job, name, _person(holder))
+        raise held(job, name, person(holder))
 
     def holders(self, job: str) -> Mapping[str, str]:
         """Read the files whose lock is taken; those of dead processes are free."""
@@ -100,7 +105,7 @@ class FileLeases:
         for path in sorted(self.folder.glob("*.lock")):
             holder = _read(path)
             if holder.get("job") == job and _is_locked(path):
-                found[holder.get("name", "")] = _person(holder)
+                found[holder.get("name", "")] = person(holder)
         return found
 
 
@@ -111,6 +116,7 @@ class ProcessLease:
     owner: "ProcessLeases"
     key: tuple[str, str]
     held: bool = True
+    ticket: int = 0
 
     def release(self) -> None:
         """Let go of it."""
@@ -131,20 +137,20 @@ class ProcessLeases:
         """Note it, unless it is taken."""
         count = self.taken.get((job, name))
         if count is not None and not (shared and count):
-            raise held(job, name, _person(json.loads(_introduction(job, name))))
+            raise held(job, name, person(json.loads(introduction(job, name))))
         self.taken[job, name] = (count or 0) + 1 if shared else 0
         return ProcessLease(self, (job, name))
 
     def holders(self, job: str) -> Mapping[str, str]:
         """Everything that is held exclusively is held by this process."""
-        person = _person(json.loads(_introduction(job, "")))
-        return {name: person for (owner, name), count in self.taken.items() if owner == job and not count}
+        us = person(json.loads(introduction(job, "")))
+        return {name: us for (owner, name), count in self.taken.items() if owner == job and not count}
 
 
-def held(job: str, name: str, person: str) -> LeaseHeld:
+def held(job: str, name: str, who: str) -> LeaseHeld:
     """Return the error that names the process."""
     what = f"{name} of job {job}" if name else f"job {job}"
-    return LeaseHeld(f"{what} is being worked on by {person}", hint="wait until it is done, or stop that process")
+    return LeaseHeld(f"{what} is being worked on by {who}", hint="wait until it is done, or stop that process")
 
 
 def _lock(descriptor: int, kind: int) -> bool:
@@ -175,7 +181,8 @@ def _same_file(descriptor: int, path: Path) -> bool:
     return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
 
 
-def _introduction(job: str, name: str) -> bytes:
+def introduction(job: str, name: str) -> bytes:
+    """Return what this process says about itself, as JSON."""
     started = datetime.now(UTC).isoformat(timespec="seconds")
     who = {"job": job, "name": name, "pid": str(os.getpid()), "host": socket.gethostname(), "since": started}
     return json.dumps(who).encode()
@@ -189,7 +196,8 @@ def _read(path: Path) -> Mapping[str, str]:
     return holder if isinstance(holder, dict) else {}
 
 
-def _person(holder: Mapping[str, str]) -> str:
+def person(holder: Mapping[str, str]) -> str:
+    """Return who holds a lease, for people."""
     if not holder:
         return "another process"
     since = f" since {holder['since']}" if "since" in holder else ""

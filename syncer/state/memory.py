@@ -12,9 +12,11 @@ from syncer.state.sqlite.store import open_sqlite
 
 
 @asynccontextmanager
-async def memory_state(now: Callable[[], datetime] | None = None) -> AsyncIterator[StateStore]:
+async def memory_state(
+    now: Callable[[], datetime] | None = None, *, readonly: bool = False
+) -> AsyncIterator[StateStore]:
     """Open an empty store; all of it is forgotten when the block ends."""
-    store = await open_sqlite(None, now=now or (lambda: datetime.now(UTC)))
+    store = await open_sqlite(None, now=now or (lambda: datetime.now(UTC)), readonly=readonly)
     try:
         yield store
     finally:

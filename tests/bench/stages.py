@@ -34,7 +34,7 @@ STAGES: Sequence[tuple[str, str]] = (
     ("flow: fetch, channel", r"syncer/flow/(fetch|channel)"),
     ("flow: shape, sha256", r"syncer/flow/transform"),
     ("flow: write, commit", r"syncer/flow/|syncer/model/"),
-    ("sink: deflate", r"syncer/sinks/deflate"),
+    ("sink: deflate", r"syncer/sinks/zip64/deflate"),
     ("sink: write", r"syncer/sinks/|syncer/blobs/"),
     ("ledger: classify", r"sqlite/(classify|held)"),
     ("ledger: commit", r"sqlite/"),

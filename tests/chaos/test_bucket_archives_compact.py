@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from syncer.sinks.deflate import pack
+from syncer.sinks.zip64.deflate import pack
 from tests.support.buckets import Server
 from tests.support.command import environment
 from tests.support.compacting import document

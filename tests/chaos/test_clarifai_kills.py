@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.test_kills import current, killed
 from tests.support.clarifai_process import Remote, clarifai_process
 from tests.support.command import syncer
 from tests.support.destination import contents
+from tests.support.survival import Survival, current, kill
 
 CONFIG = """
 state: sqlite:state.db
@@ -39,7 +39,9 @@ def survive(tmp_path: Path, kills: int, inputs: int) -> None:
         started = time.monotonic()
         syncer("status", cwd=folder).ok()
         idle = time.monotonic() - started
-        hit = sum(killed(folder, idle * dice.uniform(0.8, 1.6) + dice.uniform(0, 0.6)) for _ in range(kills))
+        hit = sum(
+            Survival(kill).stopped(folder, idle * dice.uniform(0.8, 1.6) + dice.uniform(0, 0.6)) for _ in range(kills)
+        )
         assert hit
         syncer("sync", "-q", cwd=folder, timeout=300).ok()
         syncer("verify", "--deep", "-q", cwd=folder).ok()

@@ -238,6 +238,34 @@ async def test_a_batch_creates_only(blobs: Blobs) -> None:
     assert await content(blobs, "a@1") == b"one"
 
 
+async def test_a_batch_replaces_what_it_knows(blobs: Blobs) -> None:
+    """Objects with the tags that were named are replaced, any others refused; None stands for whatever is there."""
+    tags = await blobs.put_many([("a", b"one"), ("b", b"one"), ("c", b"one")], SCRATCH)
+    files = [("a", b"two"), ("b", b"two"), ("d", b"two")]
+    await blobs.put_many(files, SCRATCH, match=[tags[0], None, None])
+    assert [await content(blobs, name) for name in "abcd"] == [b"two", b"two", b"one", b"two"]
+    for name, tag in (("a", tags[0]), ("e", tags[0])):
+        with pytest.raises(Conflict):
+            await blobs.put_many([("f", b"three"), (name, b"three")], SCRATCH, match=[None, tag])
+        assert await blobs.get("e", 10) is None
+    assert await content(blobs, "a") == b"two"
+
+
+async def test_a_bucket_repeats_what_was_said_of_an_object(blobs: Blobs) -> None:
+    """Metadata comes back with `stat`; an object that somebody else wrote has none, a local file never has."""
+    await blobs.put_many([("a", b"one")], SCRATCH, about=[About(metadata={"version": "1", "sha256": "ff"})])
+    await blobs.put("b", b"two")
+    mine, other = await blobs.stat("a"), await blobs.stat("b")
+    assert mine is not None
+    assert other is not None
+    if blobs.folder is not None:
+        assert mine.metadata is None
+        return
+    assert mine.metadata is not None
+    assert (mine.metadata["version"], mine.metadata["sha256"]) == ("1", "ff")
+    assert "version" not in (other.metadata or {})
+
+
 @pytest.mark.parametrize("name", UNSAFE)
 async def test_nothing_outside_the_root_is_touched(blobs: Blobs, name: str, tmp_path: Path) -> None:
     """A name that would leave the root is refused by every door, before anything happens."""

@@ -15,6 +15,7 @@ from syncer.model.refs import AnnotationRef, ItemKey, Partition, PartitionKey
 from syncer.model.rows import ManifestRow
 from syncer.ports import Sink
 from syncer.sinks import archive, memory, prefix
+from syncer.sinks.prefix.sink import PrefixOptions
 from tests.support.leg import Leg
 from tests.support.stored import entry, key, manifest_row, partition, sha256, tools
 
@@ -31,7 +32,7 @@ def _zip(mode: str, upload: str = "") -> Callable[[Path], Sink]:
 
 
 SINKS: dict[str, Callable[[Path], Sink]] = {
-    "prefix": lambda base: prefix.PLUGIN.create(prefix.PrefixOptions(url="file:out"), base, tools()),
+    "prefix": lambda base: prefix.PLUGIN.create(PrefixOptions(url="file:out"), base, tools()),
     "memory": lambda _: memory.MemorySink(memory.MemoryOptions(), MemoryBlobs(), tools()),
     "zip-current": _zip("current"),
     "zip-append": _zip("append"),

@@ -15,7 +15,7 @@ from syncer.blobs.objects import ObjectBlobs
 from syncer.demo.platform_process import platform_process
 from syncer.model.errors import Exit
 from syncer.ports import Found
-from syncer.sinks import archive_multipart
+from syncer.sinks.archive import multipart
 from syncer.sources.memory import MemoryPlatform, MemorySource
 from tests.support.archive_buckets import WAYS
 from tests.support.archive_buckets import Bucket as Place
@@ -85,7 +85,7 @@ async def test_a_large_archive_is_resumed_and_published_once(
     place: Place, seaweed_server: Server, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     """22 MB in parts, by three processes that died after a commit, after staging, and in between."""
-    monkeypatch.setattr(archive_multipart, "LEAST", 5 << 20)
+    monkeypatch.setattr(multipart, "LEAST", 5 << 20)
     dice = random.Random(way)
     bodies = {f"item-{number}": dice.randbytes(1 << 20) for number in range(22)}
     book = Book(place.sink(upload=way))

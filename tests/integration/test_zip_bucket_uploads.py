@@ -13,9 +13,9 @@ from syncer.blobs.multipart import open_uploads
 from syncer.blobs.places import Place
 from syncer.model.errors import Exit, SettingsError, StoreFailed
 from syncer.model.secret import Secret
-from syncer.sinks.archive_corner import stem_corner
-from syncer.sinks.archive_janitor import abort_leftovers
-from syncer.sinks.archive_multipart import tag_of_parts
+from syncer.sinks.archive.corner import stem_corner
+from syncer.sinks.archive.janitor import abort_leftovers
+from syncer.sinks.archive.multipart import tag_of_parts
 from tests.support.buckets import Server
 from tests.support.s3 import Bucket
 

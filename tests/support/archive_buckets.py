@@ -19,11 +19,11 @@ from syncer.blobs.multipart import PartInfo, Uploads, open_uploads
 from syncer.blobs.objects import ObjectBlobs
 from syncer.blobs.places import place_of
 from syncer.ports import Blobs
-from syncer.sinks.archive import ZipSink
-from syncer.sinks.archive_corner import ROOT
-from syncer.sinks.archive_growth import Growth
-from syncer.sinks.archive_multipart import MultipartGrowth
-from syncer.sinks.archive_volumes import passing_folder
+from syncer.sinks.archive.corner import ROOT
+from syncer.sinks.archive.growth import Growth
+from syncer.sinks.archive.multipart import MultipartGrowth
+from syncer.sinks.archive.sink import ZipSink
+from syncer.sinks.archive.volumes import passing_folder
 from tests.support.archives import Book, Died, zip_sink
 from tests.support.buckets import Server
 

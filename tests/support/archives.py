@@ -14,8 +14,8 @@ from syncer.model.entries import Container, Entry, Published, SpooledFile, Store
 from syncer.model.errors import ContainerLost
 from syncer.model.refs import ItemKey, Partition
 from syncer.ports import Unit
-from syncer.sinks.archive import PLUGIN, ZipOptions, ZipSink
-from syncer.sinks.archive_session import ArchiveSession
+from syncer.sinks.archive.session import ArchiveSession
+from syncer.sinks.archive.sink import PLUGIN, ZipOptions, ZipSink
 from tests.support.stored import entry, key, partition, stored, tools
 
 #: Steps of a publish after which a process may die.

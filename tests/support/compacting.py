@@ -17,7 +17,7 @@ from syncer.flow.compact import compact_unit
 from syncer.flow.job import CommitPolicy
 from syncer.flow.units import group
 from syncer.model.errors import Exit
-from syncer.sinks import archive_parts
+from syncer.sinks.archive import parts
 from syncer.sources.memory import MemoryPlatform, MemorySource
 from tests.support.engine import Engine
 
@@ -31,7 +31,8 @@ def engine(folder: Path, url: str, platform: MemoryPlatform, limit: int) -> Engi
     """Return the job: one appended archive in a bucket."""
     sinks = {"zip": {"type": "zip", "url": url, "name": "all.zip", "mode": "append", "max_part_size": limit}}
     policy = CommitPolicy(items=2000, interval=60)
-    return Engine(folder, MemorySource(platform), sinks=sinks, commit=policy)
+    # The platform counts all it has for every page.
+    return Engine(folder, MemorySource(platform, page_size=2000), sinks=sinks, commit=policy)
 
 
 async def fill(folder: Path, url: str, items: int, updates: int, limit: int) -> None:
@@ -48,7 +49,7 @@ async def fill(folder: Path, url: str, items: int, updates: int, limit: int) -> 
 async def compact(folder: Path, url: str, limit: int) -> None:
     """Compact, without a single call of the compressor; say what it cost."""
     for name in ("pack", "pack_file"):
-        setattr(archive_parts, name, _refused)
+        setattr(parts, name, _refused)
     for name in ("put_many", "copy", "remove_all"):
         setattr(ObjectBlobs, name, _told(getattr(ObjectBlobs, name), name))
     platform = MemoryPlatform()

@@ -35,7 +35,7 @@ async def outcome_of(sink: Sink, job: str, files: Mapping[str, str]) -> Outcome:
     """Return what a reader finds who sees these files, wherever they lie."""
     survey = await Survey.read(sink.manifest(job))
     rows = frozenset(
-        (expected.key.canonical(), path, expected.size, expected.sha256.hex())
+        (expected.key.canonical(), path, expected.size, (expected.sha256 or b"").hex())
         for (_, path), expected in survey.current.items()
     )
     return Outcome(rows, files).check()

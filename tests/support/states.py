@@ -12,6 +12,7 @@ from syncer.model.refs import AnnotationRef, Cursor, GroupKey, ItemKey, Partitio
 from syncer.model.rows import ManifestRow, decode_row
 from syncer.ports import Ledger, StateStore, Unit
 from syncer.state import open_state
+from tests.support.postgres import Postgres
 from tests.support.stored import START, key, partition, sha256, unit
 
 #: The partition that most tests speak of.
@@ -20,12 +21,11 @@ SEVEN = partition().key
 LAKE = LegSpec("lake", "f1", {"path": "{item}.json"}, immediate=True, root="s3://bucket/lake")
 ZIP = LegSpec("nightly", "z1", {"path": "{item}.json"}, immediate=False, root="file:exports")
 
-#: Opens a state of one kind below a folder; what is not kept on disk begins empty each time.
-Opener = Callable[[Path, Callable[[], datetime]], AbstractAsyncContextManager[StateStore]]
-
-STATES: dict[str, Opener] = {
-    "sqlite": lambda base, now: open_state("sqlite:state.db", base, now=now),
-    "memory": lambda base, now: open_state("memory:", base, now=now),
+#: URL of a state by its kind, for a schema of a server; what is not kept anywhere begins empty each time.
+STATES: dict[str, Callable[[Postgres, str], str]] = {
+    "sqlite": lambda _server, _schema: "sqlite:state.db",
+    "memory": lambda _server, _schema: "memory:",
+    "postgresql": lambda server, schema: server.url(schema),
 }
 
 
@@ -44,13 +44,13 @@ class Time:
 class State:
     """One kind of state in a folder of its own."""
 
-    kind: str
+    url: str
     folder: Path
     time: Time = field(default_factory=Time)
 
     def open(self) -> AbstractAsyncContextManager[StateStore]:
         """Open the store."""
-        return STATES[self.kind](self.folder, self.time)
+        return open_state(self.url, self.folder, now=self.time)
 
     @asynccontextmanager
     async def ledger(self, *legs: LegSpec, job: str = "job", of: Unit | None = None) -> AsyncIterator[Ledger]:

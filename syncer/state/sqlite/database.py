@@ -1,35 +1,27 @@
-"""One connection in one thread. A transaction is one function, sent there whole.
+"""One connection in one thread. A transaction is one function, sent there whole."""
 
-Because a function runs to its end once it has begun, a caller that is cancelled never leaves a transaction
-open: either the function had not begun and never runs, or it commits behind the caller's back.
-"""
-
-import asyncio
 import sqlite3
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
-import anyio
-
 from syncer.state.sqlite.faults import explained
+from syncer.state.sqlite.transaction import SqliteTransaction
+from syncer.state.tables.database import Work
+from syncer.state.thread import OneThread
 
 T = TypeVar("T")
 
-#: What runs in the database's thread.
-Work = Callable[[sqlite3.Connection], T]
 
-
-class Database:
+class SqliteDatabase(OneThread):
     """A door to one connection. Calls are served in the order in which they came."""
 
     def __init__(self, where: str, connect: Callable[[], sqlite3.Connection]) -> None:
         """Take a name for messages, and how to connect; `connect` is called in the thread, by `open`."""
+        super().__init__()
         self.where = where
         self._connect = connect
         self._connection: sqlite3.Connection | None = None
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="syncer-state")
 
     async def open(self) -> None:
         """Connect.
@@ -40,7 +32,7 @@ class Database:
         try:
             await self.call(self._open)
         except BaseException:
-            self._executor.shutdown(wait=False)
+            self.end()
             raise
 
     async def read(self, work: Work[T]) -> T:
@@ -55,23 +47,11 @@ class Database:
         """
         return await self.call(partial(self._transaction, "BEGIN IMMEDIATE", work))
 
-    async def call(self, work: Callable[[], T]) -> T:
-        """Run something in the thread, without a transaction; cancelled callers don't wait for it."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
-
-    async def finish(self, work: Callable[[], T]) -> T:
-        """Run something in the thread that must happen even if the caller is being cancelled."""
-        future = self._executor.submit(work)
-        waiter = asyncio.shield(asyncio.wrap_future(future))
-        with anyio.CancelScope(shield=True):
-            await waiter
-        return future.result()
-
     async def close(self) -> None:
         """Give the connection back, after everything that was asked for. Idempotent."""
         if self._connection is not None:
             await self.finish(self._close)
-        self._executor.shutdown(wait=False)
+        self.end()
 
     def _open(self) -> None:
         try:
@@ -92,7 +72,7 @@ class Database:
         try:
             connection.execute(begin)
             try:
-                result = work(connection)
+                result = work(SqliteTransaction(connection))
                 connection.execute("COMMIT")
             except BaseException:
                 # A full disk or a damaged page may have ended the transaction already.

@@ -136,6 +136,53 @@ def test_an_emptied_destination_is_noticed_and_filled_again(run: Run, config: Pa
     assert run("sync", job).code == Exit.DONE
 
 
+def test_what_no_row_names_is_removed_when_asked_for(run: Run, config: Path) -> None:
+    """Repair leaves extra files alone; with --remove-extra it asks, and removes what lies where the job may write."""
+    run("sync", "files")
+    lake = config.parent / "lake"
+    stray = lake / "9.json"
+    stray.write_text("of a pass that died")
+    assert run("repair", "files").code == Exit.DONE
+    assert run("repair", "files", "--remove-extra").code == Exit.USAGE  # nobody is there to say yes
+    assert stray.exists()
+    ended = run("repair", "files", "--remove-extra", "--yes")
+    assert (ended.code, "1 of 1 objects were removed" in ended.words()) == (Exit.DONE, True)
+    assert not stray.exists()
+    assert run("verify", "files", "--deep", "-o", "json").json() == []
+    assert "objects were removed" not in run("repair", "files", "--remove-extra", "--yes").words()
+
+
+@pytest.mark.parametrize(
+    ("job", "cure"),
+    [("files", "repair"), ("files", "rebuild"), ("files", "reset"), ("archive", "repair"), ("archive", "rebuild")],
+)
+def test_an_older_copy_of_a_destination_is_noticed(
+    run: Run, config: Path, platform: MemoryPlatform, job: str, cure: str
+) -> None:
+    """A run does not go on from what was restored; each of the ways that the hint names brings it up to date."""
+    assert run("sync", job).code == Exit.DONE
+    root = next(config.parent.rglob("HEAD.json")).parents[2]
+    copy = shutil.copytree(root, config.parent / "copy")
+    for body in (b"corrected", b"corrected again"):
+        platform.put("3", body)
+        platform.put("8", body)
+        assert run("sync", job).code == Exit.DONE
+    shutil.rmtree(root)
+    shutil.copytree(copy, root)
+    for _ in range(2):
+        ended = run("sync", job)
+        assert (ended.code, f"syncer repair {job}" in ended.err) == (Exit.DAMAGE, True)
+        assert "older copy" in ended.words()
+    command = ("repair", job) if cure == "repair" else ("state", cure, job, "--yes")
+    assert run(*command).code == Exit.DONE
+    last = run("sync", job, "-o", "json")
+    assert last.code == Exit.DONE, last.err
+    assert last.json()[0]["counts"]["stored"] == {"repair": 0, "rebuild": 2, "reset": 6}[cure]
+    assert run("verify", job, "--deep", "-o", "json").json() == []
+    assert {row["item"] for row in run("manifest", job, "-o", "json").json()} == {"1", "2", "3", "4", "5", "8"}
+    assert run("sync", job).code == Exit.DONE
+
+
 @pytest.mark.parametrize("job", ["files", "archive"])
 @pytest.mark.parametrize("damage", [None, b"garbage\n"])
 def test_a_lost_segment_of_the_manifest_is_written_anew(run: Run, config: Path, job: str, damage: bytes | None) -> None:

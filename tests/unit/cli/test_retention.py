@@ -85,6 +85,8 @@ def test_archives_of_earlier_runs_give_up_what_is_dead(run: Run, kept: Path, pla
     assert sum(map(entries, box.glob("*.zip"))) == 7
     assert run("retention", "archive", "--keep-runs", "0", "--yes").code == Exit.DONE
     assert sum(map(entries, box.glob("*.zip"))) == 4
+    assert min(map(entries, box.glob("*.zip"))) > 0, "an archive without entries is left"
+    assert "0 superseded versions would go" in run("retention", "archive", "--keep-runs", "0", "-n").words()
     assert run("verify", "archive", "--deep", "-o", "json").json() == []
     assert run("sync", "archive", "-o", "json").json()[0]["counts"]["stored"] == 0
 

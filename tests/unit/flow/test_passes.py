@@ -10,9 +10,9 @@ from syncer.model.entries import Removals
 from syncer.model.errors import Exit, LegFailed, NotNow, Unavailable
 from syncer.model.events import Warned
 from syncer.model.refs import AnnotationRef
-from syncer.sinks.prefix import PrefixSession
+from syncer.sinks.prefix.session import PrefixSession
 from syncer.sources.memory import MemoryPlatform, MemorySource
-from syncer.state.sqlite.ledger import SqliteLedger
+from syncer.state.tables.ledger import TableLedger
 from tests.support.engine import Engine
 
 LAKE = {"lake": {"type": "prefix", "url": "file:lake"}}
@@ -230,12 +230,12 @@ async def test_rule_21_the_account_adds_up_where_the_checkpoint_fails(
 ) -> None:
     """A state that can't grow ends a run with its own exit code: what was written and not committed was not reached."""
 
-    async def full(_ledger: SqliteLedger, _group: CommitGroup) -> None:
+    async def full(_ledger: TableLedger, _group: CommitGroup) -> None:
         raise NotNow("the state can't grow")
 
     source = MemorySource(MemoryPlatform(30))
     with monkeypatch.context() as patched:
-        patched.setattr(SqliteLedger, "commit", full)
+        patched.setattr(TableLedger, "commit", full)
         report = await Engine(tmp_path, source, sinks=LAKE).run()
     assert (report.exit_code(), report.counts.difference) == (Exit.NOT_NOW, 0)
     assert (await Engine(tmp_path, source, sinks=LAKE).run()).counts.stored == 30

@@ -1,5 +1,6 @@
 """Verification finds each kind of damage, and what is owed again heals it with exactly as many fetches."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -75,6 +76,28 @@ async def test_a_flipped_byte_in_an_archive_costs_one_fetch(tmp_path: Path) -> N
     assert await healed(engine, "zip", found) is Exit.DONE
     assert sum(source.opened.values()) == 1
     assert await findings(engine, "zip") == []
+
+
+@pytest.mark.parametrize("text", ["not a digest", "abcd", ""])
+async def test_a_digest_that_is_none_is_damage(tmp_path: Path, text: str) -> None:
+    """Anybody may have written the manifest: a row without a real sha256 is a finding, and is healed like any other."""
+    source = MemorySource(MemoryPlatform(12))
+    engine = Engine(tmp_path, source)
+    await engine.run()
+    (segment,) = (tmp_path / "lake/_manifest/job").rglob("*.jsonl")
+    good = segment.read_bytes()
+    digest = hashlib.sha256((tmp_path / "lake" / "3.json").read_bytes()).hexdigest()
+    bad = good.replace(digest.encode(), text.encode())
+    segment.write_bytes(bad)
+    head = segment.parents[1] / "HEAD.json"
+    named = (hashlib.sha256(each).hexdigest().encode() for each in (good, bad))
+    head.write_bytes(head.read_bytes().replace(*named))
+    lake = engine.opened()[0]
+    assert [found.path async for found in verify(lake, "job", deep=False)] == ["3.json"]
+    found = await findings(engine, "lake")
+    assert [(finding.kind, finding.path) for finding in found] == [("damaged", "3.json")]
+    assert await healed(engine, "lake", found) is Exit.DONE
+    assert await findings(engine, "lake") == []
 
 
 @pytest.mark.parametrize("harm", ["truncated", "gone"])

@@ -2,18 +2,20 @@
 
 import io
 import json
+import logging
 from typing import Any
 
 import pytest
 
 from syncer.model.errors import Exit
-from syncer.model.events import ItemFetched, ItemOwed, RunEnded, Throttled, Warned
-from syncer.model.refs import ItemKey
+from syncer.model.events import Draining, ItemFetched, ItemOwed, RunEnded, Throttled, Warned
+from syncer.model.refs import ItemKey, Piece
 from syncer.model.report import Problem
+from syncer.model.running import works_for, works_on
 from syncer.observe.log import Log
-from syncer.observe.output import Level, open_log
+from syncer.observe.output import Level, capture_library_logs, open_log
 from tests.support.clock import InstantClock
-from tests.support.happenings import EVERY, KEY, report
+from tests.support.happenings import EVERY, KEY, PARTITION, report
 
 
 class _Book:
@@ -22,7 +24,8 @@ class _Book:
     def __init__(self, level: Level = "info") -> None:
         self.clock = InstantClock()
         self._stream = io.StringIO()
-        self.log = Log(open_log(self.clock, "json", level, stream=self._stream), self.clock)
+        self.logger = open_log(self.clock, "json", level, stream=self._stream)
+        self.log = Log(self.logger, self.clock)
 
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self._stream.getvalue().splitlines()]
@@ -107,13 +110,66 @@ async def test_what_repeats_is_said_once_in_a_while_with_a_count() -> None:
 
 @pytest.mark.parametrize(
     ("index", "level"),
-    [(18, "error"), (19, "warning"), (20, "warning"), (21, "warning"), (22, "info"), (15, "warning"), (16, "warning")],
+    [(18, "error"), (19, "warning"), (20, "warning"), (21, "warning"), (15, "warning"), (16, "warning")],
 )
 def test_trouble_has_its_level(index: int, level: str) -> None:
-    """A failed sink is an error, what is held back, frozen or reset a warning, a drain is information."""
+    """A failed sink is an error, what is held back, frozen or reset a warning."""
     book = _Book()
     book.log(EVERY[index])
     assert [line["level"] for line in book.lines()] == [level]
+
+
+def test_a_drain_is_told_once() -> None:
+    """A limit that stops a run is information; of a signal, people are told when it comes, and not by every run."""
+    book = _Book()
+    book.log(Draining("SIGTERM"))
+    book.log(Draining("--max-items"))
+    assert [(line["level"], line["reason"]) for line in book.lines()] == [("info", "--max-items")]
+
+
+def test_lines_say_whose_they_are() -> None:
+    """Job, run, partition and item stand on every line that is written inside of them, also on those of libraries."""
+    book = _Book()
+    with works_for("street", "run-1"):
+        book.log(Warned("a"))
+        with works_on(Piece(PARTITION)):
+            book.log(Warned("b"))
+            with works_on(Piece(PARTITION, KEY)), capture_library_logs(book.logger):
+                logging.getLogger("aiohttp.client").warning("c")
+    book.log(Warned("d"))
+    bound = [{name: line.get(name) for name in ("job", "run", "partition", "item")} for line in book.lines()]
+    street = {"job": "street", "run": "run-1", "partition": None, "item": None}
+    assert bound == [
+        street,
+        street | {"partition": str(PARTITION)},
+        street | {"partition": str(PARTITION), "item": KEY.canonical()},
+        dict.fromkeys(street),
+    ]
+
+
+def test_jobs_repeat_themselves_apart() -> None:
+    """What one job says often is said by the other too, and each is told of its own when its run ends."""
+    book = _Book()
+    for job in ("street", "highway"):
+        with works_for(job, "1"):
+            for _ in range(3):
+                book.log(Throttled("https://a", 1.0, None))
+    assert [line["job"] for line in book.lines()] == ["street", "highway"]
+    with works_for("street", "1"):
+        book.log(RunEnded(report()))
+    repeated = [(line["job"], line["times"]) for line in book.lines() if line["event"] == "repeated"]
+    assert repeated == [("street", 2)]
+
+
+def test_single_loggers_have_a_level_of_their_own() -> None:
+    """One library may say more, or less, than the others; afterwards all is as it was."""
+    book = _Book("debug")
+    with capture_library_logs(book.logger, "warning", {"aiohttp.access": "debug", "noisy": "error"}):
+        logging.getLogger("aiohttp.access").debug("seen")
+        logging.getLogger("noisy").warning("left out")
+        logging.getLogger("other").info("left out")
+    assert book.events() == ["seen"]
+    assert logging.getLogger("noisy").level == logging.NOTSET
 
 
 def test_frequent_events_cost_nothing_when_they_are_not_written(monkeypatch: pytest.MonkeyPatch) -> None:

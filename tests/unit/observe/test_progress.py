@@ -10,6 +10,7 @@ from rich.console import Console
 
 from syncer.model import events
 from syncer.model.refs import PartitionKey
+from syncer.model.running import works_for
 from syncer.observe.figures import WINDOW, Figures, Speed
 from syncer.observe.lines import fields, line, seconds_left
 from syncer.observe.progress import Progress
@@ -159,7 +160,7 @@ async def test_plain_lines_come_every_few_seconds_and_at_the_end() -> None:
     """While the run goes on a line every five seconds; one when it ended; none before it began or after."""
     clock = InstantClock()
     progress, said = _plain(clock)
-    with progress:
+    with works_for("street", "run-1"), progress:
         async with anyio.create_task_group() as group:
             group.start_soon(progress.watch)
             await anyio.lowlevel.checkpoint()
@@ -181,12 +182,28 @@ async def test_plain_lines_come_every_few_seconds_and_at_the_end() -> None:
 async def test_a_second_run_starts_from_zero() -> None:
     """Figures belong to one run."""
     progress, said = _plain(InstantClock())
-    progress(START)
-    progress(events.Committed("a", 5, 10))
-    progress(events.RunEnded(report()))
-    progress(events.RunStarted("other", "run-2", ()))
+    for run in ("run-1", "run-2"):
+        with works_for("street", run):
+            progress(events.RunStarted("street", run, ()))
+            progress.show()
+            assert said[-1].startswith("street: 0 items")
+            progress(events.Committed("a", 5, 10))
+            progress(events.RunEnded(report()))
+            assert said[-1].startswith("street: 5 items")
+
+
+async def test_runs_side_by_side_have_a_line_each() -> None:
+    """Figures of several jobs never mix, and a run that ended is no longer shown."""
+    progress, said = _plain(InstantClock())
+    for job, items in (("street", 5), ("highway", 7)):
+        with works_for(job, "1"):
+            progress(events.RunStarted(job, "1", ()))
+            progress(events.Committed("a", items, 10))
     progress.show()
-    assert said[-1].startswith("other: 0 items")
+    assert said == ["highway: 7 items, 10 B", "street: 5 items, 10 B"]
+    progress(events.RunEnded(report(job="street")))
+    progress.show()
+    assert said[-1] == "highway: 7 items, 10 B"
 
 
 async def test_without_a_style_nothing_is_shown() -> None:
@@ -207,7 +224,7 @@ def test_rule_24_the_live_line_is_words_never_markup() -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=120, color_system=None, legacy_windows=False)
     progress = Progress("rich", InstantClock(), lambda *_: _never(), console)
-    with progress:
+    with works_for("x", "1"), progress:
         progress(events.RunStarted("[red]st\x1b]0;evilreet[/red]", "run-1", ()))
         progress(events.Committed("a", 5, 10))
         progress.show()

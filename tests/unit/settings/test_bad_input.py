@@ -90,8 +90,16 @@ from tests.support.configuration import GOOD, load_text, refused
             "sinks: [{lake: {type: other}}]",
             "jobs.highway.sinks.0.lake.type: can't be changed by a job",
         ),
-        ("sqlite:state.db", "postgresql://u:hunter2@h/db", "state: expected sqlite:PATH, got postgresql:…"),
-        ("sqlite:state.db", "state.db", "state: expected sqlite:PATH, got no scheme"),
+        (
+            "sqlite:state.db",
+            "mysql://u:hunter2@h/db",
+            "state: expected sqlite:PATH, postgresql://…, env:NAME or file:PATH, got mysql:…",
+        ),
+        (
+            "sqlite:state.db",
+            "state.db",
+            "state: expected sqlite:PATH, postgresql://…, env:NAME or file:PATH, got no scheme",
+        ),
         ("sqlite:state.db", "'sqlite: '", "state: expected sqlite:PATH"),
         (
             "state:",

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from syncer.model.errors import NotNow, SettingsError
-from syncer.state.sqlite.database import Database
+from syncer.state.sqlite.database import SqliteDatabase as Database
 from syncer.state.sqlite.faults import explained
 
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from syncer.model.report import Counts, Report
-from syncer.state.sqlite import history
 from syncer.state.sqlite.schema import connect
+from syncer.state.tables import history
 from tests.support.stored import START
 
 

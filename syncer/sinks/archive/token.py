@@ -1,0 +1,73 @@
+"""The resume token of a session: how far each archive's unpublished files are. Pure."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from syncer.model.errors import ContainerLost
+from syncer.sinks.archive.names import part_id
+from syncer.sinks.zip64.writer import Position
+
+#: What this version writes, here and in swap lists, and the only one that it reads.
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A sealed position of one archive's files; stands in the resume token."""
+
+    data: int = 0
+    directory: int = 0
+    entries: int = 0
+    sha256: str = ""
+    check: int = 0
+    ops: int = 0
+    ops_check: int = 0
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> "Mark":
+        """Read what `written` wrote.
+
+        Raises:
+            ValueError: it is not that.
+        """
+        names = {field.name for field in fields(cls)}
+        if set(values) != names or not all(isinstance(values[n], str if n == "sha256" else int) for n in names):
+            message = "not a position of an archive"
+            raise ValueError(message)
+        return cls(**values)
+
+    def written(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @property
+    def position(self) -> Position:
+        """The part of it that the zip writer knows."""
+        return Position(self.data, self.directory, self.entries, self.sha256, self.check)
+
+
+def write_token(marks: Mapping[str, Mark]) -> bytes:
+    """Return a resume token."""
+    parts = {name: mark.written() for name, mark in marks.items()}
+    return json.dumps({"format": FORMAT, "parts": parts}, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def read_token(token: bytes | None) -> dict[str, Mark]:
+    """Return the marks of a resume token, by archive.
+
+    Raises:
+        ContainerLost: it can't be read.
+    """
+    if not token:
+        return {}
+    try:
+        values = json.loads(token)
+        if values["format"] == FORMAT:
+            return {part_id(name).name: Mark.read(mark) for name, mark in values["parts"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        message = "the position of the unpublished archives can't be read"
+        raise ContainerLost(message) from error
+    message = "the position of the unpublished archives was written by another version"
+    raise ContainerLost(message)

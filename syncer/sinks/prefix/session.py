@@ -1,0 +1,155 @@
+"""One unit of objects open for writing: the door `SinkSession`. Each call is one batch."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from urllib.parse import quote
+
+from anyio import to_thread
+
+from syncer.model.entries import Entry, Published, Receipt, Removals, Seal, StoredRow
+from syncer.model.errors import Conflict, Exit, LegFailed, SettingsError
+from syncer.model.events import Emit, Warned
+from syncer.model.paths import MANIFEST_FOLDER
+from syncer.model.rows import is_item_path
+from syncer.ports import About, Blobs
+from syncer.sinks.failures import destination
+from syncer.sinks.prefix.present import look, replaced, shown
+
+#: Longest version that stands beside an object, and what of it is written as it is.
+_LONGEST = 500
+_PRINTABLE = " !#$&'()*+,-./:;=?@[]^_`{|}~"
+
+
+class PrefixSession:
+    """One unit open for writing. Each call is one batch: one hop, each object complete or absent."""
+
+    def __init__(self, leg: str, blobs: Blobs, scratch: str, *, moves: bool, keeps: bool, emit: Emit) -> None:
+        """Take the store and a private corner for temporary files.
+
+        `moves`: an item has one path at a time. `keeps`: an object is never replaced, but to repair it.
+        """
+        self._leg = leg
+        self._blobs = blobs
+        self._scratch = scratch
+        self._moves = moves
+        self._keeps = keeps
+        self._emit = emit
+        # Objects in a bucket say what wrote them; files don't.
+        self._marked = blobs.folder is None
+        self._receipts: list[Receipt] = []
+
+    async def write(self, entries: Sequence[Entry]) -> None:
+        """Write each entry's object, readable at once and durable with the next `seal`. The same path again replaces.
+
+        Raises:
+            SettingsError: a path leaves the destination; nothing of the batch was written.
+            LegFailed: the destination does not take it, or another tool replaced what was to be replaced.
+        """
+        for entry in entries:
+            guarded(entry.path)
+        with destination(self._leg, self._blobs.url):
+            if self._keeps:
+                await self._put([entry for entry in entries if _mends(entry)])
+                await self._put([entry for entry in entries if not _mends(entry)], create=True)
+            else:
+                await self._put(entries)
+        for entry in entries:
+            receipt = Receipt(entry.key, entry.version, entry.path, None, entry.size, entry.sha256, self._moves)
+            self._receipts.append(receipt)
+
+    async def _put(self, entries: Sequence[Entry], *, create: bool = False) -> None:
+        files = [(entry.path, entry.body) for entry in entries]
+        # Digests are computed where they are asked for first: not on the event loop.
+        await to_thread.run_sync(lambda: [entry.sha256 for entry in entries])
+        about = [About(entry.media_type, _metadata(entry)) for entry in entries]
+        tags = {} if create or not self._marked else await self._expected(entries)
+        match = [tags.get(entry.path) for entry in entries] if tags else []
+        try:
+            await self._blobs.put_many(files, self._scratch, about=about, match=match, create=create)
+        except Conflict as error:
+            message = f"{self._blobs.url}: {error}" + (", and versions are never replaced here" if create else "")
+            hint = "somebody else wrote it: move it away, then run again"
+            raise LegFailed(message, leg=self._leg, exit_code=Exit.DAMAGE, hint=hint) from error
+
+    async def _expected(self, entries: Sequence[Entry]) -> Mapping[str, str]:
+        """Return the tags of what is about to be replaced, by name.
+
+        Raises:
+            LegFailed: another tool replaced it already.
+        """
+        rows = [entry.replaces for entry in entries if entry.replaces is not None and _mends(entry) and not entry.owed]
+        present = await look(self._blobs, rows)
+        if present.foreign:
+            raise replaced(self._leg, self._blobs.url, present.foreign)
+        if present.absent:
+            where = f"sink {self._leg}: {self._blobs.url}: {shown(present.absent)}"
+            self._emit(Warned(f"{where} removed by another tool; the new version is written all the same"))
+        return present.tags
+
+    async def remove(self, rows: Removals) -> None:
+        """Delete stored objects; absent ones are fine.
+
+        Raises:
+            LegFailed: the destination does not let them go, or another tool replaced some, which stay.
+        """
+        names = [guarded(row.path) for row in rows]
+        with destination(self._leg, self._blobs.url):
+            foreign = (await look(self._blobs, rows)).foreign if self._marked else ()
+            await self._blobs.delete_many([name for name in names if name not in foreign])
+        if foreign:
+            raise replaced(self._leg, self._blobs.url, foreign)
+
+    async def seal(self) -> Seal:
+        """Make durable what was written and removed so far; return the receipts since the last seal.
+
+        Raises:
+            LegFailed: the disk did not take it; what is not sealed is written again by the next run.
+        """
+        with destination(self._leg, self._blobs.url):
+            await self._blobs.sync()
+        receipts, self._receipts = tuple(self._receipts), []
+        return Seal(receipts)
+
+    async def stage(self) -> bytes | None:
+        """Return None: objects are published as they are written."""
+        return None
+
+    async def publish(self, swaps: bytes) -> Published:
+        """Do nothing: there is nothing to swap."""
+        del swaps
+        return Published()
+
+    async def compact(
+        self,
+        rows: AsyncIterator[Sequence[StoredRow]],
+        commit: Callable[[Seal], Awaitable[None]],
+        *,
+        only: Collection[str] | None = None,
+    ) -> int:
+        """Do nothing: one object is one item."""
+        del rows, commit, only
+        return 0
+
+    async def settle(self) -> None:
+        """Do nothing: no old position is kept."""
+
+
+def _metadata(entry: Entry) -> dict[str, str]:
+    # Headers take printable ASCII only, and two kilobytes in all.
+    return {"version": quote(entry.version, safe=_PRINTABLE)[:_LONGEST], "sha256": entry.sha256}
+
+
+def _mends(entry: Entry) -> bool:
+    """Tell whether an entry is written to where its item lies already."""
+    return entry.replaces is not None and entry.replaces.path == entry.path
+
+
+def guarded(path: str) -> str:
+    """Return a path that an item may have.
+
+    Raises:
+        SettingsError: it leaves the destination, or lies among the manifests.
+    """
+    if not is_item_path(path):
+        message = f"{path[:200]!r} is no name for an item: it leaves the destination, or lies in {MANIFEST_FOLDER}/"
+        raise SettingsError(message)
+    return path

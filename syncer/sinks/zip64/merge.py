@@ -1,0 +1,113 @@
+"""Merging archives without recompression: which entries are still current, and raw copies of those."""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+
+from syncer.model.running import beat
+from syncer.sinks.zip64.read import Directory, entry_span
+from syncer.sinks.zip64.readable import Readable
+from syncer.sinks.zip64.records import Record
+from syncer.sinks.zip64.writer import Appender
+
+#: Names kept in memory at once while superseded entries are looked for.
+NAMES_AT_ONCE = 100_000
+#: Records from which on a filter first finds the names that may stand there twice: in a calm archive, hardly any.
+MANY = 20_000
+#: Bits of the filter for each record: this is the share of names that are taken for doubles and are none.
+_BITS = 32
+#: Entries, and about how many bytes, copied in one go: what comes over a network is kept until its headers are checked.
+_RUN = 4096
+_RUN_SIZE = 8 << 20
+
+
+class _Doubtful:
+    """A filter of fixed size: names that may have come more than once, all of those and a few others."""
+
+    def __init__(self, records: int) -> None:
+        self._mask = (1 << (records * _BITS - 1).bit_length()) - 1
+        self._once = bytearray((self._mask >> 3) + 1)
+        self._more = bytearray((self._mask >> 3) + 1)
+        #: Times that a name was added again.
+        self.count = 0
+
+    def add(self, name: bytes) -> None:
+        slot = hash(name) & self._mask
+        place, bit = slot >> 3, 1 << (slot & 7)
+        if self._once[place] & bit:
+            self._more[place] |= bit
+            self.count += 1
+        else:
+            self._once[place] |= bit
+
+    def __contains__(self, name: bytes) -> bool:
+        slot = hash(name) & self._mask
+        return bool(self._more[slot >> 3] & 1 << (slot & 7))
+
+
+def survivors(directories: Sequence[Directory], drops: Callable[[], Iterable[tuple[int, bytes]]] = tuple) -> bytearray:
+    """Return one byte for each record of all directories, in order: 1 if it is current, else 0.
+
+    A later record of a name supersedes an earlier one; a drop `(n, name)` ends what stood in the first n records,
+    and drops come in order. Memory is bounded: only names that may matter twice are kept, and where there are very
+    many of those, everything is read several times, for a share of the names each time.
+    """
+    total = sum(directory.entries for directory in directories)
+    alive = bytearray(b"\1") * total
+    doubtful = _doubtful(directories, drops, total) if total >= MANY else None
+    passes = 1 + (total if doubtful is None else doubtful.count) // NAMES_AT_ONCE
+    for share in range(passes):
+        latest: dict[bytes, int] = {}
+        waiting = chain(drops(), [(total + 1, b"")])
+        until, drop = next(waiting)
+        for number, record in enumerate(chain.from_iterable(d.records() for d in directories)):
+            while until <= number:
+                _end(latest, drop, alive)
+                until, drop = next(waiting)
+            name = record.name
+            if (doubtful is not None and name not in doubtful) or (passes > 1 and hash(name) % passes != share):
+                continue
+            _end(latest, name, alive)
+            latest[name] = number
+        while until <= total:
+            _end(latest, drop, alive)
+            until, drop = next(waiting)
+    return alive
+
+
+def _doubtful(
+    directories: Sequence[Directory], drops: Callable[[], Iterable[tuple[int, bytes]]], total: int
+) -> _Doubtful:
+    """Read everything once; a name that is dropped counts like one that came again."""
+    doubtful = _Doubtful(total)
+    for record in chain.from_iterable(directory.records() for directory in directories):
+        doubtful.add(record.name)
+    for _, name in drops():
+        doubtful.add(name)
+    return doubtful
+
+
+def copy_alive(directory: Directory, data: Readable, alive: Iterable[int], out: Appender) -> None:
+    """Append the entries that are marked alive to another archive, without decompressing them.
+
+    Raises:
+        DamagedError: an entry's header is not the one that belongs to its record.
+    """
+    run: list[Record] = []
+    start = stop = 0
+    for record, keep in zip(directory.records(), alive, strict=True):
+        if not keep:
+            continue
+        _, end = entry_span(data, record)
+        if record.offset != stop or len(run) >= _RUN or stop - start >= _RUN_SIZE:
+            out.copy(data, start, stop, run)
+            beat()
+            run, start = [], record.offset
+        run.append(record)
+        stop = end
+    out.copy(data, start, stop, run)
+
+
+def _end(latest: dict[bytes, int], name: bytes, alive: bytearray) -> None:
+    former = latest.pop(name, None)
+    if former is not None:
+        alive[former] = 0
