@@ -1,7 +1,7 @@
 """The library behind the command line: `async with syncer.open("syncer.yaml") as s: await s.sync("job")`."""
 
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -63,6 +63,8 @@ class Syncer:
     underway: Underway
     #: How much may happen at once, of what is configured; less while memory is short.
     valve: Valve
+    #: Reads the configuration anew, from where it was read. Blocks.
+    reread: Callable[[], Settings]
     #: Closes the intake of each run under way, by job: see `drain`.
     _drains: list[tuple[str, Drain]] = field(default_factory=list)
     _drained: str | None = None
@@ -221,7 +223,7 @@ async def _opened(source: Source, refs: Sequence[AnnotationRef]) -> list[Annotat
 
 @asynccontextmanager
 async def open_syncer(
-    config: Path | str | None = None, *, sets: Iterable[str] = (), add: Mapping[str, Any] | None = None,
+    config: Path | str | None = None, *, sets: Sequence[str] = (), add: Mapping[str, Any] | None = None,
     hub: Hub | None = None, clock: Clock | None = None, registry: Registry | None = None, readonly: bool = False,
 ) -> AsyncIterator[Syncer]:  # fmt: skip
     """Open a configuration file (or a tree in `add`), its state and what jobs need.
@@ -232,7 +234,11 @@ async def open_syncer(
         SettingsError: the configuration can't be used; all that is wrong is listed.
     """
     known: Registry = registry if registry is not None else await anyio.to_thread.run_sync(discover)
-    settings: Settings = await anyio.to_thread.run_sync(lambda: known.settings(config, sets=sets, add=add))
+
+    def read() -> Settings:
+        return known.settings(config, sets=sets, add=add)
+
+    settings: Settings = await anyio.to_thread.run_sync(read)
     ticking = clock or SystemClock()
     heard = hub or Hub()
     tally = Tally()
@@ -246,7 +252,7 @@ async def open_syncer(
         store = await stack.enter_async_context(open_state(url, settings.base, readonly=readonly))
         valve = Valve()
         assembly = Assembly(settings, known, stack, spool, scratch, ticking, heard.emit, valve)
-        yield Syncer(settings, known, assembly, store, ticking, heard, tally, underway, valve)
+        yield Syncer(settings, known, assembly, store, ticking, heard, tally, underway, valve, read)
 
 
 def spool_folder(settings: Settings) -> Path:
