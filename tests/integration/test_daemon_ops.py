@@ -45,6 +45,8 @@ async def test_a_daemon_shows_its_runs(tmp_path: Path) -> None:
         with running(tmp_path) as process:
             url = where(process)
             account = until(process, lambda line: ended(line, "street"))
+            while not values((await get(f"{url}/metrics"))[1])["syncer_event_loop_lag_seconds_count"]:
+                pass
             assert (await get(f"{url}/livez"), await get(f"{url}/readyz")) == ((200, "alive\n"), (200, "ready\n"))
             _, text = await get(f"{url}/metrics")
             process.send_signal(signal.SIGTERM)
