@@ -9,7 +9,7 @@ from syncer.app.cadence import Cadence
 from syncer.app.library import Syncer
 from syncer.flow.job import RunOptions
 from syncer.model.errors import Exit, SyncerError, Unavailable
-from syncer.model.events import Warned
+from syncer.model.events import RunEnded, Warned
 from syncer.model.report import Counts, Problem, Report
 from syncer.net.retry import once_only
 from syncer.schedule import memory
@@ -52,7 +52,10 @@ class World:
             report = await self.syncer.sync(job, RunOptions(patient=True, hold=hold, sparing=sparing))
         except SyncerError as error:
             problem = Problem(str(error), error.exit_code, error.hint)
-            return Report(job, "", started, clock.now(), Counts(), complete=False, problems=(problem,))
+            failed = Report(job, "", started, clock.now(), Counts(), complete=False, problems=(problem,))
+            # No run began, so nobody else tells the log and the metrics that there is none.
+            self.syncer.hub.emit(RunEnded(failed))
+            return failed
         if report.exit_code() is not Exit.DONE:
             # The next idle run says that all is well again.
             self._marked.pop(job, None)
