@@ -10,7 +10,7 @@ from syncer.app.library import Syncer
 from syncer.flow.job import RunOptions
 from syncer.flow.run import run_id
 from syncer.model.errors import Exit, SyncerError, Unavailable
-from syncer.model.events import Warned
+from syncer.model.events import RunEnded, Warned
 from syncer.model.report import Counts, Problem, Report
 from syncer.net.retry import once_only
 from syncer.schedule import memory
@@ -56,7 +56,10 @@ class World:
             report = await self.syncer.sync(job, options)
         except SyncerError as error:
             problem = Problem(str(error), error.exit_code, error.hint)
-            return Report(job, "", started, clock.now(), Counts(), complete=False, problems=(problem,))
+            failed = Report(job, "", started, clock.now(), Counts(), complete=False, problems=(problem,))
+            # No run began, so nobody else tells the log and the metrics that there is none.
+            self.syncer.hub.emit(RunEnded(failed))
+            return failed
         if report.idle and report.exit_code() is Exit.DONE:
             self._idle[job] = report.run
         if report.exit_code() is not Exit.DONE:
