@@ -1,4 +1,4 @@
-"""The API against its own document: schemathesis asks everything that the document allows, and much that it does not."""
+"""The API against its own document: schemathesis asks all that the document allows, and much that it does not."""
 
 import asyncio
 import threading
