@@ -12,7 +12,7 @@ from syncer.app.timetable import entries
 from syncer.flow.job import RunOptions
 from syncer.model.errors import SyncerError, Unavailable
 from syncer.model.events import Warned
-from syncer.model.report import Counts, Problem, Report
+from syncer.model.report import Report, unbegun
 from syncer.observe.hub import Hub
 from syncer.ports import Control, Overview
 from syncer.schedule import memory
@@ -79,8 +79,7 @@ class _World:
         try:
             return await self.syncer.sync(job, RunOptions())
         except SyncerError as error:
-            problem = Problem(str(error), error.exit_code, error.hint)
-            return Report(job, "", started, clock.now(), Counts(), complete=False, problems=(problem,))
+            return unbegun(job, started, clock.now(), error)
 
     async def probe(self, job: str) -> bool:
         """Ask for the first partition of a job."""

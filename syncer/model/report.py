@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncer.model.entries import Leg
-from syncer.model.errors import EXIT_ORDER, Exit
+from syncer.model.errors import EXIT_ORDER, Exit, SyncerError
 
 #: The share of a run that works on all units of a job.
 WHOLE = "0/1"
@@ -112,6 +112,12 @@ class Report:
         if self.counts.difference:
             codes.append(Exit.BUG)
         return worst(codes)
+
+
+def unbegun(job: str, started: datetime, ended: datetime, error: SyncerError) -> Report:
+    """Return the report of a run that could not even begin."""
+    problem = Problem(str(error), error.exit_code, error.hint)
+    return Report(job, "", started, ended, Counts(), complete=False, problems=(problem,))
 
 
 def worst(codes: Iterable[Exit]) -> Exit:
