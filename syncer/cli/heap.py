@@ -35,6 +35,17 @@ def bound() -> None:
             mallopt(parameter, value)
 
 
+def trim() -> None:
+    """Give back to the system what was freed and is still held, where the C library is glibc."""
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        malloc_trim = ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError):  # another C library, which has no such habits
+        return
+    malloc_trim(0)
+
+
 def settle() -> None:
     """Leave what start-up made out of every further search for garbage, and search less often."""
     gc.collect()

@@ -90,10 +90,15 @@ async def close(
 
 
 async def _mark(this: Pass, report: Report) -> dict[Leg, int]:
-    """Move `status.json`, `latest` and `_SUCCESS` of every destination that this run opened; return its generations."""
+    """Move `status.json`, `latest` and `_SUCCESS` of every destination that this run wrote to; return generations."""
     generations: dict[Leg, int] = {}
+    if this.options.sparing and report.idle:
+        return generations
     for sink in this.job.sinks:
         if sink.name not in this.touched:
+            continue
+        if sink.name in this.options.hold and not sink.immediate:
+            # Its status speaks of what readers can see, and that is as it was.
             continue
         owing = report.owed.get(sink.name) or report.counts.held or report.frozen
         complete = report.complete and not owing

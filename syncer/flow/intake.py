@@ -169,6 +169,10 @@ class Intake:
                 # What several legs owe is fetched once, for all of them.
                 owed = [item for item in owed if item.key not in met]
                 met.update(item.key for item in owed)
+                if self.options.patient:
+                    now = self.clock.now()
+                    self.planner.rest([item for item in owed if item.next is not None and item.next > now])
+                    owed = [item for item in owed if item.next is None or item.next <= now]
                 for partition in by_key.values():
                     mine = [item for item in owed if item.key.partition == partition.key]
                     if mine:

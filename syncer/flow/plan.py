@@ -48,6 +48,8 @@ class Planner:
     reviving: bool = False
     #: Items that earlier runs owed. A page that keeps their groups can't name them: they were not stored yet.
     replayed: dict[PartitionKey, list[ItemKey]] = field(default_factory=dict)
+    #: Owed items whose time has not come, by leg and key: their version.
+    resting: dict[tuple[Leg, ItemKey], str] = field(default_factory=dict)
     #: Why items counted as changed, for `plan`.
     reasons: dict[str, int] = field(default_factory=dict)
 
@@ -92,6 +94,10 @@ class Planner:
         self.emit(PagePlanned(listing.partition.key, len(wanted), len(refs) - len(wanted) + len(kept), size))
         return Planned(ticket, wanted, broken)
 
+    def rest(self, owed: Sequence[OwedItem]) -> None:
+        """Leave owed items alone in this run, also where a page lists them again; newer versions are another matter."""
+        self.resting.update({(item.leg, item.key): item.version for item in owed})
+
     def _candidate(self, partition: Partition, ref: AnnotationRef) -> Candidate:
         return Candidate(ref, {leg: sink.path_of(partition, ref) for leg, sink in self.sinks.items()})
 
@@ -99,11 +105,12 @@ class Planner:
         lacking = {
             leg: verdict
             for leg, verdict in answer.items()
-            if verdict.action is Action.NEW or verdict.action is Action.CHANGED or self.options.refetch
+            if (verdict.action is Action.NEW or verdict.action is Action.CHANGED or self.options.refetch)
+            and self.resting.get((leg, ref.key)) != ref.version
         }
         count = counted(ref.key)
         if not lacking:
-            if any(verdict.action is Action.IGNORED for verdict in answer.values()):
+            if any(verdict.action is not Action.SAME for verdict in answer.values()):
                 self.account.counts.owed += count
             else:
                 self.account.counts.unchanged += count

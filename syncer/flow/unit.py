@@ -120,7 +120,7 @@ class Pass:
         frontier = Frontier()
         # Units side by side share the budget.
         budget = self.job.budget // max(1, min(self.units, self.job.units))
-        channel: Channel[Message] = Channel(budget, max(64, self.job.commit.items))
+        channel: Channel[Message] = Channel(budget, max(64, self.job.commit.items), self.job.share)
         sinks = {name: leg.sink for name, leg in legs.live.items()}
         planner = Planner(self.job, sinks, ledger, frontier, self.account, self.options, self.emit)
         planner.reviving = any([sum(await ledger.doomed_count(leg)) for leg in sinks])
@@ -174,6 +174,8 @@ class Pass:
     async def _publish(self, legs: Legs, publisher: Publisher, ledger: Ledger) -> dict[Leg, int]:
         generations: dict[Leg, int] = {}
         for name, leg in list(legs.live.items()):
+            if name in self.options.hold and not leg.sink.immediate:
+                continue
             try:
                 generation = await publisher.publish(leg)
                 if leg.worn and not self.drain.started:

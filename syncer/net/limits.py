@@ -6,7 +6,7 @@ from collections import deque
 from syncer.model.events import Emit, LimitChanged
 from syncer.net.network import Network
 from syncer.net.pace import Pace
-from syncer.ports import Clock
+from syncer.ports import Clock, Share, whole
 
 #: Requests in flight to begin with, and what a refusal leaves of them.
 START, DECREASE = 4, 0.75
@@ -23,17 +23,18 @@ HOLD = 30.0
 class Slots:
     """A first-come, first-served semaphore that can be resized while it is in use."""
 
-    __slots__ = ("_waiters", "limit", "used")
+    __slots__ = ("_share", "_waiters", "limit", "used")
 
-    def __init__(self, limit: int) -> None:
-        """Take the first number of slots."""
+    def __init__(self, limit: int, share: Share = whole) -> None:
+        """Take the first number of slots, and which part of them may be used."""
         self.limit = limit
+        self._share = share
         self.used = 0
         self._waiters: deque[asyncio.Future[None]] = deque()
 
     def take_nowait(self) -> bool:
         """Take a slot if one is free and nobody waits for it."""
-        if self.used >= self.limit or self._waiters:
+        if self.used >= self._allowed() or self._waiters:
             return False
         self.used += 1
         return True
@@ -65,11 +66,15 @@ class Slots:
         self._hand_out()
 
     def _hand_out(self) -> None:
-        while self._waiters and self.used < self.limit:
+        while self._waiters and self.used < self._allowed():
             waiter = self._waiters.popleft()
             if not waiter.done():
                 self.used += 1
                 waiter.set_result(None)
+
+    def _allowed(self) -> int:
+        share = self._share()
+        return self.limit if share >= 1 else max(1, int(self.limit * share))
 
 
 class OriginLimits:
@@ -80,14 +85,14 @@ class OriginLimits:
     while it only makes the server slower.
     """
 
-    def __init__(self, origin: str, network: Network, clock: Clock, emit: Emit) -> None:
+    def __init__(self, origin: str, network: Network, clock: Clock, emit: Emit, share: Share = whole) -> None:
         """Take the origin's bounds from the configuration."""
         self.origin = origin
         self._clock = clock
         self._emit = emit
         self._most = network.concurrency
         self._exact = float(min(START, self._most))
-        self.slots = Slots(int(self._exact))
+        self.slots = Slots(int(self._exact), share)
         #: Gives the slot back.
         self.leave = self.slots.give
         self.pace = Pace(clock, emit, origin, network.requests_per_second, network.platform)

@@ -376,3 +376,17 @@ async def test_members_of_a_group_are_the_live_ones_of_any_leg(state: State) -> 
         await ledger.commit(group(LAKE, ZIP, changes=gone))
         found = await ledger.members(SEVEN, groups)
     assert found == {groups[0]: {key("1"), key("4")}, groups[1]: {key("3")}, groups[2]: frozenset()}
+
+
+async def test_a_platform_may_say_anything(state: State) -> None:
+    """Ids, versions and reasons with characters that some databases can't store come back as they were."""
+    odd = "a\0b\u2028\U0001f697 '%s' $1 ?2 \\"
+    async with state.ledger() as ledger:
+        await ledger.commit(group(changes={"lake": put(row(odd, odd, path="x.json", fields={"k\0": odd}))}))
+        assert (await one(ledger, candidate(odd, odd, "x.json"))).action is Action.SAME
+        await ledger.commit(group(owed=[owed(f"{odd}2", odd, reason=odd)]))
+        (debt,) = await ledger.owed("lake", 10)
+        assert (debt.key.item, debt.version, debt.reason) == (f"{odd}2", odd, odd)
+        (line,) = await outbox(ledger, "lake")
+        assert (line.key.item, line.fields) == (odd, {"k\0": odd})
+        assert await ledger.has([key(odd)]) == {key(odd)}

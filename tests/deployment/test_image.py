@@ -24,6 +24,9 @@ PROJECT: Mapping[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("
 LABELS = {"title": "text", "description": "text", "version": "semver", "licenses": "spdx", "base.name": "text",
           "revision": "text", "created": "text"}  # fmt: skip
 
+#: Extras that the image does without: what only tests need, and what only a desktop has.
+LEFT_OUT = {"test", "keyring"}
+
 #: A server that answers as the daemon's probes do, and then a command that asks it.
 ANSWERS = """
 import subprocess, sys, threading
@@ -77,6 +80,15 @@ def test_the_image_is_built_from_what_is_sent() -> None:
     assert copied == sent(ROOT)
     assert all((ROOT / name).exists() for name in copied)
     assert {"syncer", "pyproject.toml", PROJECT["readme"], *PROJECT["license-files"]} <= copied
+
+
+def test_the_image_has_every_extra() -> None:
+    """All that can be of use in a container is installed: nobody has to build an image of their own for a bucket."""
+    installs = [each.words() for each in instructions(DOCKERFILE) if each.word == "RUN" and "install" in each.words()]
+    ((*_, package),) = installs
+    extras = re.fullmatch(r"/src\[([\w,]+)\]", package)
+    assert extras is not None
+    assert set(extras[1].split(",")) == PROJECT["optional-dependencies"].keys() - LEFT_OUT
 
 
 def test_the_image_says_what_it_is() -> None:

@@ -1,5 +1,6 @@
 """The overlays of `config/kubernetes`, as kubectl builds them: valid, safe, and in step with the tool."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,15 @@ RELEASES = ("1.29", "1.37")
 #: Volumes that the restricted profile of pods admits, as far as we use them.
 ADMITTED = {"configMap", "secret", "persistentVolumeClaim", "emptyDir"}
 
+SETTINGS = KUBERNETES / "base" / "syncer.yaml"
+
 overlays = pytest.mark.parametrize("name", WORKLOADS)
+
+
+def _vendored(folder: Path, own: Mapping[str, Any]) -> None:
+    """Lay a copy of ours below a kustomization, as whoever changes something would: it points to nothing beside it."""
+    shutil.copytree(KUBERNETES, folder / "kubernetes")
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(dict(own)), "utf-8")
 
 
 @overlays
@@ -203,6 +212,28 @@ def test_a_node_can_be_drained() -> None:
     assert "minAvailable" not in budget
 
 
+@overlays
+def test_a_state_in_a_database(name: str, tmp_path: Path) -> None:
+    """With the component for PostgreSQL no disk for the state is left, its URL is a secret, and its port is open."""
+    _vendored(tmp_path, {"resources": [f"kubernetes/{name}"], "components": ["kubernetes/postgres"]})
+    documents = built(tmp_path)
+    for document in documents:
+        kubernetes_validate.validate(document, RELEASES[-1], strict=True)
+    spec = pod_of(documents, WORKLOADS[name])["spec"]
+    container = container_of(documents, WORKLOADS[name])
+    assert {volume["name"] for volume in spec["volumes"]} == {"settings", "secrets", "data", "tmp"}
+    assert {each["name"] for each in container["volumeMounts"]} == {volume["name"] for volume in spec["volumes"]}
+    assert only(documents, "PersistentVolumeClaim")["metadata"]["name"] == "syncer-data"
+    ports = [port for rule in only(documents, "NetworkPolicy")["spec"]["egress"] for port in rule["ports"]]
+    assert {"protocol": "TCP", "port": 5432} in ports
+    secret = tmp_path / "state"
+    secret.write_text("postgresql://syncer@db.example.com/syncer\n", "utf-8")
+    (variable,) = container["env"]
+    assert variable == {"name": "SYNCER__STATE", "value": "file:/run/secrets/syncer/state"}
+    settings = built_in().settings(SETTINGS, environ={variable["name"]: f"file:{secret}"})
+    assert settings.state == f"file:{secret}"
+
+
 def test_an_overlay_of_ones_own(tmp_path: Path) -> None:
     """Image, settings and monitoring are changed from outside: no file of ours has to be edited."""
     own: dict[str, Any] = {
@@ -213,13 +244,8 @@ def test_an_overlay_of_ones_own(tmp_path: Path) -> None:
             {"name": "syncer", "namespace": "syncer", "behavior": "replace", "files": ["syncer.yaml"]}
         ],
     }
-    # Kustomize goes up the tree for nothing but a kustomization; so ours lies below, as in a vendored copy.
-    for path in KUBERNETES.rglob("*.yaml"):
-        target = tmp_path / "kubernetes" / path.relative_to(KUBERNETES)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(path.read_bytes())
     (tmp_path / "syncer.yaml").write_text("state: memory\n", "utf-8")
-    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(own), "utf-8")
+    _vendored(tmp_path, own)
     documents = built(tmp_path)
     assert container_of(documents, "Deployment")["image"] == "registry.example.com/syncer:9"
     config = only(documents, "ConfigMap")

@@ -10,6 +10,7 @@ import psycopg
 from syncer.model.errors import SettingsError
 from syncer.state.postgres.faults import explained, is_away
 from syncer.state.postgres.target import Target
+from syncer.state.postgres.texts import allow_nul
 from syncer.state.postgres.transaction import Connection
 
 #: First server with everything that the statements use.
@@ -59,6 +60,7 @@ def _prepared(target: Target) -> Connection:
     )  # fmt: skip
     try:
         _check(connection.info, target)
+        allow_nul(connection)
         connection.execute(
             "SELECT set_config('search_path', quote_ident($1), false),"
             " set_config('max_parallel_workers_per_gather', '0', false),"
