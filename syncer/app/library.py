@@ -12,6 +12,7 @@ from typing import Any
 import anyio.to_thread
 
 from syncer.app.build import Assembly
+from syncer.app.notices import Tell, notifying
 from syncer.app.registry import Registry, discover
 from syncer.blobs.spool import open_spool
 from syncer.flow.drain import Drain
@@ -19,9 +20,9 @@ from syncer.flow.job import Job, RunOptions
 from syncer.flow.preview import Preview, preview
 from syncer.flow.run import pass_of, run
 from syncer.model.entries import Body
-from syncer.model.errors import SettingsError
+from syncer.model.errors import SettingsError, SyncerError
 from syncer.model.refs import AnnotationRef, GroupKey, ItemKey, Partition
-from syncer.model.report import Report
+from syncer.model.report import Report, unbegun
 from syncer.net.ahead import in_order
 from syncer.observe.health import Tally
 from syncer.observe.hub import Hub
@@ -61,6 +62,8 @@ class Syncer:
     tally: Tally
     #: The figures of the runs under way.
     underway: Underway
+    #: Tells those who are to be told of a run that could not even begin; those that did are heard of by events.
+    told: Tell
     #: How much may happen at once, of what is configured; less while memory is short.
     valve: Valve
     #: Reads the configuration anew, from where it was read. Blocks.
@@ -75,7 +78,12 @@ class Syncer:
         Raises:
             SettingsError: there is no such job, or it can't be assembled.
         """
-        built = await self.job(job)
+        started = self.clock.now()
+        try:
+            built = await self.job(job)
+        except SyncerError as error:
+            self.told(unbegun(job, started, self.clock.now(), error))
+            raise
         with self._draining(job) as drain:
             return await run(
                 built, self.store, options or RunOptions(), drain=drain, spool=self.assembly.spool,
@@ -252,7 +260,9 @@ async def open_syncer(
         store = await stack.enter_async_context(open_state(url, settings.base, readonly=readonly))
         valve = Valve()
         assembly = Assembly(settings, known, stack, spool, scratch, ticking, heard.emit, valve)
-        yield Syncer(settings, known, assembly, store, ticking, heard, tally, underway, valve, read)
+        notify = () if readonly else settings.notify
+        told = await stack.enter_async_context(notifying(notify, ticking, heard, spool))
+        yield Syncer(settings, known, assembly, store, ticking, heard, tally, underway, told, valve, read)
 
 
 def spool_folder(settings: Settings) -> Path:

@@ -15,7 +15,7 @@ from syncer.observe.exposition import plain
 from syncer.observe.hub import Hub
 from syncer.observe.metrics import Metrics
 from syncer.observe.outcomes import RESULTS, Outcomes
-from syncer.ports.desk import JobView
+from syncer.ports import JobView
 from syncer.sources.memory import MemoryPlatform, MemorySource
 from tests.support.desk import NOW, idle, lively, ran
 from tests.support.engine import CrashError, Engine, crash_at
