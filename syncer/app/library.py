@@ -12,7 +12,7 @@ from typing import Any
 import anyio.to_thread
 
 from syncer.app.build import Assembly
-from syncer.app.notices import Tell, notifying
+from syncer.app.notices import notifying
 from syncer.app.registry import Registry, discover
 from syncer.blobs.spool import open_spool
 from syncer.flow.drain import Drain
@@ -21,6 +21,7 @@ from syncer.flow.preview import Preview, preview
 from syncer.flow.run import pass_of, run
 from syncer.model.entries import Body
 from syncer.model.errors import SettingsError, SyncerError
+from syncer.model.events import RunEnded
 from syncer.model.refs import AnnotationRef, GroupKey, ItemKey, Partition
 from syncer.model.report import Report, unbegun
 from syncer.net.ahead import in_order
@@ -62,8 +63,6 @@ class Syncer:
     tally: Tally
     #: The figures of the runs under way.
     underway: Underway
-    #: Tells those who are to be told of a run that could not even begin; those that did are heard of by events.
-    told: Tell
     #: How much may happen at once, of what is configured; less while memory is short.
     valve: Valve
     #: Reads the configuration anew, from where it was read. Blocks.
@@ -82,7 +81,8 @@ class Syncer:
         try:
             built = await self.job(job)
         except SyncerError as error:
-            self.told(unbegun(job, started, self.clock.now(), error))
+            # No run began, so nobody else says that there is none.
+            self.hub.emit(RunEnded(unbegun(job, started, self.clock.now(), error)))
             raise
         with self._draining(job) as drain:
             return await run(
@@ -261,8 +261,8 @@ async def open_syncer(
         valve = Valve()
         assembly = Assembly(settings, known, stack, spool, scratch, ticking, heard.emit, valve)
         notify = () if readonly else settings.notify
-        told = await stack.enter_async_context(notifying(notify, ticking, heard, spool))
-        yield Syncer(settings, known, assembly, store, ticking, heard, tally, underway, told, valve, read)
+        await stack.enter_async_context(notifying(notify, ticking, heard, spool))
+        yield Syncer(settings, known, assembly, store, ticking, heard, tally, underway, valve, read)
 
 
 def spool_folder(settings: Settings) -> Path:
