@@ -3,8 +3,8 @@
 Standard library only, so that it starts on a fresh machine with Python >= 3.11. It makes `.venv` in the checkout with
 the package and the test tools; in the user's cache folder further environments with a real Label Studio server and
 with vendors' clients, the emulator of Azure's storage, and the checker of alert rules; and it checks for the programs
-that archives and examples are proved with, and for a PostgreSQL server (installed by apt where this runs as root).
-Nothing is skipped: what can't be set up is an error that names the command to run.
+that archives and examples are proved with, for a PostgreSQL server, and for the browser that shows the page (installed
+by apt where this runs as root). Nothing is skipped: what can't be set up is an error that names the command to run.
 """
 
 import os
@@ -32,10 +32,10 @@ ANNOTELL_PIP = "pip<24.1"
 #: The emulator of Azure's blob storage that buckets there are proved with; the other servers come from PyPI.
 AZURITE = "azurite@3.35.0"
 
-#: Programs that must accept our archives, check our units and rehearse our image, and the Debian packages with them.
+#: Programs that accept our archives, check our units, rehearse our image and show our page; their Debian packages.
 PROGRAMS = {
     "unzip": "unzip", "zip": "zip", "7z": "p7zip-full", "bsdtar": "libarchive-tools",
-    "bwrap": "bubblewrap", "systemd-analyze": "systemd",
+    "bwrap": "bubblewrap", "systemd-analyze": "systemd", "chromium": "chromium",
 }  # fmt: skip
 
 #: The Debian package that the checker of alert rules is taken from; the server in it is not installed.

@@ -12,7 +12,7 @@ from syncer.model.errors import SettingsError
 from syncer.model.events import Emit
 from syncer.net.client import open_http
 from syncer.net.network import Network
-from syncer.ports import Blobs, Clock, Sink, Source, Spool, Tools
+from syncer.ports import Blobs, Clock, Share, Sink, Source, Spool, Tools, whole
 from syncer.settings import Configured, Settings
 from syncer.settings import Job as JobSettings
 
@@ -32,6 +32,8 @@ class Assembly:
     scratch: Path
     clock: Clock
     emit: Emit
+    #: How much may happen at once, of what is configured.
+    share: Share = whole
     _sources: dict[str, Source] = field(default_factory=dict)
 
     async def source(self, platform: Configured) -> Source:
@@ -45,7 +47,7 @@ class Assembly:
             await anyio.to_thread.run_sync(platform.require_secrets)
             plugin = self.registry.source(platform.type)
             http = await self.stack.enter_async_context(
-                open_http(_network(platform), self.clock, self.emit, self.spool)
+                open_http(_network(platform), self.clock, self.emit, self.spool, self.share)
             )
             tools = Tools(platform.name, self.clock, self.emit)
             self._sources[key] = plugin.create(platform.options, http, tools)
@@ -91,6 +93,7 @@ class Assembly:
             # As many again as can be in flight: no slot waits for a fetcher, and a kill costs no more than these.
             fetchers=2 * _network(job.platform).concurrency,
             budget=min(self.settings.memory or BUDGET, BUDGET),
+            share=self.share,
         )
         variables = dict(source.variables)
         for name, selected in (("batch", built.select.batches), ("annotation_type", built.select.annotation_types)):

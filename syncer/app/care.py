@@ -12,8 +12,9 @@ from syncer.flow.restate import reached, restate
 from syncer.flow.retention import Keep, Removed, retain
 from syncer.flow.retention import plan as plan_retention
 from syncer.flow.run import run_id
+from syncer.flow.strays import remove_strays
 from syncer.flow.units import group
-from syncer.flow.verify import Finding, lost_containers, verify
+from syncer.flow.verify import Finding, is_stray, lost_containers, verify
 from syncer.model.errors import Exit, SettingsError
 from syncer.model.report import Report
 from syncer.ports import Claim, Sink, Unit
@@ -57,6 +58,28 @@ async def repair_job(syncer: Syncer, name: str) -> tuple[list[Damage], Report]:
         await _owe(syncer, name, found, strict=True)
         report = await syncer.sync(name)
     return found, report
+
+
+async def remove_extra(syncer: Syncer, name: str, found: Sequence[Damage]) -> int:
+    """Remove the objects that a verification found and no row names; return how many went.
+
+    In a bucket only those go that say that we wrote them; local files say nothing, so there all of them do.
+
+    Raises:
+        SyncerError: a destination can't be written.
+    """
+    job = await syncer.job(name)
+    run, removed = run_id(syncer.clock.now()), 0
+    async with syncer.store.lease(name):
+        units = await _units(job)
+        for sink in job.sinks:
+            mine = [each.finding for each in found if each.sink == sink.name and is_stray(each.finding)]
+            if mine:
+                removed += await remove_strays(
+                    job, syncer.store, units, sink, [finding.path for finding in mine], run=run, clock=syncer.clock,
+                    emit=syncer.hub.emit,
+                )  # fmt: skip
+    return removed
 
 
 async def _owe(syncer: Syncer, name: str, found: Sequence[Damage], *, strict: bool) -> None:

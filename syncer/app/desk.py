@@ -7,6 +7,7 @@ from datetime import datetime
 import anyio
 
 from syncer.app.library import Syncer
+from syncer.flow.fresh import fresh_until
 from syncer.model.checkpoint import OwedItem
 from syncer.model.errors import UnknownName
 from syncer.model.events import Event
@@ -21,7 +22,7 @@ from syncer.settings.problems import suggestion
 #: Seconds between two words of a change.
 CALM = 1.0
 
-#: Runs among which the last complete one is looked for.
+#: Runs among which the last one is looked for that came to its own end.
 _RECENT = 50
 
 
@@ -38,6 +39,7 @@ class Desk:
     stalled: Callable[[], str | None] = lambda: None
     draining: bool = False
     _changed: anyio.Event = field(default_factory=anyio.Event)
+    _rung: int = 0
 
     def __call__(self, _event: Event) -> None:
         """Hear that something happened."""
@@ -45,15 +47,20 @@ class Desk:
 
     def ring(self) -> None:
         """Say that a snapshot would differ."""
+        self._rung += 1
         if not self._changed.is_set():
             self._changed.set()
 
     async def changes(self) -> AsyncIterator[None]:
         """Yield whenever a snapshot would differ, at most once a second."""
+        seen = self._rung
         while True:
-            if self._changed.is_set():
-                self._changed = anyio.Event()
-            await self._changed.wait()
+            # What rang while a visitor was busy, or calm, is not waited for: it was not seen yet.
+            if seen == self._rung:
+                if self._changed.is_set():
+                    self._changed = anyio.Event()
+                await self._changed.wait()
+            seen = self._rung
             yield
             await self.syncer.clock.sleep(CALM)
 
@@ -79,10 +86,10 @@ class Desk:
         """Return how the process itself is."""
         lag, worst = self.lag()
         stalled = self.stalled()
-        busy = any(plan.running for plan in self.scheduler.plans.values())
         reasons = [f"{stalled} does not move"] if stalled is not None else []
         reasons += ["it is being stopped"] if self.draining else []
-        return Health(lag, worst, self.syncer.tally.idle() if busy else 0.0, stalled, not self.draining, tuple(reasons))
+        idle = self.syncer.underway.longest_idle()
+        return Health(lag, worst, idle, stalled, not self.draining, tuple(reasons))
 
     async def trigger(self, job: str, why: str) -> bool:
         """Run a job as soon as it may; return False if it runs or waits already, or is paused."""
@@ -144,7 +151,7 @@ class Desk:
             paused=plan.paused,
             next_run=None if plan.paused else plan.next,
             last=next((row for row in rows if row.ended is not None), None),
-            fresh_until=next((row.started for row in rows if row.code == 0 and row.report.get("complete")), None),
+            fresh_until=fresh_until(rows),
             items=max(counted.items.values(), default=0),
             owed=max(counted.owed.values(), default=0),
             live=self.syncer.underway.live(job.name),

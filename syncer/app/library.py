@@ -27,6 +27,7 @@ from syncer.observe.health import Tally
 from syncer.observe.hub import Hub
 from syncer.observe.underway import Underway
 from syncer.ports import Clock, Selection, Source, StateStore
+from syncer.schedule.ceiling import Valve
 from syncer.schedule.clock import SystemClock
 from syncer.settings import Configured, Settings
 from syncer.settings.problems import suggestion
@@ -60,6 +61,8 @@ class Syncer:
     tally: Tally
     #: The figures of the runs under way.
     underway: Underway
+    #: How much may happen at once, of what is configured; less while memory is short.
+    valve: Valve
     #: Closes the intake of each run under way, by job: see `drain`.
     _drains: list[tuple[str, Drain]] = field(default_factory=list)
     _drained: str | None = None
@@ -232,7 +235,7 @@ async def open_syncer(
     settings: Settings = await anyio.to_thread.run_sync(lambda: known.settings(config, sets=sets, add=add))
     ticking = clock or SystemClock()
     heard = hub or Hub()
-    tally = Tally(ticking)
+    tally = Tally()
     heard.add(tally)
     underway = Underway(ticking)
     heard.add(underway)
@@ -241,8 +244,9 @@ async def open_syncer(
         scratch = temporary_folder() if readonly else spool_folder(settings)
         spool = await stack.enter_async_context(open_spool(scratch))
         store = await stack.enter_async_context(open_state(url, settings.base, readonly=readonly))
-        assembly = Assembly(settings, known, stack, spool, scratch, ticking, heard.emit)
-        yield Syncer(settings, known, assembly, store, ticking, heard, tally, underway)
+        valve = Valve()
+        assembly = Assembly(settings, known, stack, spool, scratch, ticking, heard.emit, valve)
+        yield Syncer(settings, known, assembly, store, ticking, heard, tally, underway, valve)
 
 
 def spool_folder(settings: Settings) -> Path:

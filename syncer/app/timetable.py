@@ -3,7 +3,7 @@
 from syncer.schedule.due import After, Cron, Every, Kind, Schedule, Single
 from syncer.schedule.scheduler import Entry
 from syncer.settings import Settings
-from syncer.settings.cron import plain_cron
+from syncer.settings.cron import plain_cron, zone
 from syncer.settings.schema import AdaptiveOptions, ScheduleOptions
 
 
@@ -20,7 +20,7 @@ def _schedule(options: ScheduleOptions | None) -> Schedule | None:
 
 def _kind(options: ScheduleOptions) -> Kind:
     if options.cron is not None:
-        return Cron(plain_cron(options.cron), options.timezone)
+        return Cron(plain_cron(options.cron), zone(options.timezone))
     if isinstance(options.every, AdaptiveOptions):
         return Every(options.every.min, options.every.max)
     if options.every is not None:

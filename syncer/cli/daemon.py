@@ -13,18 +13,21 @@ async def daemon(*, here: Everywhere = EVERYWHERE) -> int:
     """
     from syncer.app.daemon import open_daemon
     from syncer.cli.context import opened
-    from syncer.schedule.lifetime import signals
+    from syncer.cli.listeners import page
+    from syncer.cli.living import living
+    from syncer.cli.supervisors import supervisors
+    from syncer.model.errors import Exit
 
-    async with opened(here) as session, AsyncExitStack() as stack:
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(opened(here))
         session.jobs(())
-        running = await stack.enter_async_context(open_daemon(session.syncer))
-
-        def stop(name: str) -> None:
-            session.logger.warning("finishing what is in flight; a second signal stops at once", signal=name)
-            running.drain(name)
-
-        async with signals(stop):
-            session.logger.info("daemon started", jobs=len(running.scheduler.plans))
-            await running.work()
-            session.logger.info("daemon ended")
-    return 0
+        running = await stack.enter_async_context(open_daemon(session.syncer, [supervisors(session), page(session)]))
+        life, vitals = await stack.enter_async_context(living(session, running.drain))
+        running.desk.lag = lambda: (vitals.lag.lag, vitals.lag.worst)
+        running.desk.stalled = lambda: vitals.stalls.stalled
+        session.logger.info("daemon started", jobs=len(running.scheduler.plans), memory_limit=vitals.memory_limit)
+        life.supervisor.ready()
+        await running.work()
+        session.logger.info("daemon ended", reason=life.ending)
+        # Nobody asked for this end: whoever started the process is to start it again.
+        return Exit.NOT_NOW if life.stalled else Exit.DONE

@@ -19,7 +19,7 @@ _LIMITS = (
 )
 
 #: New objects between two searches for cycles; then every so many of these, one among older objects, and among all.
-_YOUNG, _OLDER, _ALL = 10_000, 20, 20
+_YOUNG, _OLDER, _ALL = 5_000, 10, 10
 
 
 def bound() -> None:
@@ -33,6 +33,17 @@ def bound() -> None:
     for parameter, variable, value in _LIMITS:
         if variable not in os.environ:
             mallopt(parameter, value)
+
+
+def trim() -> None:
+    """Give back to the system what was freed and is still held, where the C library is glibc."""
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        malloc_trim = ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError):  # another C library, which has no such habits
+        return
+    malloc_trim(0)
 
 
 def settle() -> None:

@@ -1,6 +1,5 @@
 """One pass of some jobs: run, told about, and turned into an exit code. `sync`, `export` and `repair` stand on it."""
 
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -10,13 +9,13 @@ import anyio.to_thread
 
 from syncer.cli import summary
 from syncer.cli.context import Advice, Session
+from syncer.cli.living import living
 from syncer.cli.messages import advised
 from syncer.cli.options import PASS, PassFlags
 from syncer.cli.tables import Form, show
 from syncer.flow.job import RunOptions
 from syncer.model.errors import Exit, SyncerError
 from syncer.model.report import Counts, Problem, Report, worst
-from syncer.schedule.lifetime import Deadline, signals
 from syncer.schedule.once import Once
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class Pass:
     work: Work | None = None
     #: Where the data lies, where that is known better than by the sinks' roots.
     place: str | None = None
-    #: The first signal, once there was one.
+    #: The first signal, once there was one, or what else ended it early.
     signalled: str | None = None
     reports: list[Report] = field(default_factory=list)
 
@@ -53,7 +52,8 @@ class Pass:
             await self._tell(report)
             return report
 
-        async with signals(self._drain, self._deadline()):
+        async with living(self.session, self._drain) as (life, _):
+            life.supervisor.ready()
             await Once(one, self._stopped).work(jobs)
         codes = [report.exit_code(self.flags.allow_owed) for report in self.reports]
         left = jobs[len(self.reports) :]
@@ -112,18 +112,6 @@ class Pass:
     def _stopped(self) -> bool:
         return self.signalled is not None or any(report.stopped is not None for report in self.reports)
 
-    def _deadline(self) -> Deadline:
-        grace = self.session.syncer.settings.daemon.grace
-
-        def late() -> None:
-            self.session.logger.error(
-                "something holds the process up and is left to itself; run it again to go on", after=f"{grace:g} s"
-            )
-
-        return Deadline(grace, late, partial(os._exit, Exit.NOT_NOW))
-
-    def _drain(self, name: str) -> None:
-        self.signalled = name
-        # A warning: heard also where progress is drawn, and where little is logged.
-        self.session.logger.warning("finishing what is in flight; a second signal stops at once", signal=name)
-        self.session.syncer.drain(name)
+    def _drain(self, reason: str) -> None:
+        self.signalled = reason
+        self.session.syncer.drain(reason)

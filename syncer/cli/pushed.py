@@ -19,7 +19,7 @@ from syncer.model.errors import SyncerError, Unsafe
 from syncer.net.guard import origin_of
 from syncer.net.network import MIB, Network
 from syncer.net.push import put
-from syncer.net.redact import redact_text, remember
+from syncer.net.redact import forget, redact_text, remember
 from syncer.observe.exposition import PLAIN
 from syncer.settings.secrets import resolve
 
@@ -78,6 +78,8 @@ async def gateway(reference: str | None) -> Gateway | None:
 
 def _found(reference: str) -> Gateway:
     text = resolve(reference, Path(), where="--push-metrics").reveal().strip()
+    # The URL as a whole is no secret, only the password in it: messages may show where they come from.
+    forget(text)
     parts = urlsplit(text)
     host = parts.netloc.rpartition("@")[2]
     headers: dict[str, str] = {}

@@ -23,13 +23,19 @@ async def repair(
         Path | None, Parameter(metavar="FILE", help="Make a valid archive of what this file still holds, alone.")
     ] = None,
     to: Annotated[Path | None, Parameter(metavar="OUT", help="Where the salvaged archive goes: out.zip.")] = None,
+    remove_extra: Annotated[
+        bool, Parameter(help="Also remove objects that no row names; in a bucket only those that a pass wrote.")
+    ] = False,
+    yes: Annotated[bool, Parameter(help="Do it without asking.")] = False,
     output: Output = "table",
     here: Everywhere = EVERYWHERE,
 ) -> int:
     """Fetch again what is missing or damaged, or salvage a broken archive.
 
     Of a job every byte is read first. With --salvage FILE --to OUT nothing
-    else is needed, neither the state nor the platform.
+    else is needed, neither the state nor the platform. A pass that was
+    killed may leave an object whose item is deleted before the next one:
+    --remove-extra removes it.
     """
     if (salvage is None) == (job is None):
         raise UsageError("repair what?", hint="name a job, or an archive: --salvage FILE --to OUT")
@@ -39,20 +45,27 @@ async def repair(
         return await _salvage(salvage, to)
     if to is not None:
         raise UsageError("--to goes with --salvage")
+    from syncer.cli.confirm import confirmed
     from syncer.cli.context import opened
     from syncer.cli.passes import Pass
 
     async with opened(here, progress=True) as session:
         names = session.jobs([job or ""])
-        return await Pass(session, work=partial(_repaired, session)).run(names, output)
+        if remove_extra:
+            await confirmed(f"Objects of job {names[0]} that no row names are removed for good.", yes=yes)
+        return await Pass(session, work=partial(_repaired, session, remove_extra)).run(names, output)
 
 
-async def _repaired(session: "Session", job: str, _: RunOptions) -> "Report":
-    from syncer.app.care import repair_job
+async def _repaired(session: "Session", removes: bool, job: str, _: RunOptions) -> "Report":  # noqa: FBT001  # bound by `partial`
+    from syncer.app.care import remove_extra, repair_job
+    from syncer.flow.verify import is_stray
 
     found, report = await repair_job(session.syncer, job)
     bad = sum(each.finding.kind != "extra" for each in found)
     session.tell(f"{job}: {bad:,} items were missing or damaged")
+    extra = sum(is_stray(each.finding) for each in found)
+    if removes and extra:
+        session.tell(f"{job}: {await remove_extra(session.syncer, job, found):,} of {extra:,} objects were removed")
     return report
 
 

@@ -1,7 +1,7 @@
 """The account of a run while it goes on: one place that counts, one place that adds up."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from syncer.model.errors import Exit, PlatformAway, SyncerError, Unavailable
 from syncer.model.refs import CONTEXT, ItemKey
@@ -24,6 +24,8 @@ class Account:
     complete: bool = True
     #: Some listing went on from where an earlier run stood, so it began before this run.
     resumed: bool = False
+    #: Stored items of partitions or kinds that are selected no more: kept, and said.
+    unselected: int = 0
 
     #: What the network did before this run.
     before: tuple[int, int, int] = (0, 0, 0)
@@ -40,13 +42,18 @@ class Account:
         self.complete = False
         away = leg is None and isinstance(error, Unavailable | PlatformAway)
         problem = Problem(str(error), code or error.exit_code, error.hint, leg, away)
-        if problem not in self.problems:
+        # A sink's failure may come twice: from the sink, and as what ended the unit that had no other.
+        if _unplaced(problem) not in map(_unplaced, self.problems):
             self.problems.append(problem)
 
     def note(self, text: str | None) -> None:
         """Take down what a source says of its pass."""
         if text is not None and text not in self.notes:
             self.notes.append(text)
+
+
+def _unplaced(problem: Problem) -> Problem:
+    return replace(problem, leg=None, away=False)
 
 
 def counted(key: ItemKey) -> bool:

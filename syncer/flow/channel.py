@@ -10,18 +10,21 @@ from typing import Generic, TypeVar
 
 import anyio
 
+from syncer.ports import Share, whole
+
 T = TypeVar("T")
 
 
 class Channel(Generic[T]):
     """Many senders, one receiver, one event loop."""
 
-    def __init__(self, budget: int, most: int = 512) -> None:
+    def __init__(self, budget: int, most: int = 512, share: Share = whole) -> None:
         """Allow `budget` bytes between `send` and `release`, and `most` items that wait to be received.
 
-        A single item larger than the budget passes alone.
+        A single item larger than the budget passes alone. Only a share of the budget may be used.
         """
         self._budget = budget
+        self._share = share
         self._most = most
         self._items: list[T] = []
         self._held = 0
@@ -97,4 +100,4 @@ class Channel(Generic[T]):
         self._room.set()
 
     def _fits(self, size: int) -> bool:
-        return len(self._items) < self._most and (not self._held or self._held + size <= self._budget)
+        return len(self._items) < self._most and (not self._held or self._held + size <= self._budget * self._share())

@@ -25,6 +25,11 @@ from syncer.ports import Ledger
 Listed = Page | SyncerError
 
 
+def spared(job: Job, options: RunOptions) -> frozenset[str]:
+    """Return the kinds of items whose absence from a listing means nothing: options of the source leave them out."""
+    return frozenset() if options.prune else job.source.features.unlisted
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerKnown:
     """`ports.Known` on a ledger."""
@@ -34,6 +39,8 @@ class LedgerKnown:
     live: int
     full: bool
     refetch: bool
+    #: Kinds that are not listed: the source need not know of what is stored of them.
+    spared: frozenset[str] = frozenset()
 
     async def has(self, keys: Sequence[ItemKey]) -> frozenset[ItemKey]:
         """Return those of the keys that are live or owed in every leg."""
@@ -41,7 +48,10 @@ class LedgerKnown:
 
     async def members(self, groups: Sequence[GroupKey]) -> Mapping[GroupKey, frozenset[ItemKey]]:
         """Return the live members that any leg stores of each group."""
-        return await self.ledger.members(self.partition, groups)
+        members = await self.ledger.members(self.partition, groups)
+        if not self.spared:
+            return members
+        return {group: frozenset(k for k in keys if k.kind not in self.spared) for group, keys in members.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +93,14 @@ async def listings(
             yield queue.pop(0)
         state = await ledger.partition(partition.key, live)
         since, began = position(state, live, options)
+        if options.prune and job.source.features.unlisted:
+            # What is not looked for any more goes only by its absence from a complete listing.
+            since, began = None, True
         held = min((state.live.get(leg, 0) for leg in live), default=0) + state.owed
         full = options.relist or (lean and not held)
-        known = LedgerKnown(ledger, partition.key, live=held, full=full, refetch=options.refetch)
+        known = LedgerKnown(
+            ledger, partition.key, live=held, full=full, refetch=options.refetch, spared=spared(job, options)
+        )
         send, receive = anyio.create_memory_object_stream[Listed](1)
         group.start_soon(_list, job, partition, since, known, send, ahead, emit)
         queue.append(Listing(partition, began, receive))

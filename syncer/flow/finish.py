@@ -23,7 +23,6 @@ async def freeze(this: Pass, partitions: Sequence[Partition]) -> list[Partition]
     released: list[Partition] = []
     present = {partition.key for partition in partitions}
     titles = {p.key.project: p.fields.get("project_title", p.key.project) for p in partitions}
-    unselected = 0
     for key, items in (await this.store.partitions(this.job.name)).items():
         if key in present or not items:
             continue
@@ -34,9 +33,7 @@ async def freeze(this: Pass, partitions: Sequence[Partition]) -> list[Partition]
         elif wanted:
             _frozen(this, key, items)
         else:
-            unselected += items
-    if unselected:
-        this.emit(Warned(f"{unselected:,} stored items are no longer selected; they are kept (--prune removes them)"))
+            this.account.unselected += items
     return released
 
 
@@ -53,6 +50,8 @@ async def close(
 ) -> Report:
     """Make the report, and put it where others look: `status.json` beside the data (`mark`), and the history."""
     drained = this.drain.reason
+    if left := this.account.unselected:
+        this.emit(Warned(f"{left:,} stored items are no longer selected; they are kept (--prune removes them)"))
     this.account.network(this.traffic)
     owed: Mapping[Leg, int] = {}
     pending = 0
@@ -91,10 +90,15 @@ async def close(
 
 
 async def _mark(this: Pass, report: Report) -> dict[Leg, int]:
-    """Move `status.json`, `latest` and `_SUCCESS` of every destination that this run opened; return its generations."""
+    """Move `status.json`, `latest` and `_SUCCESS` of every destination that this run wrote to; return generations."""
     generations: dict[Leg, int] = {}
+    if this.options.sparing and report.idle:
+        return generations
     for sink in this.job.sinks:
         if sink.name not in this.touched:
+            continue
+        if sink.name in this.options.hold and not sink.immediate:
+            # Its status speaks of what readers can see, and that is as it was.
             continue
         owing = report.owed.get(sink.name) or report.counts.held or report.frozen
         complete = report.complete and not owing

@@ -133,7 +133,7 @@ class Intake:
         rest = [item for item in planned.wanted if item.ref.inline is None]
         for broken in planned.broken:
             broken.wanted.sent = True
-            await self.channel.send(Failed(broken.wanted, broken.reason), 0)
+            await self.channel.send(Failed(broken.wanted, broken.reason, broken.settled), 0)
         admitted = self._admitted(inline)
         await self.fetcher.inline(admitted)
         # Whole batches: one by one, every idle fetcher would take a single item, and spend a request on it.
@@ -169,6 +169,10 @@ class Intake:
                 # What several legs owe is fetched once, for all of them.
                 owed = [item for item in owed if item.key not in met]
                 met.update(item.key for item in owed)
+                if self.options.patient:
+                    now = self.clock.now()
+                    self.planner.rest([item for item in owed if item.next is not None and item.next > now])
+                    owed = [item for item in owed if item.next is None or item.next <= now]
                 for partition in by_key.values():
                     mine = [item for item in owed if item.key.partition == partition.key]
                     if mine:

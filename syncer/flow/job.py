@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from syncer.model.checkpoint import LegSpec
-from syncer.ports import Selection, Sink, Source, Transform
+from syncer.ports import Selection, Share, Sink, Source, Transform, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class Job:
     units: int = 4
     #: Partitions of a unit listed ahead of the one that is being planned.
     listing_ahead: int = 4
+    #: Which part of the budget may be used.
+    share: Share = whole
 
     @property
     def arriving(self) -> int:
@@ -92,6 +94,12 @@ class RunOptions:
     relayout: bool = False
     #: Take the destination over from another state or job.
     adopt: bool = False
+    #: Leave owed items alone until their time comes, as a daemon does; a single pass tries them all.
+    patient: bool = False
+    #: Legs with archives that this run does not publish: what it stores waits there, durably, for a later run.
+    hold: frozenset[str] = frozenset()
+    #: Leave the status beside the data as it is if nothing was found: it was written a moment ago.
+    sparing: bool = False
 
 
 #: A seam for tests and plug-ins: called when the run should stop taking in new work.

@@ -4,22 +4,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from syncer.flow.account import Account, counted
-from syncer.flow.discover import Listing
+from syncer.flow.discover import Listing, spared
 from syncer.flow.frontier import Frontier, Ticket, Wanted
 from syncer.flow.job import Job, RunOptions
 from syncer.model.checkpoint import Action, Candidate, OwedItem, Verdict
 from syncer.model.entries import Leg
 from syncer.model.events import Emit, PagePlanned
-from syncer.model.refs import AnnotationRef, BrokenRow, ItemKey, Page, Partition
+from syncer.model.refs import AnnotationRef, BrokenRow, GroupKey, ItemKey, Page, Partition, PartitionKey
 from syncer.ports import Ledger, Sink
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A wanted item whose row on the page could not be read: it goes straight to the owed ones."""
+    """A wanted item that is not fetched: its row on the page could not be read, so it goes to the owed ones."""
 
     wanted: Wanted
     reason: str
+    #: It is owed no more: nobody selects it.
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,10 @@ class Planner:
     emit: Emit
     #: Some item waits to be deleted: pages say which keys are (back) there.
     reviving: bool = False
+    #: Items that earlier runs owed. A page that keeps their groups can't name them: they were not stored yet.
+    replayed: dict[PartitionKey, list[ItemKey]] = field(default_factory=dict)
+    #: Owed items whose time has not come, by leg and key: their version.
+    resting: dict[tuple[Leg, ItemKey], str] = field(default_factory=dict)
     #: Why items counted as changed, for `plan`.
     reasons: dict[str, int] = field(default_factory=dict)
 
@@ -58,11 +64,12 @@ class Planner:
         doomed = await self._doomed(listing.partition, page)
         kept = await self._kept(listing.partition, page)
         self.reviving = self.reviving or bool(doomed)
+        again = self.replayed.pop(listing.partition.key, []) if first else []
         ticket = Ticket(
             listing.partition,
             cursor=page.cursor,
             end=page.end,
-            seen=[ref.key for ref in (*refs, *broken_refs)] + [row.key for row in page.withdrawn] + kept,
+            seen=[ref.key for ref in (*refs, *broken_refs)] + [row.key for row in page.withdrawn] + kept + again,
             listed=[*(ref.key for ref in refs), *kept] if self.reviving else (),
             doomed=doomed,
             began=listing.began if first else None,
@@ -87,6 +94,10 @@ class Planner:
         self.emit(PagePlanned(listing.partition.key, len(wanted), len(refs) - len(wanted) + len(kept), size))
         return Planned(ticket, wanted, broken)
 
+    def rest(self, owed: Sequence[OwedItem]) -> None:
+        """Leave owed items alone in this run, also where a page lists them again; newer versions are another matter."""
+        self.resting.update({(item.leg, item.key): item.version for item in owed})
+
     def _candidate(self, partition: Partition, ref: AnnotationRef) -> Candidate:
         return Candidate(ref, {leg: sink.path_of(partition, ref) for leg, sink in self.sinks.items()})
 
@@ -94,11 +105,12 @@ class Planner:
         lacking = {
             leg: verdict
             for leg, verdict in answer.items()
-            if verdict.action is Action.NEW or verdict.action is Action.CHANGED or self.options.refetch
+            if (verdict.action is Action.NEW or verdict.action is Action.CHANGED or self.options.refetch)
+            and self.resting.get((leg, ref.key)) != ref.version
         }
         count = counted(ref.key)
         if not lacking:
-            if any(verdict.action is Action.IGNORED for verdict in answer.values()):
+            if any(verdict.action is not Action.SAME for verdict in answer.values()):
                 self.account.counts.owed += count
             else:
                 self.account.counts.unchanged += count
@@ -120,37 +132,51 @@ class Planner:
             for item in {item.key: item for item in owed}.values()
         ]
         attempts = {item.key: item.attempts for item in owed}
-        ticket = Ticket(partition)
+        # Whatever the pass lists: what is fetched now is there.
+        ticket = Ticket(partition, seen=[ref.key for ref in refs])
+        self.replayed.setdefault(partition.key, []).extend(ticket.seen)
         self.frontier.admit(ticket)
         wanted: list[Wanted] = []
+        dropped: list[Broken] = []
         for ref, answer in zip(
             refs, await self.ledger.classify([self._candidate(partition, r) for r in refs]), strict=True
         ):
             lacking = {leg: verdict for leg, verdict in answer.items() if verdict.action is not Action.IGNORED}
             if lacking:
                 item = Wanted(ref, lacking, [ticket], replayed=True, attempts=attempts[ref.key])
-                if self.frontier.want(item) == "new":
+                if self.frontier.want(item) != "new":
+                    continue
+                if ref.key.kind in self.job.source.features.unlisted:
+                    dropped.append(Broken(item, "it is no longer selected", settled=True))
+                else:
                     wanted.append(item)
-        return Planned(ticket, wanted, ())
+        return Planned(ticket, wanted, dropped)
 
     async def _kept(self, partition: Partition, page: Page) -> list[ItemKey]:
         """Return the stored members of the groups that a page calls unchanged, without those that it names."""
         if not page.keeps:
             return []
-        members = await self.ledger.members(partition.key, page.keeps)
+        members = await self._members(partition, page.keeps)
         named = {row.key for rows in (page.refs, page.withdrawn, page.broken) for row in rows}
-        return sorted((key for keys in members.values() for key in keys - named), key=ItemKey.canonical)
+        return sorted(members - named, key=ItemKey.canonical)
 
     async def _doomed(self, partition: Partition, page: Page) -> list[tuple[ItemKey, str, str]]:
         doomed = [(row.key, "withdrawn", row.reason) for row in page.withdrawn]
         doomed += [(key, "gone", page.reasons.get(key, "deleted upstream")) for key in page.gone]
         if page.closes:
-            members = await self.ledger.members(partition.key, page.closes)
+            members = await self._members(partition, page.closes)
             present = {ref.key for ref in page.refs} | {row.key for row in page.withdrawn}
             present |= {row.key for row in page.broken}
-            stored = {key for keys in members.values() for key in keys}
-            doomed += [(stray, "gone", "deleted upstream") for stray in sorted(stored - present, key=ItemKey.canonical)]
+            doomed += [
+                (stray, "gone", "deleted upstream") for stray in sorted(members - present, key=ItemKey.canonical)
+            ]
         return doomed
+
+    async def _members(self, partition: Partition, groups: Sequence[GroupKey]) -> set[ItemKey]:
+        """Return the stored members of some groups, without those that the source does not look for any more."""
+        members = await self.ledger.members(partition.key, groups)
+        left_out = spared(self.job, self.options)
+        return {key for keys in members.values() for key in keys if key.kind not in left_out}
 
 
 def _unique(refs: Sequence[AnnotationRef]) -> tuple[list[AnnotationRef], int]:

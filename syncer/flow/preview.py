@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from syncer.flow.account import counted
-from syncer.flow.discover import Listing, listings
+from syncer.flow.discover import Listing, listings, spared
 from syncer.flow.frontier import Frontier
 from syncer.flow.job import RunOptions
 from syncer.flow.layouts import check_layout
@@ -75,7 +75,7 @@ async def _unit(this: Pass, unit: Unit, result: Preview) -> None:
     async with this.store.peek(this.job.name, unit, specs) as ledger:
         sinks = {sink.name: sink for sink in this.job.sinks}
         planner = Planner(this.job, sinks, ledger, Frontier(), this.account, this.options, this.emit)
-        options = RunOptions(relist=this.options.relist, refetch=this.options.refetch)
+        options = RunOptions(relist=this.options.relist, refetch=this.options.refetch, prune=this.options.prune)
         async with anyio.create_task_group() as tasks:
             listed = listings(tasks, this.job, unit.partitions, ledger, frozenset(sinks), options, this.emit, lean=True)
             async for listing in listed:
@@ -128,9 +128,11 @@ async def _partition(planner: Planner, listing: Listing, ledger: Ledger, result:
             tally.note(planned)
             full = full or page.end == "full"
     state = await ledger.partition(listing.partition.key, frozenset(result.legs))
+    # What nobody looks for is not absent.
+    left_out = await ledger.count(listing.partition.key, spared(planner.job, planner.options))
     for name, leg in result.legs.items():
         leg.withdrawn += len(tally.withdrawn)
-        leg.gone += len(tally.gone) + (tally.absent(name, state.live.get(name, 0)) if full else 0)
+        leg.gone += len(tally.gone) + (tally.absent(name, state.live.get(name, 0) - left_out[name]) if full else 0)
 
 
 def _add(planner: Planner, planned: Planned, result: Preview) -> None:

@@ -9,6 +9,8 @@ from collections import deque
 
 import anyio
 
+from syncer.ports import Share, whole
+
 #: Requests that begin together before any size is known: as many as the network's slow start lets through.
 FIRST = 4
 #: How fast the expectation follows documents that are smaller than it; it follows larger ones at once.
@@ -18,12 +20,13 @@ FOLLOW = 0.1
 class Room:
     """Bytes for all fetchers of a run, first come, first served; one event loop."""
 
-    def __init__(self, budget: int, largest: int, batch: int = 1) -> None:
+    def __init__(self, budget: int, largest: int, batch: int = 1, share: Share = whole) -> None:
         """Take the bytes there are, above how many a document lies in the spool instead, and documents of a request.
 
         A single request for more than the budget passes alone.
         """
         self._budget = budget
+        self._share = share
         self._largest = largest
         self._held = 0
         self._waiting: deque[tuple[int, anyio.Event]] = deque()
@@ -77,4 +80,4 @@ class Room:
             event.set()
 
     def _fits(self, weight: int) -> bool:
-        return not self._held or self._held + weight <= self._budget
+        return not self._held or self._held + weight <= self._budget * self._share()

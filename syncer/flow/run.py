@@ -43,7 +43,7 @@ def pass_of(
     """Return what all units of one run share."""
     account = Account(before=traffic())
     name, meter = run_id(clock.now()), Meter(options, drain)
-    room = Room(job.arriving, spool.threshold, job.source.features.batch)
+    room = Room(job.arriving, spool.threshold, job.source.features.batch, job.share)
     return Pass(job, name, store, options, account, Outcomes(), room, drain, meter, spool, clock, emit, traffic)
 
 

@@ -9,6 +9,7 @@ import anyio
 from syncer.flow.account import Account, Traffic
 from syncer.flow.channel import Channel
 from syncer.flow.compact import compact_leg
+from syncer.flow.discover import spared
 from syncer.flow.drain import Drain, Meter
 from syncer.flow.fetch import Fetcher, Message, Outcomes
 from syncer.flow.first import first
@@ -80,6 +81,7 @@ class Pass:
             complete = await self._items(unit, ledger, legs, publisher)
             if complete:
                 await self._deletions(ledger, legs)
+            await self._unselected(ledger, unit)
             generations = await self._publish(legs, publisher, ledger)
             self.emit(UnitEnded(unit.name, complete))
         return generations
@@ -118,7 +120,7 @@ class Pass:
         frontier = Frontier()
         # Units side by side share the budget.
         budget = self.job.budget // max(1, min(self.units, self.job.units))
-        channel: Channel[Message] = Channel(budget, max(64, self.job.commit.items))
+        channel: Channel[Message] = Channel(budget, max(64, self.job.commit.items), self.job.share)
         sinks = {name: leg.sink for name, leg in legs.live.items()}
         planner = Planner(self.job, sinks, ledger, frontier, self.account, self.options, self.emit)
         planner.reviving = any([sum(await ledger.doomed_count(leg)) for leg in sinks])
@@ -133,7 +135,7 @@ class Pass:
         )  # fmt: skip
         writer = Writer(
             self.run, unit.name, legs, ledger, frontier, channel, self.job.commit, self.account, self.clock,
-            self.emit, self.spool, publisher,
+            self.emit, self.spool, publisher, spared(self.job, self.options),
         )  # fmt: skip
         failure: SyncerError | None = None
         self.channels.append(channel)
@@ -163,9 +165,17 @@ class Pass:
         counts.withdrawn += max(each.withdrawn for each in applied)
         counts.held += max(each.held for each in applied)
 
+    async def _unselected(self, ledger: Ledger, unit: Unit) -> None:
+        """Count what is stored of kinds that the platform's options leave out by now."""
+        if kinds := spared(self.job, self.options):
+            held = [await ledger.count(partition.key, kinds) for partition in unit.partitions]
+            self.account.unselected += sum(max(legs.values(), default=0) for legs in held)
+
     async def _publish(self, legs: Legs, publisher: Publisher, ledger: Ledger) -> dict[Leg, int]:
         generations: dict[Leg, int] = {}
         for name, leg in list(legs.live.items()):
+            if name in self.options.hold and not leg.sink.immediate:
+                continue
             try:
                 generation = await publisher.publish(leg)
                 if leg.worn and not self.drain.started:

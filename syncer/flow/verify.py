@@ -32,6 +32,11 @@ class Finding:
     key: ItemKey | None = None
 
 
+def is_stray(finding: Finding) -> bool:
+    """Tell whether a finding is an object of its own that no row ever named."""
+    return finding.kind == "extra" and finding.container is None
+
+
 def lost_containers(findings: Sequence[Finding], *, strict: bool = False) -> list[str]:
     """Return the containers that can only be made anew: gone, or without a directory that can be read.
 

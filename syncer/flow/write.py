@@ -57,6 +57,8 @@ class Writer:
     emit: Emit
     spool: Spool
     publisher: Publisher
+    #: Kinds of items whose absence means nothing, see `discover.spared`.
+    spared: frozenset[str] = frozenset()
     _gone: set[ItemKey] = field(default_factory=set)
     #: Legs that asked for a publish.
     _full: set[Leg] = field(default_factory=set)
@@ -100,6 +102,7 @@ class Writer:
             self.frontier.settle(failed.wanted)
         # Listed, then gone when it was fetched: the later word counts.
         self._gone.update(failed.wanted.ref.key for failed in self._failed if failed.gone)
+        gone = [f.wanted.ref.key for f in self._failed if f.gone and f.wanted.ref.key.kind not in self.spared]
         passed = self.frontier.passed()
         if passed or owed or self._failed or any(receipts.values()):
             group = CommitGroup(
@@ -114,8 +117,8 @@ class Writer:
                 began={t.partition.key: t.began for t in passed if t.began is not None},
                 ended=frozenset(t.partition.key for t in passed if t.end is not None),
                 subtract=frozenset(t.partition.key for t in passed if t.end == "full"),
-                doomed=[row for t in passed for row in t.doomed]
-                + [(f.wanted.ref.key, "gone", "deleted upstream") for f in self._failed if f.gone],
+                spared=self.spared,
+                doomed=[row for t in passed for row in t.doomed] + [(key, "gone", "deleted upstream") for key in gone],
                 revived=[key for t in passed for key in t.listed if key not in self._gone],
                 live=live,
             )
@@ -126,9 +129,9 @@ class Writer:
                 self.account.counts.unsettled += self._labels()
                 raise
             self._count(owed)
-            gone = sum(failed.gone for failed in self._failed)
+            lost = sum(failed.gone for failed in self._failed)
             took = self.clock.monotonic() - began
-            self.emit(Committed(self.unit, len(self._settled), self._size, gone=gone, seconds=took))
+            self.emit(Committed(self.unit, len(self._settled), self._size, gone=lost, seconds=took))
             await self._flush(sum(map(len, receipts.values())))
             await self._publish()
         self._clear()

@@ -121,6 +121,8 @@ class CommitGroup:
     ended: frozenset[PartitionKey] = frozenset()
     #: Of the ended: live items that the pass never saw become doomed (cause "gone"), in the same transaction.
     subtract: frozenset[PartitionKey] = frozenset()
+    #: Kinds of items that the pass did not look for: their absence proves nothing.
+    spared: frozenset[str] = frozenset()
     #: (key, cause, reason) of items found gone or withdrawn; applied at the end of the run.
     doomed: Sequence[tuple[ItemKey, str, str]] = ()
     #: Keys listed as finished again: no longer doomed.

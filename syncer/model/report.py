@@ -102,16 +102,27 @@ class Report:
         """Tell whether the platform did not answer."""
         return any(problem.away for problem in self.problems)
 
+    @property
+    def idle(self) -> bool:
+        """Tell whether everything was looked at and nothing had to be done."""
+        counts = self.counts
+        moved = counts.stored + counts.owed + counts.deleted + counts.withdrawn + counts.replayed + counts.unsettled
+        return self.complete and not moved and not self.generations
+
     def exit_code(self, allow_owed: int = 0) -> Exit:
         """Return the exit code that the report asks for (`model.errors.Exit`)."""
         codes = [problem.code for problem in self.problems]
         if sum(self.owed.values()) > allow_owed or self.frozen or self.counts.held:
             codes.append(Exit.OWING)
         if self.stopped is not None:
-            codes.append(Exit.NOT_NOW if self.stopped.startswith("SIG") else Exit.STOPPED)
+            codes.append(Exit.NOT_NOW if self.stopped.startswith(UNASKED) else Exit.STOPPED)
         if self.counts.difference:
             codes.append(Exit.BUG)
         return worst(codes)
+
+
+#: Beginnings of reasons to stop that nobody asked this run for: it is to be run again.
+UNASKED = ("SIG", "stalled")
 
 
 def worst(codes: Iterable[Exit]) -> Exit:

@@ -8,9 +8,16 @@ one has to know it.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from syncer.model.refs import Piece
+
+
+@dataclass(slots=True, eq=False)
+class Pulse:
+    """Counts signs of life of a run."""
+
+    beats: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +26,7 @@ class Running:
 
     job: str
     run: str
+    pulse: Pulse = field(default_factory=Pulse, compare=False, repr=False)
 
 
 _RUNNING: ContextVar[Running | None] = ContextVar("syncer_running", default=None)
@@ -30,6 +38,13 @@ _PIECE: ContextVar[Piece | None] = ContextVar("syncer_piece", default=None)
 def running() -> Running | None:
     """Return the run that the calling code works for; None outside of runs."""
     return _RUNNING.get()
+
+
+def beat() -> None:
+    """Say that the run moves, though nothing has come to its end: part of a body, an upload or a merge is done."""
+    this = _RUNNING.get()
+    if this is not None:
+        this.pulse.beats += 1
 
 
 @contextmanager

@@ -20,12 +20,16 @@ from syncer.net.parts import NoRanges, Parts
 from syncer.net.policy import Policy
 from syncer.net.resume import Download, GrowingBody
 from syncer.net.transport import open_transport
-from syncer.ports import Clock, Http, Request, Response, Spool
+from syncer.ports import Clock, Http, Request, Response, Share, Spool, whole
 
 
 @asynccontextmanager
-async def open_http(network: Network, clock: Clock, emit: Emit, spool: Spool) -> AsyncIterator[Http]:
+async def open_http(
+    network: Network, clock: Clock, emit: Emit, spool: Spool, share: Share = whole
+) -> AsyncIterator[Http]:
     """Open the way to one platform; its connections are closed when the block is left.
+
+    `share` says which part of the limits may be used.
 
     Raises:
         SettingsError: a certificate, key, authority or proxy can't be used.
@@ -33,7 +37,7 @@ async def open_http(network: Network, clock: Clock, emit: Emit, spool: Spool) ->
     """
     guard = Guard(network)
     async with open_transport(network, guard) as transport:
-        yield Client(network, Policy(network, guard, transport, clock, emit), clock, spool)
+        yield Client(network, Policy(network, guard, transport, clock, emit, share), clock, spool)
 
 
 class Client:

@@ -8,6 +8,7 @@ import aiohttp
 import anyio.to_thread
 
 from syncer.model.errors import TooLarge
+from syncer.model.running import beat
 from syncer.net.answer import Answer, Content
 from syncer.net.classify import KEPT_BODY, NETWORK_ERRORS, Label, Retryable, bad_body
 from syncer.net.pace import Bandwidth
@@ -143,6 +144,7 @@ async def _read_on(
 ) -> bytes:
     chunks, total = [], 0
     while data:
+        beat()
         chunks.append(data)
         total += len(data)
         if total > limit:

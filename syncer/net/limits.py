@@ -6,10 +6,12 @@ from collections import deque
 from syncer.model.events import Emit, LimitChanged
 from syncer.net.network import Network
 from syncer.net.pace import Pace
-from syncer.ports import Clock
+from syncer.ports import Clock, Share, whole
 
 #: Requests in flight to begin with, and what a refusal leaves of them.
 START, DECREASE = 4, 0.75
+#: Growth a full round of answers until the first sign that it is enough; then one slot a round.
+EAGER = 0.15
 #: Part of the slots that must be in use before an answer says something about the limit.
 SATURATED = 0.8
 #: More slots must bring at least this part of the same growth in throughput, else the server only queues them.
@@ -21,17 +23,18 @@ HOLD = 30.0
 class Slots:
     """A first-come, first-served semaphore that can be resized while it is in use."""
 
-    __slots__ = ("_waiters", "limit", "used")
+    __slots__ = ("_share", "_waiters", "limit", "used")
 
-    def __init__(self, limit: int) -> None:
-        """Take the first number of slots."""
+    def __init__(self, limit: int, share: Share = whole) -> None:
+        """Take the first number of slots, and which part of them may be used."""
         self.limit = limit
+        self._share = share
         self.used = 0
         self._waiters: deque[asyncio.Future[None]] = deque()
 
     def take_nowait(self) -> bool:
         """Take a slot if one is free and nobody waits for it."""
-        if self.used >= self.limit or self._waiters:
+        if self.used >= self._allowed() or self._waiters:
             return False
         self.used += 1
         return True
@@ -63,32 +66,38 @@ class Slots:
         self._hand_out()
 
     def _hand_out(self) -> None:
-        while self._waiters and self.used < self.limit:
+        while self._waiters and self.used < self._allowed():
             waiter = self._waiters.popleft()
             if not waiter.done():
                 self.used += 1
                 waiter.set_result(None)
 
+    def _allowed(self) -> int:
+        share = self._share()
+        return self.limit if share >= 1 else max(1, int(self.limit * share))
+
 
 class OriginLimits:
     """Everything that holds a request to one origin back: slots first, then the pace.
 
-    Additive increase, multiplicative decrease: +1 slot for each full round of answers while the slots are in use,
-    x0.75 at most once per round trip on refusals and timeouts. Growth also stops while it only makes the server slower.
+    Additive increase, multiplicative decrease: +1 slot for each full round of answers while the slots are in use (more,
+    until the server has shown a limit), x0.75 at most once per round trip on refusals and timeouts. Growth also stops
+    while it only makes the server slower.
     """
 
-    def __init__(self, origin: str, network: Network, clock: Clock, emit: Emit) -> None:
+    def __init__(self, origin: str, network: Network, clock: Clock, emit: Emit, share: Share = whole) -> None:
         """Take the origin's bounds from the configuration."""
         self.origin = origin
         self._clock = clock
         self._emit = emit
         self._most = network.concurrency
         self._exact = float(min(START, self._most))
-        self.slots = Slots(int(self._exact))
+        self.slots = Slots(int(self._exact), share)
         #: Gives the slot back.
         self.leave = self.slots.give
         self.pace = Pace(clock, emit, origin, network.requests_per_second, network.platform)
         self._cut_at = float("-inf")
+        self._eager = True
         self._trend = _Trend()
         self._platform = network.platform
         emit(LimitChanged(origin, self.slots.limit, network.platform))
@@ -121,9 +130,11 @@ class OriginLimits:
             return
         back = self._trend.settle(now, slots.used, now - sent, self._exact)
         if back is not None:
+            self._eager = False
             self._resize(back)
         elif self._exact < self._most and not self._trend.held(now):
-            self._resize(min(self._exact + 1.0 / self._exact, self._most))
+            more = 1.0 / self._exact
+            self._resize(min(self._exact + (max(EAGER, more) if self._eager else more), self._most))
 
     def refused(self, entered: float, sent: float, retry_after: float | None) -> None:
         """Learn from a 429."""
@@ -142,6 +153,7 @@ class OriginLimits:
         if sent < self._cut_at:
             return
         self._cut_at = now
+        self._eager = False
         self._trend = _Trend()
         self._resize(max(1.0, self._exact * DECREASE))
 

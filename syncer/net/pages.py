@@ -1,10 +1,25 @@
 """What every listing shares: it refuses to go in circles, and its cursors hold under the same conditions only."""
 
 import hashlib
+from typing import Protocol, TypeVar
+
+import msgspec
 
 from syncer.model.errors import BadBody
+from syncer.model.refs import Cursor
 from syncer.net.redact import redact_url
 from syncer.ports import Selection
+
+
+class Conditional(Protocol):
+    """A decoded cursor."""
+
+    @property
+    def under(self) -> str:
+        """The `conditions` that it was made under."""
+
+
+P = TypeVar("P", bound=Conditional)
 
 
 class RepeatedToken(BadBody):
@@ -38,3 +53,14 @@ def conditions(options: str, select: Selection) -> str:
     since, until = select.since, select.until
     window = f"{since.isoformat() if since else ''}/{until.isoformat() if until else ''}"
     return hashlib.sha256(f"{options} {window}".encode()).hexdigest()[:16]
+
+
+def applying(decoder: msgspec.json.Decoder[P], cursor: Cursor | None, under: str) -> P | None:
+    """Return a decoded cursor; None if none applies: another format, other options, another time window."""
+    if cursor is None:
+        return None
+    try:
+        position = decoder.decode(cursor)
+    except msgspec.DecodeError:
+        return None
+    return position if position.under == under else None

@@ -15,6 +15,7 @@ import msgspec
 
 from syncer.model.entries import SpooledFile
 from syncer.model.errors import BadBody, Forbidden, NotFound, Rejected, SyncerError, TooLarge, Unauthorized
+from syncer.model.running import beat
 from syncer.net.answer import Answer
 from syncer.net.classify import Label, Retryable, bad_body
 from syncer.net.decode import coding_of, next_chunk
@@ -169,6 +170,7 @@ class _Range:
         gathered = bytearray()
         try:
             while chunk := await next_chunk(response.content, parts.silence):
+                beat()
                 self.size += len(chunk)
                 gathered += chunk
                 if self._start + self._got + len(gathered) > self._stop:

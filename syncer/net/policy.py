@@ -18,10 +18,10 @@ from syncer.net.classify import NETWORK_ERRORS, Retryable
 from syncer.net.decode import first_bytes
 from syncer.net.guard import MAX_HOPS, Guard
 from syncer.net.network import Network
-from syncer.net.retry import Patience, retry
+from syncer.net.retry import Patience, impatient, retry
 from syncer.net.routes import Routes
 from syncer.net.transport import Transport
-from syncer.ports import Clock, Request, Response
+from syncer.ports import Clock, Request, Response, Share, whole
 
 T = TypeVar("T")
 
@@ -39,10 +39,12 @@ _REDIRECTED = _Redirected()
 class Policy:
     """Limits, credentials, redirects and retries of one client."""
 
-    def __init__(self, network: Network, guard: Guard, transport: Transport, clock: Clock, emit: Emit) -> None:
+    def __init__(
+        self, network: Network, guard: Guard, transport: Transport, clock: Clock, emit: Emit, share: Share = whole
+    ) -> None:
         """Take the parts; nothing is sent yet."""
         self._guard = guard
-        self._routes = Routes(network, guard, transport, clock, emit)
+        self._routes = Routes(network, guard, transport, clock, emit, share)
         self._clock = clock
         self._emit = emit
         self._platform = network.platform
@@ -62,6 +64,8 @@ class Policy:
         except Retryable as error:
             failure = error
         call.restart()
+        if impatient():
+            raise failure.final(1, None)
         patience = self._patience
         if request.attempts is not None:
             patience = Patience(request.attempts, patience.budget, strict=True)

@@ -13,6 +13,7 @@ from typing import Self
 import aiohttp
 
 from syncer.model.entries import SpooledFile
+from syncer.model.running import beat
 from syncer.net.answer import Answer
 from syncer.net.classify import OUT_OF_RANGE, Label, Retryable, bad_body
 from syncer.net.decode import ACCEPTED, Inflater, coding_of, declared_size, next_chunk, too_large
@@ -188,6 +189,7 @@ class Download:
         content, body = response.content, self._body
         started, held = self._clock.monotonic(), 0.0
         while chunk := await next_chunk(content, self._silence):
+            beat()
             self.size += len(chunk)
             waits = self._clock.monotonic()
             for piece in (chunk,) if inflater is None else inflater.feed(chunk):

@@ -1,7 +1,9 @@
 """Tries again: exponential full jitter, the server's `Retry-After`, a number of attempts and a time budget."""
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -27,6 +29,24 @@ class Patience:
     budget: float
     #: `attempts` binds for throttling answers too: the caller set it for this request.
     strict: bool = False
+
+
+_IMPATIENT: ContextVar[bool] = ContextVar("syncer_impatient", default=False)
+
+
+@contextmanager
+def once_only() -> Iterator[None]:
+    """Try requests of the block, and of tasks begun in it, a single time: whether somebody answers is the question."""
+    token = _IMPATIENT.set(True)
+    try:
+        yield
+    finally:
+        _IMPATIENT.reset(token)
+
+
+def impatient() -> bool:
+    """Tell whether requests are tried a single time here."""
+    return _IMPATIENT.get()
 
 
 async def retry(

@@ -9,7 +9,7 @@ from syncer.net.guard import Guard, normalized, origin_of, parse_url, read_url
 from syncer.net.limits import OriginLimits
 from syncer.net.network import Network
 from syncer.net.transport import Transport
-from syncer.ports import Clock, Request
+from syncer.ports import Clock, Request, Share, whole
 
 #: Decisions remembered; more than a platform and its stores ever need.
 _MOST = 1024
@@ -39,8 +39,11 @@ class Route:
 class Routes:
     """All routes of one client. Requests to one origin share its limits, whatever their class."""
 
-    def __init__(self, network: Network, guard: Guard, transport: Transport, clock: Clock, emit: Emit) -> None:
+    def __init__(
+        self, network: Network, guard: Guard, transport: Transport, clock: Clock, emit: Emit, share: Share = whole
+    ) -> None:
         """Take the parts that decisions are made of."""
+        self._share = share
         self._network = network
         self._guard = guard
         self._transport = transport
@@ -77,7 +80,7 @@ class Routes:
         self._guard.check(url, own=known)
         limits = self._limits.get(origin)
         if limits is None:
-            limits = self._limits[origin] = OriginLimits(origin, self._network, self._clock, self._emit)
+            limits = self._limits[origin] = OriginLimits(origin, self._network, self._clock, self._emit, self._share)
         session = self._transport.own if known else self._transport.content
         proxy = self._transport.proxy_for(url)
         direct = self._transport.direct(origin, url) if content and proxy is None else None

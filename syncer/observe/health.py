@@ -1,29 +1,22 @@
-"""Counters of traffic: requests, repeats, throttles, by run and in all; and when something last moved forward."""
+"""Counters of traffic: requests, repeats, throttles, by run and in all."""
 
 from typing import assert_never
 
 from syncer.model import events
 from syncer.model.report import Counts
 from syncer.model.running import Running, running
-from syncer.ports import Clock
 
 _NOTHING = Counts()
 
 
 class Tally:
-    """An observer that counts traffic for reports, and knows when any run last made progress."""
+    """An observer that counts traffic for reports."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self) -> None:
         """Start at zero."""
-        self._clock = clock
-        self._last = clock.monotonic()
         #: `requests`, `retries` and `throttled` are counted here; the other fields stay 0.
         self.counts = Counts()
         self._runs: dict[Running | None, Counts] = {}
-
-    def idle(self) -> float:
-        """Return the seconds since something was listed, fetched, written, committed or published."""
-        return self._clock.monotonic() - self._last
 
     def traffic(self) -> tuple[int, int, int]:
         """Return requests sent, attempts repeated, and times the platform asked to slow down.
@@ -45,6 +38,8 @@ class Tally:
             case events.Throttled():
                 for counts in self._both():
                     counts.throttled += 1
+            case events.RunEnded():
+                self._runs.pop(running(), None)
             case (
                 events.RunStarted()
                 | events.UnitStarted()
@@ -59,13 +54,7 @@ class Tally:
                 | events.PublishedLeg()
                 | events.SegmentSent()
                 | events.HeadMoved()
-            ):
-                self._last = self._clock.monotonic()
-            case events.RunEnded():
-                self._last = self._clock.monotonic()
-                self._runs.pop(running(), None)
-            case (
-                events.ItemOwed()
+                | events.ItemOwed()
                 | events.LimitChanged()
                 | events.LegDetached()
                 | events.LegReset()

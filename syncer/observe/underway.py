@@ -12,7 +12,7 @@ from syncer.ports import Clock, LiveRun
 
 #: What is no sign of progress: a run that only tries again, or only complains, does not move.
 _NO_PROGRESS = (
-    events.RequestEnded, events.Retrying, events.Throttled, events.LimitChanged, events.Warned, events.ItemOwed,
+    events.RequestEnded, events.Retrying, events.LimitChanged, events.Warned, events.ItemOwed,
     events.LegDetached, events.LegReset, events.DeletesHeld, events.PartitionFrozen,
 )  # fmt: skip
 
@@ -28,6 +28,8 @@ class Course:
     started: datetime
     #: When it last moved, on the clock that never runs backwards.
     moved: float
+    #: Signs of life when it was looked at last.
+    beats: int = 0
     figures: Figures = field(default_factory=Figures)
     speed: Speed = field(default_factory=Speed)
 
@@ -69,8 +71,11 @@ class Underway:
         else:
             course = found
         course.figures.update(event)
-        if not isinstance(event, _NO_PROGRESS):
-            course.moved = self._clock.monotonic()
+        if isinstance(event, events.Throttled):
+            # A pause that the platform asked for is no standstill.
+            course.moved = max(course.moved, self._clock.monotonic() + event.pause)
+        elif not isinstance(event, _NO_PROGRESS):
+            course.moved = max(course.moved, self._clock.monotonic())
         if isinstance(event, events.RunStarted | events.RunEnded):
             course.speed.sample(self._clock.monotonic(), course.figures.settled, course.figures.size)
 
@@ -92,7 +97,11 @@ class Underway:
 
     def idle(self, course: Course) -> float:
         """Return for how many seconds a run has not moved."""
-        return self._clock.monotonic() - course.moved
+        beats = course.running.pulse.beats
+        if beats != course.beats:
+            course.beats = beats
+            course.moved = max(course.moved, self._clock.monotonic())
+        return max(0.0, self._clock.monotonic() - course.moved)
 
     def longest_idle(self) -> float:
         """Return the seconds since the run that is longest at rest last moved; 0 while there is none."""

@@ -14,6 +14,7 @@ from syncer.ports.http import Authenticator, Http, Judge, Judgement, Meaning, Re
 from syncer.ports.ledger import Ledger
 from syncer.ports.manifest import Claim, Head, Manifest, SegmentRef
 from syncer.ports.plugins import SinkPlugin, SourcePlugin, Tools, Transform
+from syncer.ports.share import Share, whole
 from syncer.ports.sink import Found, Sink, SinkSession, Unit
 from syncer.ports.source import Features, Known, Selection, Source
 from syncer.ports.state import JobStatus, RunRow, StateStore
@@ -51,6 +52,7 @@ __all__ = [
     "RunRow",
     "SegmentRef",
     "Selection",
+    "Share",
     "Sink",
     "SinkPlugin",
     "SinkSession",
@@ -62,4 +64,5 @@ __all__ = [
     "Tools",
     "Transform",
     "Unit",
+    "whole",
 ]

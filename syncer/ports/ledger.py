@@ -51,6 +51,9 @@ class Ledger(Protocol):
     ) -> Mapping[GroupKey, frozenset[ItemKey]]:
         """Return the live members that any leg stores of each group."""
 
+    async def count(self, partition: PartitionKey, kinds: Collection[str]) -> Mapping[Leg, int]:
+        """Return how many live items of some kinds each leg holds."""
+
     async def rows(self, leg: Leg, limit: int, after: int = 0) -> tuple[int, Sequence[StoredRow]]:
         """Return published rows of a leg beyond a mark (0: from the start), and the mark for the next call."""
 

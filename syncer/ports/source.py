@@ -24,6 +24,8 @@ class Features:
     batch: int = 1
     media: bool = False
     exports: bool = False
+    #: Kinds of items that the platform has and the options leave out: stored ones are unselected, never gone.
+    unlisted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

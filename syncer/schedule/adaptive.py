@@ -19,7 +19,7 @@ def next_pace(every: Every, pace: float, report: Report) -> float:
     if failed(report):
         # Also a fixed distance grows: a refused credential is not shown to a platform every 30 seconds.
         return min(pace * GROWTH, max(every.longest, PATIENCE))
-    if not idle(report):
+    if not report.idle:
         return every.shortest
     return min(pace * GROWTH, every.longest)
 
@@ -27,10 +27,3 @@ def next_pace(every: Every, pace: float, report: Report) -> float:
 def failed(report: Report) -> bool:
     """Tell whether a run ended in a way that another one soon would not mend."""
     return report.stopped is None and report.exit_code() in _FAILURES
-
-
-def idle(report: Report) -> bool:
-    """Tell whether a run found nothing to do."""
-    counts = report.counts
-    moved = counts.stored + counts.owed + counts.deleted + counts.withdrawn + counts.replayed + counts.unsettled
-    return report.complete and report.stopped is None and not moved

@@ -8,10 +8,9 @@ neither lose a turn nor take one twice.
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import takewhile
 from typing import Literal, assert_never
-from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
@@ -39,7 +38,7 @@ class Cron:
     """
 
     expression: str
-    zone: str = "UTC"
+    zone: tzinfo = UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +222,7 @@ def _calendar(
 
 def _turns(cron: Cron, moment: datetime) -> Iterator[datetime]:
     """Yield the turns after a moment. In a repeated hour the library may begin with one that has passed."""
-    zone = UTC if cron.zone == "UTC" else ZoneInfo(cron.zone)
-    for turn in CronSim(cron.expression, moment.astimezone(zone)):
+    for turn in CronSim(cron.expression, moment.astimezone(cron.zone)):
         # Moments of one zone would be compared by what the clock on the wall shows.
         found = turn.astimezone(UTC)
         if found > moment:

@@ -37,6 +37,9 @@ class World(Protocol):
     async def probe(self, job: str) -> bool:
         """Ask the platform of a job, with one cheap request, whether it is there."""
 
+    async def later(self, job: str) -> datetime | None:
+        """Return when a job has to run again whatever its schedule says; None if it has not."""
+
     async def keep(self, job: str, memory: Memory) -> None:
         """Remember where a job's schedule stands."""
 
@@ -148,7 +151,7 @@ class Scheduler:
         platforms = len({each.platform for each in self.plans.values() if each.schedule or each.waiting is not None})
         while (chosen := self._choose(platforms)) is not None:
             found = self.plans[chosen.job]
-            found.running, found.waiting, found.overlapped = True, None, 0
+            found.running, found.waiting = True, None
             self._began[found.platform] = now
             group.start_soon(self._run, found, found.why)
 
@@ -174,11 +177,13 @@ class Scheduler:
             return
         if this.overlapped:
             await self.world.skipped(this.job, "overlap", this.overlapped, this.past.last)
+            this.overlapped = 0
         if report.exit_code() in _WELL and report.stopped is None:
             await self._followed(this.job, now)
         if this.schedule is not None and isinstance(this.schedule.kind, Every):
             this.past = replace(this.past, pace=adaptive.next_pace(this.schedule.kind, this.past.pace, report))
         this.kept = this.past
+        this.later = await self.world.later(this.job)
         await self.world.keep(this.job, this.memory)
         if this.again:
             why, this.again = this.again, ""
@@ -221,7 +226,8 @@ class Scheduler:
         if self.stopped:
             return
         now, monotonic = self.clock.now(), self.clock.monotonic()
-        moments = [(each.next - now).total_seconds() for each in self.plans.values() if each.next is not None]
+        moments: list[float] = []
+        moments += [(at - now).total_seconds() for each in self.plans.values() if (at := each.wakes()) is not None]
         moments += [each.probe_at - monotonic for each in self.circuits.values() if each.probe_at is not None]
         changed = self._changed
 
@@ -244,6 +250,7 @@ async def open_scheduler(
     for entry in entries:
         memory = await memories(entry.job)
         this = plans[entry.job] = plan.begin(entry.job, entry.platform, entry.schedule, memory, clock.now())
+        this.later = await world.later(entry.job)
         if memory.past is None and entry.schedule is not None:
             await world.keep(entry.job, this.memory)
     circuits = {entry.platform: Circuit() for entry in entries}

@@ -53,7 +53,7 @@ def button(
 
 def _actions(view: JobView, anchor: str) -> Iterator[Markup]:
     where = f"/jobs/{view.name}"
-    busy = view.state in {"running", "waiting", "draining"}
+    busy = view.paused or view.state in {"running", "waiting", "draining"}
     yield button("Run now", f"{where}/trigger", f"{anchor}-trigger", about=view.name, disabled=busy)
     if view.paused:
         yield button("Resume", f"{where}/resume", f"{anchor}-resume", about=view.name, quiet=True)

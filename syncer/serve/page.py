@@ -15,7 +15,7 @@ from syncer.serve.tables import owed_section, platforms_section, runs_section
 #: What may be said after a form was sent without the script; `{job}` is a name of the configuration.
 SAID: Mapping[str, str] = {
     "trigger": "{job} runs as soon as it may.",
-    "busy": "{job} runs already, or waits for its turn.",
+    "busy": "{job} runs already, waits for its turn, or is paused.",
     "pause": "{job} is paused; a run under way goes on.",
     "resume": "{job} is back in the schedule.",
     "retry": "What {job} owes is tried again now.",
@@ -115,6 +115,6 @@ def _alarms(snapshot: Snapshot) -> list[Markup]:
         said.append(f"Shown as it was before: {snapshot.trouble}")
     if snapshot.health is not None:
         said += snapshot.health.reasons
-        if snapshot.health.stalled is not None:
+        if snapshot.health.stalled is not None and not any(snapshot.health.stalled in each for each in said):
             said.append(f"{snapshot.health.stalled} does not move")
     return [element("p", text, class_="alarm") for text in said]

@@ -192,7 +192,7 @@ class OwedItems(Shape):
 class Triggered(Shape):
     """What became of the wish to run a job."""
 
-    started: Annotated[bool, Meta(description="false: it runs already, or waits for its turn.")]
+    started: Annotated[bool, Meta(description="false: it runs already, waits for its turn, or is paused.")]
 
 
 class Retried(Shape):

@@ -1,6 +1,8 @@
-"""Cron expressions as the file may have them."""
+"""Cron expressions and time zones as the file may have them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from functools import cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
@@ -16,6 +18,22 @@ _NAMED = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
+
+
+@cache
+def zone(name: str) -> tzinfo:
+    """Return a time zone; it is read from disk the first time, which is when a configuration is loaded.
+
+    Raises:
+        ValueError: this machine knows none of that name.
+    """
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        message = f"no time zone {name[:80]!r} on this machine (names as in Europe/Stockholm)"
+        raise ValueError(message) from None
 
 
 def plain_cron(text: str) -> str:

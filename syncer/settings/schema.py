@@ -3,12 +3,11 @@
 import re
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from syncer.ports import Selection
-from syncer.settings.cron import check_cron
+from syncer.settings.cron import check_cron, zone
 from syncer.settings.daemon import DaemonOptions, ServeOptions
 from syncer.settings.units import MOMENT_PATTERN, Duration, Moment, Name, Options, Size, Text, moment
 
@@ -144,9 +143,9 @@ class ScheduleOptions(Options):
                 message = f"cron: {error}"
                 raise ValueError(message) from None
         try:
-            ZoneInfo(self.timezone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            message = f"timezone: no time zone {self.timezone[:80]!r} on this machine (names as in Europe/Stockholm)"
+            zone(self.timezone)
+        except ValueError as error:
+            message = f"timezone: {error}"
             raise ValueError(message) from None
         return self
 

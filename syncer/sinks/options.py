@@ -1,9 +1,11 @@
 """Options that every destination takes. The schema and the README's table of sink options come from these words."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from cronsim import CronSim, CronSimError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from syncer.blobs.access import CONCURRENCY, RETRY_BUDGET, BucketAccess
 from syncer.blobs.roots import is_bucket, open_root
@@ -17,6 +19,18 @@ Duration = Annotated[
     BeforeValidator(seconds),
     WithJsonSchema({"anyOf": [{"type": "string", "pattern": DURATION_PATTERN}, {"type": "number", "minimum": 0}]}),
 ]
+
+
+def _times(text: str) -> str:
+    try:
+        if len(text.split()) == 5:  # noqa: PLR2004  # minute to weekday
+            next(CronSim(text, datetime(2026, 1, 1, tzinfo=UTC)))
+            return text
+    except (CronSimError, StopIteration):
+        pass
+    message = f"expected five cron fields (minute hour day month weekday), got {text[:80]!r}"
+    raise ValueError(message)
+
 
 Durability = Literal["none", "batch", "file"]
 
@@ -134,9 +148,23 @@ class SinkOptions(BaseModel):
         default=None,
         description=(
             "Archives only: shortest time between two publications while a daemon runs (`10m`, `1h`)."
-            " Default: 10 minutes. A one-shot run publishes at its end."
+            " Default: 10 minutes, in a bucket 1 hour. A one-shot run publishes at its end."
         ),
     )
+    publish: Annotated[str, AfterValidator(_times)] | None = Field(
+        default=None,
+        description=(
+            "Archives only, instead of `publish_every`: the times at which a daemon publishes, as five cron fields in"
+            " the time zone of the job's schedule: `0 3 * * *`."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _one_cadence(self) -> "SinkOptions":
+        if self.publish is not None and self.publish_every is not None:
+            message = "publish and publish_every exclude each other"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _keys_in_pairs(self) -> "SinkOptions":

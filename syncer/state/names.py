@@ -9,15 +9,21 @@ from syncer.model.refs import ItemKey, PartitionKey
 #: Suffixes on suffixes: more than this many other items would have to spell the first ones out.
 _DEPTH = 8
 
+#: Stands for NUL, at which databases end a text: a character that nobody assigned a meaning to, or ever will.
+NUL = "\U0010fffe"
+
 
 def short(key: ItemKey) -> str:
     """Return what is left of a key inside its partition: `kind/item`."""
-    return f"{_quoted(key.kind)}/{key.item}"
+    item = key.item.replace("\0", NUL) if "\0" in key.item else key.item
+    return f"{_quoted(key.kind)}/{item}"
 
 
 def item_key(partition: PartitionKey, text: str) -> ItemKey:
     """Read what `short` wrote."""
     kind, _, item = text.partition("/")
+    if NUL in item:
+        item = item.replace(NUL, "\0")
     return ItemKey(_unquoted(kind), partition.project, partition.batch, partition.annotation_type, item)
 
 

@@ -1,6 +1,7 @@
-"""What the state costs: commits of random and of ordered keys, a page compared at two sizes, bytes an item.
+"""What the state costs, in a file and in PostgreSQL side by side: commits, a page compared at two sizes, bytes an item.
 
-Run with `-m bench -s`. Times of one run are compared with each other only; the table and the JSON show the rest.
+Run with `-m bench -s`; SYNCER_TEST_BENCH_ITEMS=10000000 adds a size. Times of one run are compared with each other
+only; the table and the JSON show the rest.
 """
 
 import json
@@ -8,7 +9,7 @@ import os
 import random
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -22,9 +23,12 @@ from syncer.model.refs import AnnotationRef, Cursor
 from syncer.model.rows import ManifestRow
 from syncer.ports import Ledger, StateStore
 from syncer.state import open_state
+from tests.support.postgres import Postgres, postgres
 from tests.support.stored import START, key, manifest_row, partition, unit
 
 SIZES = (100_000, 1_000_000)
+#: One more, for those who ask for it and have the time.
+MORE = int(os.environ.get("SYNCER_TEST_BENCH_ITEMS", "0"))
 GROUP = 500
 GROUPS = 40
 PAGE = 1000
@@ -34,17 +38,26 @@ LAKE = LegSpec("lake", "f1", {"path": "{item}.json"}, immediate=True, root="s3:/
 ZIP = LegSpec("nightly", "f2", {"path": "{item}.json"}, immediate=False, root="file:exports")
 
 
+@dataclass(frozen=True)
+class Kind:
+    """One kind of state: the URL of one by its name, and the bytes that it takes."""
+
+    url: Callable[[str], str]
+    size: Callable[[str], int]
+
+
 @dataclass
 class Table:
-    """Figures of one run, printed and written as JSON."""
+    """Figures of one run by kind of state, printed side by side and written as JSON."""
 
-    figures: dict[str, float] = field(default_factory=dict)
+    figures: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def show(self, folder: Path) -> None:
         """Print, and write `bench-state.json` (into SYNCER_TEST_BENCH, if that is set)."""
         print()
-        for name, figure in self.figures.items():
-            print(f"{name:<58} {figure:>12,.1f}")
+        print(f"{'':<48}" + "".join(f"{kind:>14}" for kind in self.figures))
+        for name in next(iter(self.figures.values())):
+            print(f"{name:<48}" + "".join(f"{each[name]:>14,.1f}" for each in self.figures.values()))
         target = Path(os.environ.get("SYNCER_TEST_BENCH", folder)) / "bench-state.json"
         target.write_text(json.dumps(self.figures, indent=1))
 
@@ -119,37 +132,65 @@ async def compare(ledger: Ledger, items: Sequence[str]) -> tuple[float, float]:
     return median(times) * 1e3, (time.process_time() - cpu) / len(pages) * 1e3
 
 
+async def measure(kind: Kind, folder: Path, sizes: Sequence[int]) -> dict[str, float]:
+    """Return the figures of one kind of state."""
+    found: dict[str, float] = {}
+    new = names(9, GROUP * GROUPS)
+    async with open_state(kind.url("empty"), folder) as store, store.unit("job", unit(), [LAKE]) as ledger:
+        rate, cpu, middle = await commits(ledger, new, [LAKE])
+        found |= {"commit, empty: items/s": rate, "  us CPU an item": cpu, "  ms a group": middle}
+    for size in sizes:
+        items = names(size, size)
+        async with open_state(kind.url(f"s{size}"), folder) as store:
+            before = time.perf_counter()
+            await fill(store, items)
+            found[f"rebuild of {size:,}: items/s"] = size / (time.perf_counter() - before)
+        found[f"  bytes an item at {size:,}"] = kind.size(f"s{size}") / size
+        async with (
+            open_state(kind.url(f"s{size}"), folder) as store,
+            store.unit("job", unit(), [LAKE]) as ledger,
+        ):
+            middle, cpu = await compare(ledger, items)
+            found |= {f"diff of 1,000 at {size:,}: ms": middle, f"  ms CPU at {size:,}": cpu}
+            rate, cpu, group_ms = await commits(ledger, new, [LAKE])
+            found |= {f"commit at {size:,}: items/s": rate, f"  us CPU an item at {size:,}": cpu,
+                      f"  ms a group at {size:,}": group_ms}  # fmt: skip
+    ordered = [f"task-{number:09}" for number in range(GROUP * GROUPS)]
+    async with open_state(kind.url(f"s{sizes[0]}"), folder) as store, store.unit("job", unit(), [LAKE]) as ledger:
+        rate, cpu, middle = await commits(ledger, ordered, [LAKE])
+        found |= {"commit of ordered keys: items/s": rate, "  ordered: us CPU an item": cpu}
+    async with open_state(kind.url("two"), folder) as store, store.unit("job", unit(), [LAKE, ZIP]) as ledger:
+        rate, cpu, middle = await commits(ledger, new, [LAKE, ZIP])
+        found |= {"commit, two legs, empty: items/s": rate, "  two legs: us CPU an item": cpu}
+    return found
+
+
+def size_of(server: Postgres, schema: str) -> int:
+    """Return the bytes of a schema with its indexes."""
+    with server.connect() as connection:
+        row = connection.execute(
+            "SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class AS c"
+            " JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relkind = 'r'",
+            (schema,),
+        ).fetchone()
+    assert row is not None
+    return int(str(row[0]))
+
+
 @pytest.mark.bench
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(7200)
 async def test_state(tmp_path: Path) -> None:
     """A page costs little more at ten times the rows, and ordered keys cost less than random ones."""
     table = Table()
-    new = names(9, GROUP * GROUPS)
-    async with open_state("sqlite:empty.db", tmp_path) as store:
-        async with store.unit("job", unit(), [LAKE]) as ledger:
-            rate, cpu, middle = await commits(ledger, new, [LAKE])
-        table.figures |= {"commit, empty: items/s": rate, "  us CPU an item": cpu, "  ms a group": middle}
-    for size in SIZES:
-        items = names(size, size)
-        url = f"sqlite:{size}.db"
-        async with open_state(url, tmp_path) as store:
-            before = time.perf_counter()
-            await fill(store, items)
-            table.figures[f"rebuild of {size:,}: items/s"] = size / (time.perf_counter() - before)
-        table.figures[f"  bytes an item at {size:,}"] = (tmp_path / f"{size}.db").stat().st_size / size
-        async with open_state(url, tmp_path) as store, store.unit("job", unit(), [LAKE]) as ledger:
-            middle, cpu = await compare(ledger, items)
-            table.figures |= {f"diff of 1,000 at {size:,}: ms": middle, f"  ms CPU at {size:,}": cpu}
-            rate, cpu, group_ms = await commits(ledger, new, [LAKE])
-            table.figures |= {f"commit at {size:,}: items/s": rate, f"  us CPU an item at {size:,}": cpu,
-                              f"  ms a group at {size:,}": group_ms}  # fmt: skip
-    ordered = [f"task-{number:09}" for number in range(GROUP * GROUPS)]
-    async with open_state(f"sqlite:{SIZES[0]}.db", tmp_path) as store, store.unit("job", unit(), [LAKE]) as ledger:
-        rate, cpu, middle = await commits(ledger, ordered, [LAKE])
-        table.figures |= {"commit of ordered keys: items/s": rate, "  ordered: us CPU an item": cpu}
-    async with open_state("sqlite:two.db", tmp_path) as store, store.unit("job", unit(), [LAKE, ZIP]) as ledger:
-        rate, cpu, middle = await commits(ledger, new, [LAKE, ZIP])
-        table.figures |= {"commit, two legs, empty: items/s": rate, "  two legs: us CPU an item": cpu}
+    sizes = [*SIZES, *([MORE] if MORE else [])]
+    with postgres() as server:
+        kinds = {
+            "sqlite": Kind(lambda name: f"sqlite:{name}.db", lambda name: (tmp_path / f"{name}.db").stat().st_size),
+            "postgresql": Kind(server.url, lambda name: size_of(server, name)),
+        }
+        for name, kind in kinds.items():
+            table.figures[name] = await measure(kind, tmp_path, sizes)
     table.show(tmp_path)
-    assert table.figures["  ms CPU at 1,000,000"] < 3 * table.figures["  ms CPU at 100,000"]
-    assert table.figures["  ordered: us CPU an item"] < table.figures["  us CPU an item at 100,000"]
+    for figures in table.figures.values():
+        assert figures["  ms CPU at 1,000,000"] < 3 * figures["  ms CPU at 100,000"]
+    assert table.figures["sqlite"]["  ordered: us CPU an item"] < table.figures["sqlite"]["  us CPU an item at 100,000"]

@@ -14,16 +14,14 @@ from uuid import uuid4
 import pytest
 
 from syncer.demo.platform_process import Remote, platform_process
-from syncer.model.errors import Exit
 from syncer.sinks.archive import multipart
-from syncer.sources.memory import MemoryPlatform, MemorySource
-from tests.chaos.test_every_event import died
 from tests.support.archive_buckets import WAYS
 from tests.support.buckets import Server
 from tests.support.command import start, syncer
 from tests.support.destination import Outcome, contents, outcome
-from tests.support.engine import Engine, crash_at
+from tests.support.engine import Engine
 from tests.support.s3 import Bucket
+from tests.support.story import Story
 
 
 @pytest.fixture
@@ -51,86 +49,44 @@ def nothing_left(bucket: Bucket, where: str) -> None:
     assert bucket.uploads() == [], where
 
 
-class Story:
-    """Two passes over a platform that changes in between, into one bucket; one of them may be cut short."""
+class BucketStory(Story):
+    """The two passes into archives of a real bucket; after a death the disk may be lost, too."""
 
-    def __init__(self, folder: Path, server: Server, way: str) -> None:
-        """Begin with some items, one of which fails once."""
-        folder.mkdir()
-        self.folder, self.bucket = folder, Bucket(server, uuid4().hex)
+    def __init__(self, folder: Path, server: Server, way: str, *, lose_disk: bool = False) -> None:
+        """Begin with an empty prefix."""
         # Parts of an upload have 5 MiB at least, so there the documents are larger.
         size, limit = (600_000, 8 << 20) if way == "multipart" else (9000, 65536)
+        super().__init__(folder, inline=False, size=size)
+        self.bucket = Bucket(server, uuid4().hex)
+        if lose_disk:
+            self.after_death = lambda: shutil.rmtree(self.folder / "spool")
         self.sinks: Mapping[str, Mapping[str, object]] = {
             "zip": {
                 "type": "zip", "url": self.bucket.url, "name": "all.zip", "max_part_size": limit, "upload": way,
                 "on_delete": "delete",
             }
         }  # fmt: skip
-        self.platform = MemoryPlatform()
-        for number in range(1, 25):
-            # Incompressible, so that a few of them fill a part of an archive.
-            self.platform.put(str(number), random.Random(number).randbytes(size))
-        self.platform.context("7", b'{"labels":["car"]}')
-        self.platform.fail("6", "503", times=1)
-        self.source = MemorySource(self.platform, inline=False)
-        #: Events of each pass.
-        self.events: list[int] = []
-
-    async def play(self, crash: int | None = None, *, lose_disk: bool = False) -> Outcome:
-        """Run both passes, dying at the given event of the whole story; return what readers find at the end."""
-        left = crash
-        for number in (1, 2):
-            if number == 2:  # the second pass
-                self.edit()
-            left = await self.run(left, lose_disk=lose_disk)
-        sink = self.engine().opened()[0]
-        return await outcome(sink, "job", downloaded(self.bucket, self.folder / "downloaded"))
-
-    def edit(self) -> None:
-        """Correct, delete, withdraw and add, as a day of annotators does."""
-        self.platform.put("5", b"corrected")
-        self.platform.put("23", b"corrected too")
-        self.platform.delete("7")
-        self.platform.withdraw("9")
-        for number in range(30, 36):
-            self.platform.put(str(number))
 
     def engine(self) -> Engine:
         """Return a process's view of the folder."""
         return Engine(self.folder, self.source, sinks=self.sinks)
 
-    async def run(self, left: int | None, *, lose_disk: bool) -> int | None:
-        """Run once; if it dies on the way, run again as the next process would, perhaps on another disk."""
-        engine = self.engine()
-        if left is not None:
-            engine.emit = crash_at(left)
-        try:
-            report = await engine.run()
-        except BaseException as error:
-            if not died(error):
-                raise
-            left = None
-            if lose_disk:
-                shutil.rmtree(self.folder / "spool")
-            report = await self.engine().run()
-        else:
-            left = None if left is None else left - len(engine.events)
-            self.events.append(len(engine.events))
-        assert report.exit_code() in {Exit.DONE, Exit.OWING}, report.problems
-        assert report.counts.difference == 0
-        return left
+    async def outcomes(self) -> list[Outcome]:
+        """Return what a reader of the bucket finds."""
+        (sink,) = self.engine().opened()
+        return [await outcome(sink, "job", downloaded(self.bucket, self.folder / "downloaded"))]
 
 
 async def matrix(tmp_path: Path, server: Server, way: str, step: int, first: int = 0) -> None:
     """Compare every n-th crash point with a calm story, on the same disk and on another one by turns."""
-    calm = Story(tmp_path / "calm", server, way)
+    calm = BucketStory(tmp_path / "calm", server, way)
     expected = await calm.play()
-    assert len(expected.rows) == 30
+    assert [len(outcome.rows) for outcome in expected] == [30]
     points = range(first, sum(calm.events), step)
     assert len(points) > 3  # otherwise there is nothing to see
     for turn, point in enumerate(points):
-        story = Story(tmp_path / f"crash-{point}", server, way)
-        assert await story.play(point, lose_disk=turn % 2 == 1) == expected, f"died at event {point}"
+        story = BucketStory(tmp_path / f"crash-{point}", server, way, lose_disk=turn % 2 == 1)
+        assert await story.play(point) == expected, f"died at event {point}"
         nothing_left(story.bucket, f"died at event {point}")
         shutil.rmtree(story.folder)
 

@@ -5,11 +5,11 @@ from uuid import uuid4
 
 import pytest
 
-from tests.chaos.test_every_event import Story
 from tests.support.buckets import Server
 from tests.support.destination import Outcome, outcome_of
 from tests.support.engine import Engine
 from tests.support.s3 import Bucket
+from tests.support.story import Story
 
 
 class BucketStory(Story):

@@ -1,16 +1,15 @@
 """Die at every single event of a run, exhaustively: the next run always ends where an undisturbed one does."""
 
-import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from syncer.flow.job import RunOptions
-from syncer.model.errors import Exit
 from syncer.sources.memory import MemoryPlatform, MemorySource
 from tests.support.destination import Outcome
-from tests.support.engine import CrashError, Engine, crash_at
+from tests.support.engine import Engine, crash_at
+from tests.support.story import Story, died
 
 SINKS: Mapping[str, Mapping[str, object]] = {
     "lake": {"type": "prefix", "url": "file:lake", "on_delete": "delete"},
@@ -18,85 +17,34 @@ SINKS: Mapping[str, Mapping[str, object]] = {
 }
 
 
-class Story:
-    """Two passes over a platform that changes in between; one of them may be cut short."""
+class FolderStory(Story):
+    """The two passes into a folder and into archives beside it."""
 
-    def __init__(self, folder: Path, *, inline: bool) -> None:
-        """Begin with some items, one of which fails once."""
-        folder.mkdir()
-        self.folder = folder
-        self.platform = MemoryPlatform()
-        for number in range(1, 25):
-            # Incompressible, so that a few of them fill a part of an archive.
-            self.platform.put(str(number), random.Random(number).randbytes(9000))
-        self.platform.context("7", b'{"labels":["car"]}')
-        self.platform.fail("6", "503", times=1)
-        self.source = MemorySource(self.platform, inline=inline)
-        #: Events of each pass.
-        self.events: list[int] = []
-
-    async def play(self, crash: int | None = None) -> list[Outcome]:
-        """Run both passes, dying at the given event of the whole story; return what readers find at the end."""
-        left = crash
-        for number in (1, 2):
-            if number == 2:  # the second pass
-                self.edit()
-            left = await self.run(left)
-        return await self.outcomes()
-
-    def edit(self) -> None:
-        """Correct, delete, withdraw and add, as a day of annotators does."""
-        self.platform.put("5", b"corrected")
-        self.platform.put("23", b"corrected too")
-        self.platform.delete("7")
-        self.platform.withdraw("9")
-        for number in range(30, 36):
-            self.platform.put(str(number))
+    def __init__(self, folder: Path, *, inline: bool, state: str = "sqlite:state.db") -> None:
+        """Take where progress is remembered."""
+        super().__init__(folder, inline=inline)
+        self.state = state
 
     def engine(self) -> Engine:
         """Return a process's view of the folder."""
-        return Engine(self.folder, self.source, sinks=SINKS)
+        return Engine(self.folder, self.source, sinks=SINKS, state=self.state)
 
     async def outcomes(self) -> list[Outcome]:
         """Return what readers find in each destination."""
         return [await self.engine().outcome(sink) for sink in SINKS]
 
-    async def run(self, left: int | None) -> int | None:
-        """Run once; if it dies on the way, run again as the next process would."""
-        engine = self.engine()
-        if left is not None:
-            engine.emit = crash_at(left)
-        try:
-            report = await engine.run()
-        except BaseException as error:
-            if not died(error):
-                raise
-            left = None
-            report = await self.engine().run()
-        else:
-            left = None if left is None else left - len(engine.events)
-            self.events.append(len(engine.events))
-        assert report.exit_code() in {Exit.DONE, Exit.OWING}, report.problems
-        assert report.counts.difference == 0
-        return left
 
-
-def died(error: BaseException) -> bool:
-    """Tell whether an error is the crash, and nothing but the crash."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(died(each) for each in error.exceptions)
-    return isinstance(error, CrashError)
-
-
-async def matrix(tmp_path: Path, *, inline: bool, step: int, first: int = 0) -> None:
-    """Compare every crash point (or every n-th) with a calm story."""
-    calm = Story(tmp_path / "calm", inline=inline)
+async def matrix(
+    tmp_path: Path, *, inline: bool, step: int, first: int = 0, state: Callable[[], str] = lambda: "sqlite:state.db"
+) -> None:
+    """Compare every crash point (or every n-th) with a calm story; `state` names one that nobody used yet."""
+    calm = FolderStory(tmp_path / "calm", inline=inline, state=state())
     expected = await calm.play()
     assert [len(outcome.rows) for outcome in expected] == [30, 30]
     points = range(first, sum(calm.events), step)
     assert len(points) > 10  # otherwise there is nothing to see
     for point in points:
-        story = Story(tmp_path / f"crash-{point}", inline=inline)
+        story = FolderStory(tmp_path / f"crash-{point}", inline=inline, state=state())
         assert await story.play(point) == expected, f"died at event {point}"
         left = [path.name for path in story.folder.rglob("*") if ".partial" in path.name or path.suffix == ".next"]
         assert left == [], f"died at event {point}"

@@ -3,7 +3,7 @@
 import pytest
 
 from syncer.model.checkpoint import Action, Change
-from syncer.model.refs import GroupKey, ItemKey
+from syncer.model.refs import GroupKey, ItemKey, PartitionKey
 from syncer.model.rows import decode_row
 from tests.support.states import (
     LAKE,
@@ -289,6 +289,27 @@ async def test_a_whole_pass_in_one_commit(state: State) -> None:
         assert await doomed(ledger) == [("1", "gone")]
 
 
+async def test_a_full_pass_spares_kinds_that_it_did_not_look_for_rule_14(state: State) -> None:
+    """Their absence proves nothing; their live rows are counted, published or not, withdrawn ones left out."""
+    media = [key(number)._replace(kind="media") for number in "123"]
+    kinds = frozenset({"media"})
+    async with state.ledger(LAKE, ZIP) as ledger:
+        for spec in (LAKE, ZIP):
+            files = [row(item, path=f"{item.item}.png", leg=spec) for item in media]
+            back = Change("withdraw", files[2], "reopened")
+            changes = {spec.name: [*put("1", "2", *files, leg=spec), back]}
+            await ledger.commit(group(LAKE, ZIP, changes=changes))
+        assert await ledger.count(SEVEN, kinds) == {"lake": 2, "nightly": 2}
+        assert await ledger.count(PartitionKey("never"), kinds) == {"lake": 0, "nightly": 0}
+        whole = frozenset({SEVEN})
+        seen = {SEVEN: [key("1")]}
+        await ledger.commit(group(LAKE, ZIP, began={SEVEN: True}, seen=seen, ended=whole, subtract=whole, spared=kinds))
+        for leg in (LAKE, ZIP):
+            assert await doomed(ledger, leg) == [("2", "gone")]
+        await ledger.commit(group(LAKE, ZIP, began={SEVEN: True}, seen=seen, ended=whole, subtract=whole))
+        assert len(await doomed(ledger)) == 3
+
+
 async def test_the_platforms_own_reason_outlives_absence(state: State) -> None:
     """What the platform says of an item's end stays when the pass then finds it missing; others are just missing."""
     async with state.ledger() as ledger:
@@ -355,3 +376,17 @@ async def test_members_of_a_group_are_the_live_ones_of_any_leg(state: State) -> 
         await ledger.commit(group(LAKE, ZIP, changes=gone))
         found = await ledger.members(SEVEN, groups)
     assert found == {groups[0]: {key("1"), key("4")}, groups[1]: {key("3")}, groups[2]: frozenset()}
+
+
+async def test_a_platform_may_say_anything(state: State) -> None:
+    """Ids, versions and reasons with characters that some databases can't store come back as they were."""
+    odd = "a\0b\u2028\U0001f697 '%s' $1 ?2 \\"
+    async with state.ledger() as ledger:
+        await ledger.commit(group(changes={"lake": put(row(odd, odd, path="x.json", fields={"k\0": odd}))}))
+        assert (await one(ledger, candidate(odd, odd, "x.json"))).action is Action.SAME
+        await ledger.commit(group(owed=[owed(f"{odd}2", odd, reason=odd)]))
+        (debt,) = await ledger.owed("lake", 10)
+        assert (debt.key.item, debt.version, debt.reason) == (f"{odd}2", odd, odd)
+        (line,) = await outbox(ledger, "lake")
+        assert (line.key.item, line.fields) == (odd, {"k\0": odd})
+        assert await ledger.has([key(odd)]) == {key(odd)}

@@ -74,6 +74,7 @@ class Dataset:
         self._id, self.kind, self.org = name, kind, org
         self.title = f"The {name} dataset"
         self.assets: dict[str, Asset] = {}
+        self.cohorts: list[Json] = []
         self.sessions: list[dict[str, Json]] = []
         self.exports: list[dict[str, Json]] = []
         #: An edited annotation moves its asset's etag and times.
@@ -223,8 +224,8 @@ class Dataset:
                 "assetTotal": len(self.assets), "annotationTotal": total, "tagsCount": {"caption": total},
                 "assetAnnotated": sum(bool(asset.annotations) for asset in self.assets.values()),
             },
-            "users": {"user_1": "owner"}, "tags": {"caption": 1, "phrase": 2, "other": 3}, "cohorts": [], "status": 0,
-            "lastAccessed": EPOCH, "isLocked": False,
+            "users": {"user_1": "owner"}, "tags": {"caption": 1, "phrase": 2, "other": 3},
+            "cohorts": self.cohorts, "status": 0, "lastAccessed": EPOCH, "isLocked": False,
             "access": {"isPublic": False, "isReadOnly": False, "isHidden": False}, "preference": {},
             "assetStatuses": {name: {"description": "", "color": color} for name, color in STATUSES.items()},
             "selfLink": self.path(), "etag": f"d{self._edits}", "localization": "Datature/Multi",

@@ -8,17 +8,21 @@ from uuid import uuid4
 
 import pytest
 
-from syncer.app.care import rebuild_job, repair_job, retention_job, verify_job
+from syncer.app.care import rebuild_job, remove_extra, repair_job, retention_job, verify_job
 from syncer.app.handover import rename_job
 from syncer.app.library import open_syncer
 from syncer.cli.checks import Check, checks
+from syncer.flow.job import RunOptions
 from syncer.flow.retention import Keep
 from syncer.model.errors import DestinationChanged, Exit
+from syncer.model.events import Sealed
 from syncer.model.report import Report
 from syncer.sources.memory import MemoryPlatform, platform_named
 from tests.support.buckets import Server
 from tests.support.command import syncer
+from tests.support.engine import crash_at
 from tests.support.s3 import Bucket
+from tests.support.story import died
 
 ITEMS = 20
 
@@ -51,6 +55,13 @@ class Desk:
         """Run a pass."""
         async with open_syncer(self.config) as opened:
             return await opened.sync(job)
+
+    async def dying(self) -> None:
+        """Run a pass that dies once its objects are written and sealed, before the checkpoint knows of them."""
+        async with open_syncer(self.config) as opened:
+            opened.hub.add(crash_at(0, [Sealed]))
+            with pytest.raises(BaseException, check=died):  # noqa: B017  # all of a group, or the crash alone
+                await opened.sync("street")
 
     async def findings(self, *, deep: bool = False, job: str = "street") -> list[tuple[str, str]]:
         """Return kind and path of what verification finds."""
@@ -205,3 +216,19 @@ async def test_what_another_tool_put_is_named_and_stays(desk: Desk) -> None:
     assert desk.bucket.read(theirs) == b"corrected"
     assert desk.bucket.read(deleted) != b"by hand too"
     assert await desk.findings(deep=True) == []
+
+
+async def test_an_object_of_a_pass_that_died_goes_when_asked_for(desk: Desk) -> None:
+    """It was put before a crash, and its item deleted before the next pass: it says who wrote it, others do not."""
+    desk.platform.put("orphan", b"put, and never committed")
+    await desk.dying()
+    assert "orphan.json" in desk.items()
+    desk.platform.delete("orphan")
+    desk.bucket.write("mine.json", b"{}")
+    async with open_syncer(desk.config) as opened:
+        assert (await opened.sync("street", RunOptions(relist=True))).exit_code() is Exit.DONE
+        assert await desk.findings() == [("extra", "mine.json"), ("extra", "orphan.json")]
+        found, report = await repair_job(opened, "street")
+        assert report.exit_code() is Exit.DONE
+        assert await remove_extra(opened, "street", found) == 1
+    assert await desk.findings(deep=True) == [("extra", "mine.json")]

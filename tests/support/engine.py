@@ -39,6 +39,8 @@ class Engine:
         }
     )
     name: str = "job"
+    #: Where the state lies; relative paths count from the folder.
+    state: str = "sqlite:state.db"
     clock: Clock = field(default_factory=SystemClock)
     commit: CommitPolicy = field(default_factory=lambda: CommitPolicy(items=7, interval=60))
     transform: Transform | None = None
@@ -83,7 +85,7 @@ class Engine:
     @asynccontextmanager
     async def store(self) -> AsyncIterator[StateStore]:
         """Open the state."""
-        async with open_state("sqlite:state.db", self.folder) as store:
+        async with open_state(self.state, self.folder) as store:
             yield store
 
     async def run(self, options: RunOptions | None = None, *, drain: Drain | None = None) -> Report:

@@ -14,6 +14,8 @@ class Foreign:
 
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
+    #: Status and JSON instead of files.
+    refused: dict[str, tuple[int, str]] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
     #: Requests that carried a credential or a cookie.
     leaked: int = 0
@@ -22,6 +24,9 @@ class Foreign:
         """Answer one request."""
         self.asked[request.path] += 1
         self.leaked += any(name in request.headers for name in ("Authorization", "X-Api-Key", "Cookie"))
+        if request.path in self.refused:
+            status, text = self.refused[request.path]
+            return web.Response(status=status, text=text, content_type="application/json")
         found = self.files.get(request.path)
         return web.Response(status=404) if found is None else web.Response(body=found)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 
+from syncer.model.running import beat
 from syncer.sinks.zip64.read import Directory, entry_span
 from syncer.sinks.zip64.readable import Readable
 from syncer.sinks.zip64.records import Record
@@ -99,6 +100,7 @@ def copy_alive(directory: Directory, data: Readable, alive: Iterable[int], out: 
         _, end = entry_span(data, record)
         if record.offset != stop or len(run) >= _RUN or stop - start >= _RUN_SIZE:
             out.copy(data, start, stop, run)
+            beat()
             run, start = [], record.offset
         run.append(record)
         stop = end

@@ -97,8 +97,8 @@ def checked(name: str, what: str) -> str:
         SettingsError: the platform gives no such ids.
     """
     if not ID.fullmatch(name):
-        message = f"{name[:80]!r} is not the id of a Datature {what}: letters, digits, _ and - are"
-        raise SettingsError(message)
+        message = f"{name[:80]!r} is not the id of a Datature {what}, which has only letters, digits, _ and -"
+        raise SettingsError(message, hint="DATASET/ASSET, a space, ANNOTATION" if "/" in name else None)
     return name
 
 

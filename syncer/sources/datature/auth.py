@@ -15,13 +15,14 @@ _WHERE = "Datature Vi > Organization > Secret keys"
 
 
 class KeyAuth:
-    """`ports.Authenticator` for one secret key of one organization."""
+    """`ports.Authenticator` for one secret key of one organization; read again when the platform refuses it."""
 
     def __init__(self, token: Secret, organization: str, url: str) -> None:
         """Take the key by reference, and where it may be sent."""
         self.origins = frozenset({origin_of(url)})
         self._token = token
         self._organization = organization
+        self._headers: Mapping[str, str] | None = None
 
     async def headers(self) -> Mapping[str, str]:
         """Return the headers of a request.
@@ -29,16 +30,23 @@ class KeyAuth:
         Raises:
             SettingsError: it can't be a secret key; nothing is sent then.
         """
+        if self._headers is None:
+            self._headers = await self._read()
+        return self._headers
+
+    async def renew(self, rejected: Mapping[str, str]) -> bool:
+        """After a 401: read the key again. False if it is still the same."""
+        if self._headers is None or dict(self._headers) == dict(rejected):
+            self._headers = await self._read()
+        return dict(self._headers) != dict(rejected)
+
+    async def _read(self) -> Mapping[str, str]:
         key = (await anyio.to_thread.run_sync(self._token.reveal)).strip()
         if not key.startswith(PREFIX) or len(key) != LENGTH:
             message = f"the secret key from {self._token.source} is none of Datature Vi"
             hint = f"it begins with {PREFIX} and has {LENGTH} characters, not {len(key)}: copy it again ({_WHERE})"
             raise SettingsError(message, hint=hint)
         return {"Authorization": f"Bearer {key}", "Organization-Id": self._organization}
-
-    async def renew(self, rejected: Mapping[str, str]) -> bool:
-        """After a 401: tell whether the reference leads to another key by now."""
-        return dict(await self.headers()) != dict(rejected)
 
 
 def hint_for(status: int | None, organization: str) -> str:

@@ -6,7 +6,7 @@ absence proves deletion, unless the platform counts more assets than were met, o
 """
 
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -129,7 +129,9 @@ class Changes:
                 return
 
     async def _assets(self) -> AsyncGenerator[Page]:
-        async with aclosing(self.listing.assets(self.at.chain, self.at.token)) as pages:
+        # While the annotations of one page are asked for, the next page comes.
+        listed = self.listing.assets(self.at.chain, self.at.token)
+        async with aclosing(listed), aclosing(in_order(_ready(listed), 2)) as pages:
             async for page in pages:
                 self._begin(page.date)
                 async with aclosing(self._page(self._rest(page))) as parts:
@@ -272,3 +274,13 @@ class Changes:
         if at is None:
             return True
         return (since is None or at >= since) and (until is None or at < until)
+
+
+async def _ready(pages: AsyncGenerator[AssetPage]) -> AsyncGenerator[Callable[[], Awaitable[AssetPage]]]:
+    """Yield pages as work that is done already: what is read ahead is the listing itself."""
+
+    async def itself(page: AssetPage) -> AssetPage:
+        return page
+
+    async for page in pages:
+        yield partial(itself, page)

@@ -10,9 +10,11 @@ import msgspec
 from msgspec import Raw
 
 from syncer.model.errors import BadBody, NotFound, PartitionGone, Rejected, SettingsError, UnknownName
+from syncer.model.events import Emit, Warned
 from syncer.model.refs import CONTEXT, AnnotationRef, ItemKey, Partition, PartitionKey
 from syncer.sources.datature.api import ID, Api, missing_dataset
 from syncer.sources.datature.choice import Batch
+from syncer.sources.datature.wire import names_of
 
 #: Datasets named in a hint.
 SHOWN = 10
@@ -40,6 +42,7 @@ class _Dataset(msgspec.Struct, rename="camel"):
     statistic: _Statistic = msgspec.field(default_factory=_Statistic)
     tags: dict[str, Raw] = {}  # msgspec copies defaults
     asset_statuses: dict[str, Raw] = {}  # same
+    cohorts: Raw = Raw(b"null")
 
 
 class _Folder(msgspec.Struct):
@@ -56,6 +59,9 @@ class Datasets:
     """The datasets that a key can see."""
 
     api: Api
+    emit: Emit = lambda _: None
+    #: Statuses that the job waits for; one that no dataset knows is a slip of the pen.
+    statuses: frozenset[str] = frozenset()
     #: Documents that came with a selection, for the context that follows: they save a request, nothing else.
     _seen: dict[str, bytes] = field(default_factory=dict, init=False)
 
@@ -70,6 +76,7 @@ class Datasets:
         missing: list[str] = []
         for short in sorted(found):
             words = {"dataset_name": found[short].name}
+            self._check(short, found[short])
             if not batches:
                 yield Partition(PartitionKey(short), words)
                 continue
@@ -166,7 +173,10 @@ class Datasets:
         chosen: dict[str, None] = {}
         absent: list[str] = []
         for name in wanted:
-            if _is_glob(name):
+            if Batch.decided_by_assets(name):
+                Batch.parse(name)
+                chosen[name] = None
+            elif _is_glob(name):
                 chosen |= dict.fromkeys(each for each in known if fnmatchcase(each, name))
             elif name in known:
                 chosen[name] = None
@@ -191,7 +201,14 @@ class Datasets:
             *(f"folder={name}" for name in folders),
             *(f"status={name}" for name in statuses),
             *(f"tag={name}" for name in dataset.tags),
+            *(f"cohort={name}" for name in names_of(dataset.cohorts)),
         ]
+
+    def _check(self, short: str, dataset: _Dataset) -> None:
+        known = dict.fromkeys([*STATUSES, *dataset.asset_statuses])
+        if strange := sorted(self.statuses - known.keys()):
+            words = ", ".join(map(repr, strange))
+            self.emit(Warned(f"dataset {short} has no asset status {words}: there are {', '.join(known)}"))
 
     async def _document(self, short: str) -> bytes | None:
         """Return a dataset's document; None if the platform says that there is none."""

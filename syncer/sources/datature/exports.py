@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -25,6 +25,7 @@ from syncer.model.errors import BadBody, HttpError, ItemFailed, NotFound, Partit
 from syncer.model.refs import EXPORT, AnnotationRef, Cursor, ItemKey, PartitionKey
 from syncer.ports import Clock, Request
 from syncer.sources.datature.api import JSON, Api, missing_dataset
+from syncer.sources.datature.freshness import GRAIN, Standing
 from syncer.sources.datature.listing import Listing
 from syncer.sources.datature.options import DatatureOptions
 from syncer.sources.datature.wire import moment_of
@@ -32,6 +33,9 @@ from syncer.sources.datature.wire import moment_of
 #: Seconds before the second look at an export, how the pauses grow, and the longest.
 FIRST, GROWTH, LONGEST = 1.0, 1.5, 30.0
 
+
+#: The manifest column of the moment that an export has to be as new as.
+AS_OF = "as_of"
 
 #: Says in a thread what is wrong with an archive; None: nothing is.
 Check = Callable[[Path | IO[bytes]], str | None]
@@ -79,16 +83,7 @@ class Export(msgspec.Struct, rename="camel"):
         return self.status.download_url.url or None if done and self.status.download_url is not None else None
 
 
-class _Seen(msgspec.Struct, tag_field="v", tag=1):
-    """The cursor: what the last pass saw of a dataset."""
-
-    version: str
-    #: When anything that is still there had changed last.
-    newest: datetime | None
-
-
 _EXPORT = msgspec.json.Decoder(Export)
-_SEEN = msgspec.json.Decoder(_Seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,54 +96,57 @@ class Exports:
     #: For messages.
     origin: str
 
-    async def listed(self, partition: PartitionKey, since: Cursor | None) -> tuple[AnnotationRef, Cursor]:
-        """Return the export of a dataset as an item, and the cursor of a pass that lists it; raises as `ref` does."""
-        found, date = await self._state(partition)
-        cursor = Cursor(msgspec.json.encode(_Seen(found.version, found.updated_at)).decode())
-        before = _seen(since)
-        if before is not None and before.version != found.version and before.newest == found.updated_at and date:
-            # Something left, and nothing else moved: no time tells when, so only an export from now on is without it.
-            # The header knows no parts of a second.
-            found = replace(found, updated_at=date + timedelta(seconds=1))
-        return found, cursor
-
-    async def ref(self, partition: PartitionKey) -> AnnotationRef:
-        """Return the export of a dataset as an item: its version follows the state of every asset.
+    async def listed(
+        self, partition: PartitionKey, since: Cursor | None, *, held: bool
+    ) -> tuple[AnnotationRef, Standing]:
+        """Return the export of a dataset as an item, and what the dataset looks like; `held`: one is stored.
 
         Raises:
             PartitionGone: the dataset is gone.
         """
-        return (await self._state(partition))[0]
+        found = await self._standing(partition)
+        return self._ref(partition, found, found.as_of(since, held=held)), found
 
-    async def _state(self, partition: PartitionKey) -> tuple[AnnotationRef, datetime | None]:
-        """Return the item, and the server's time when its state was last looked at."""
-        sum_of_states, newest, date = 0, None, None
-        listing = Listing(self.api, partition.project, self.options.page_size)
-        async with aclosing(listing.assets("assets", None)) as pages:
-            async for page in pages:
-                date = page.date
-                for listed in page.assets:
-                    state = listed.asset.state() if listed.asset is not None else ""
-                    # A sum, so that the order in which assets are listed says nothing.
-                    sum_of_states += int.from_bytes(hashlib.sha256(f"{listed.id} {state}".encode()).digest()[:8], "big")
-                    changed = listed.asset.changed_at if listed.asset is not None else None
-                    newest = max((each for each in (newest, changed) if each is not None), default=None)
+    async def again(self, asked: AnnotationRef) -> AnnotationRef | None:
+        """Return the export that an item which was listed before stands for; None if the data moved on since.
+
+        Raises:
+            PartitionGone: the dataset is gone.
+        """
+        found = await self._standing(asked.key.partition)
+        ref = self._ref(
+            asked.key.partition, found, _latest(_moment(asked.fields.get(AS_OF)) or found.from_now_on, found.newest)
+        )
+        return ref if asked.version in {"", ref.version} else None
+
+    async def member_of(self, partition: PartitionKey, as_of: Sequence[str]) -> AnnotationRef:
+        """Return the newest export that members can be taken from which were listed before; raises as `listed`."""
+        found = await self._standing(partition)
+        moments = [_moment(each) or found.from_now_on for each in as_of]
+        return self._ref(partition, found, _latest(*moments, found.newest))
+
+    async def _standing(self, partition: PartitionKey) -> Standing:
+        return await Standing.of(Listing(self.api, partition.project, self.options.page_size))
+
+    def _ref(self, partition: PartitionKey, found: Standing, as_of: datetime | None) -> AnnotationRef:
+        """Return the item; its version follows the state of every asset."""
         kind = self.options.export_format
-        state = json.dumps([sum_of_states % 2**64, self._spec])
-        found = AnnotationRef(
+        told = {AS_OF: as_of.isoformat()} if as_of is not None else {}
+        return AnnotationRef(
             ItemKey(EXPORT, partition.project, None, None, kind),
-            hashlib.sha256(state.encode()).hexdigest()[:16],
-            newest,
-            fields={"format": kind, "filename": f"{partition.project}-{kind}.zip"},
+            hashlib.sha256(json.dumps([found.digest, self._spec]).encode()).hexdigest()[:16],
+            as_of,
+            fields={"format": kind, "filename": f"{partition.project}-{kind}.zip", **told},
             media_type="application/zip",
         )
-        return found, date
 
     async def open(self, ref: AnnotationRef) -> Body | ItemFailed:
         """Return the archive of an export that is at least as new as the data."""
         dataset = ref.key.project
         try:
-            listed = ref if ref.updated_at is not None and ref.version else await self.ref(ref.key.partition)
+            listed = ref if ref.updated_at is not None and ref.version else await self.again(ref)
+            if listed is None:
+                return ItemFailed(ref.key, "the data moved on since it was listed", origin=self.origin)
             data = await self.archive(listed, damage)
             return Body(replace(listed, key=ref.key), data, listed.media_type, listed.version)
         except PartitionGone as error:
@@ -195,10 +193,13 @@ class Exports:
 
     async def _current(self, dataset: str, newest: datetime | None) -> Export:
         """Return the newest export of this form that is newer than the data and has not failed, else a new one."""
-        before = await self._all(dataset)
+        before, date = await self._all(dataset)
         fresh = [each for each in before if self._serves(each, newest)]
         if fresh:
             return max(fresh, key=lambda each: each.metadata.time_created)
+        if newest is not None and date is not None and newest > date:
+            # Made in the second in which the assets were listed, it would look as old as that.
+            await self.clock.sleep(min((newest - date).total_seconds(), GRAIN.total_seconds()))
         request = Request(
             f"{self.api.url}{self._path(dataset)}", method="POST", json={"spec": self._spec}, auth=self.api.auth,
             # It is not idempotent: repeated blindly, it would make the platform work twice.
@@ -208,7 +209,7 @@ class Exports:
             return _decoded((await self.api.send(request)).body)
         except (Unavailable, BadBody):
             known = {each.dataset_export_id for each in before}
-            made = [each for each in await self._all(dataset) if each.dataset_export_id not in known]
+            made = [each for each in (await self._all(dataset))[0] if each.dataset_export_id not in known]
             mine = [each for each in made if each.spec == self._spec and each.failure is None]
             if not mine:
                 raise
@@ -219,12 +220,15 @@ class Exports:
         is_newer = newest is not None and made is not None and made >= newest
         return is_newer and export.spec == self._spec and export.failure is None
 
-    async def _all(self, dataset: str) -> Sequence[Export]:
+    async def _all(self, dataset: str) -> tuple[Sequence[Export], datetime | None]:
+        """Return the exports, and the server's time."""
         found: list[Export] = []
+        date: datetime | None = None
         async with aclosing(self.api.pages(self._path(dataset), [("s", "100")])) as pages:
             async for page in pages:
+                date = date or page.date
                 found += [_decoded(row) for row in page.rows]
-        return found
+        return found, date
 
     async def _look(self, dataset: str, export: str) -> Export:
         return _decoded((await self.api.get(f"{self._path(dataset)}/{export}")).body)
@@ -260,10 +264,14 @@ def damage(archive: Path | IO[bytes]) -> str | None:
     return f"the archive of the export is damaged: {broken[:200]!r} has another checksum" if broken else None
 
 
-def _seen(cursor: Cursor | None) -> _Seen | None:
+def _latest(*moments: datetime | None) -> datetime | None:
+    return max((each for each in moments if each is not None), default=None)
+
+
+def _moment(text: str | None) -> datetime | None:
     try:
-        return None if cursor is None else _SEEN.decode(cursor)
-    except msgspec.DecodeError:
+        return datetime.fromisoformat(text or "")
+    except ValueError:
         return None
 
 

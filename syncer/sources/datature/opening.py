@@ -56,7 +56,9 @@ class Opening:
         """
         dataset, slash, asset = parts[0].partition("/") if parts else ("", "", "")
         if not slash or not 1 <= len(parts) <= 2:  # noqa: PLR2004  # DATASET/ASSET and ANNOTATION
-            message = "Datature needs DATASET/ASSET and an ANNOTATION"
+            message = (
+                "Datature needs DATASET/ASSET for an asset, and an ANNOTATION behind it for one of its annotations"
+            )
             raise SettingsError(message, hint="for example: syncer get datature ds0001/asset-1 annot-1")
         dataset = self.api.short(dataset)
         path = self.api.asset(dataset, asset)
@@ -64,14 +66,16 @@ class Opening:
         if len(parts) > 1:
             item = f"{asset}{JOINT}{parts[1]}"
             if not ID.fullmatch(parts[1]):
-                message = f"{parts[1][:80]!r} is not the id of an annotation"
+                message = f"{parts[1][:80]!r} is not the id of an annotation, which has only letters, digits, _ and -"
                 raise SettingsError(message)
             path += f"/annotations/{parts[1]}"
         try:
             body = (await self.api.get(path)).body
         except NotFound as error:
-            message = f"dataset {dataset} has no {' '.join(parts)}, or this key may not see it"
-            raise SettingsError(message, hint=detail_of(error) or None) from error
+            what = f"asset {asset} has no annotation {parts[1]}" if len(parts) > 1 else f"there is no asset {asset}"
+            said = f"the platform says: {detail_of(error)}" if detail_of(error) else None
+            message = f"{what} in dataset {dataset}, or this key may not see it"
+            raise SettingsError(message, hint=said) from error
         kind = "annotation" if len(parts) > 1 else "asset"
         return Body(AnnotationRef(ItemKey(kind, dataset, None, None, item), ""), body)
 

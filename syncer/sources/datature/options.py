@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, mo
 from syncer.model.errors import SettingsError
 from syncer.model.secret import Secret
 from syncer.model.units import DURATION_PATTERN, seconds
-from syncer.net.options import PlatformOptions, SecretField
+from syncer.net.options import Limits, PlatformOptions, SecretField
 from syncer.sources.datature.credentials import key_of, organization_in
 
 #: Where the vendor's own client goes.
@@ -25,6 +25,14 @@ Duration = Annotated[
 ]
 
 
+class DatatureLimits(Limits):
+    """How hard Datature may be asked."""
+
+    concurrency: int = Field(
+        default=64, ge=1, le=1024, description="Most requests in flight: annotations may need one an asset."
+    )
+
+
 class DatatureOptions(PlatformOptions):
     """Options of a platform of type `datature`."""
 
@@ -33,6 +41,7 @@ class DatatureOptions(PlatformOptions):
     organization: str = Field(
         default="", validate_default=True, description="Id of the organization (workspace) that the key belongs to."
     )
+    limits: DatatureLimits = Field(default_factory=DatatureLimits)
     config_file: Path | None = Field(
         default=None, description="JSON file with `secret_key` and `organization_id`, for what is given nowhere else."
     )
@@ -70,7 +79,7 @@ class DatatureOptions(PlatformOptions):
         default=600.0, description="Assets that changed so shortly before a pass are looked at again in the next."
     )
     page_size: int = Field(default=1000, ge=1, le=1000, description="Rows of a page that are asked for.")
-    read_ahead: int = Field(default=64, ge=1, le=256, description="Assets whose annotations are read side by side.")
+    read_ahead: int = Field(default=96, ge=1, le=256, description="Assets whose annotations are read side by side.")
 
     @model_validator(mode="before")
     @classmethod
@@ -91,7 +100,7 @@ class DatatureOptions(PlatformOptions):
     @classmethod
     def _plain_organization(cls, value: str) -> str:
         if not value:
-            message = "is required (or env:DATATURE_VI_ORGANIZATION_ID, or config_file)"
+            message = "the organization is missing: set `organization`, DATATURE_VI_ORGANIZATION_ID or `config_file`"
             raise ValueError(message)
         if value != value.strip() or "/" in value:
             message = "an organization's id has no spaces around it and no slash"
@@ -102,7 +111,8 @@ class DatatureOptions(PlatformOptions):
         """Return what decides on the bytes of a document."""
         if self.mode == "export":
             # The format and its options are part of the version.
-            return {"mode": self.mode} | ({"unpack": "true"} if self.export_unpack else {})
+            shape = {"mode": self.mode, "granularity": "export"}
+            return shape | ({"unpack": "true"} if self.export_unpack else {})
         return {"granularity": self.granularity}
 
     def digest(self) -> str:

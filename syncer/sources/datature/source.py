@@ -10,7 +10,7 @@ import msgspec
 
 from syncer.model.entries import Body
 from syncer.model.errors import BadBody, ItemFailed, SettingsError
-from syncer.model.refs import EXPORT, AnnotationRef, Cursor, Page, Partition
+from syncer.model.refs import EXPORT, MEDIA, AnnotationRef, Cursor, Page, Partition
 from syncer.net.guard import origin_of
 from syncer.net.pages import conditions
 from syncer.ports import Features, Http, Known, Selection, SourcePlugin, Tools
@@ -35,7 +35,7 @@ class Datature:
 
     features: Features = Features(incremental=True, inline=True, deletions=True, batch=BATCH)
     variables: ClassVar[Mapping[str, str]] = {
-        "batch": "`folder=NAME`, `status=NAME` or `tag=NAME`",
+        "batch": "`folder=NAME`, `status=NAME`, `tag=NAME`, `cohort=NAME`, `filename=GLOB` or `metadata.KEY=GLOB`",
         "dataset_name": "name of the dataset",
         "asset": "id of the asset",
         "filename": "file name of the asset",
@@ -52,12 +52,16 @@ class Datature:
         self._clock = tools.clock
         auth = KeyAuth(options.token, options.organization, options.url)
         self._api = Api(http, auth, options.url, options.organization)
-        self._datasets = Datasets(self._api)
+        expected = frozenset() if options.any_annotated or options.mode == "export" else frozenset(options.statuses)
+        self._datasets = Datasets(self._api, tools.emit, expected)
         self._media = Media(self._api, self.origin)
         self._exports = Exports(self._api, options, tools.clock, self.origin)
         self._opening = Opening(self._api, self._datasets, options, self.origin, self._media, self._exports)
         # Files are held one at a time: of documents a whole batch is small.
-        self.features = replace(self.features, batch=1 if options.media else BATCH, media=options.media)
+        left_out = {EXPORT} if options.media else {EXPORT, MEDIA}
+        self.features = replace(
+            self.features, batch=1 if options.media else BATCH, media=options.media, unlisted=frozenset(left_out)
+        )
 
     async def partitions(self, select: Selection) -> AsyncGenerator[Partition]:
         """Yield the datasets that a selection names by id, name or glob, in order of id; see `ports.Source`."""
@@ -142,12 +146,15 @@ class Datature:
 class DatatureExports(Datature):
     """The same organization, where the items are archives of the platform's own export job: one a dataset."""
 
-    features: Features = Features(incremental=False, deletions=True, exports=True)
+    features: Features = Features(
+        incremental=False, deletions=True, exports=True, unlisted=frozenset({"annotation", "asset", MEDIA})
+    )
     variables: ClassVar[Mapping[str, str]] = {
         "dataset_name": "name of the dataset",
         "format": "format of the export",
         "filename": "`DATASET-FORMAT.zip`, or the name of the member",
         "member": "path of the member in the archive, with export_unpack",
+        "as_of": "moment that the export is at least as new as",
     }
 
     def __init__(self, options: DatatureOptions, http: Http, tools: Tools) -> None:
@@ -173,8 +180,9 @@ class DatatureExports(Datature):
         """List the one export of a dataset, or its members; their versions follow the state of every asset."""
         del select
         if self._unpacking is None:
-            found, cursor = await self._exports.listed(partition.key, since)
-            yield Page(refs=(found,), cursor=cursor, end="full")
+            found, standing = await self._exports.listed(partition.key, since, held=known.live > 0)
+            # A dataset has one export: what else is stored of it was selected once (another format, its members).
+            yield Page(refs=(found,), cursor=standing.seen(found.version, found.updated_at), end="delta")
             return
         async with aclosing(self._unpacking.pages(partition.key, since, known)) as pages:
             async for page in pages:

@@ -12,7 +12,8 @@ from syncer.model.entries import Body, SpooledFile
 from syncer.model.errors import HttpError, ItemFailed, PartitionGone
 from syncer.model.refs import EXPORT, AnnotationRef, Cursor, ItemKey, Page, PartitionKey
 from syncer.ports import Known
-from syncer.sources.datature.exports import Exports
+from syncer.sources.datature.exports import AS_OF, Exports
+from syncer.sources.datature.freshness import read_cursor
 from syncer.sources.datature.members import Archive, Member, harm
 
 #: Members and bytes of one page at most.
@@ -33,16 +34,23 @@ class Unpacking:
         Raises:
             PartitionGone, HttpError: it can't be had now, or is not unpacked because of what is in it.
         """
-        listed, cursor = await self.exports.listed(partition, since)
-        if since == cursor and not (known.full or known.refetch):
+        listed, found = await self.exports.listed(partition, since, held=known.live > 0)
+        before, cursor = read_cursor(since), found.seen(listed.version, listed.updated_at)
+        moved = before is None or before.running or before.version != listed.version
+        if not (moved or known.full or known.refetch):
             yield Page(cursor=cursor, end="delta")
             return
+        running = found.seen(listed.version, listed.updated_at, running=True)
         data, archive = await self._opened(listed)
         try:
             while members := await anyio.to_thread.run_sync(archive.some, ITEMS, BYTES):
-                yield Page(refs=tuple(self._ref(partition, listed, member) for member in members))
+                yield Page(refs=tuple(self._ref(partition, listed, member) for member in members), cursor=running)
         finally:
             archive.close()
+        if before is not None and before.running and before.version != listed.version:
+            # Members of an older export count as seen in this pass: only the next one can tell what is gone.
+            yield Page(cursor=running, end="delta")
+            return
         # A process that dies before leaves the archive to the next one.
         await self._discard(data)
         yield Page(cursor=cursor, end="full")
@@ -63,7 +71,8 @@ class Unpacking:
                 yield found.get(key) or failed
 
     async def _members(self, partition: PartitionKey, wanted: Mapping[ItemKey, AnnotationRef]) -> dict[ItemKey, Body]:
-        listed = await self.exports.ref(partition)
+        as_of = sorted({ref.fields.get(AS_OF, "") for ref in wanted.values()})
+        listed = await self.exports.member_of(partition, as_of)
         data, archive = await self._opened(listed)
         found: dict[ItemKey, Body] = {}
         try:
@@ -95,7 +104,7 @@ class Unpacking:
             member.version,
             listed.updated_at,
             size=len(member.data),
-            fields={"format": listed.fields["format"], "filename": name, "member": member.path},
+            fields={**listed.fields, "filename": name, "member": member.path},
             inline=member.data,
             media_type="application/octet-stream",
         )

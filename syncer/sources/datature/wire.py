@@ -1,7 +1,9 @@
 """What an answer looks like, as far as anybody looks: assets and annotations. Unknown fields pass by untouched."""
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -25,6 +27,25 @@ class AssetMetadata(msgspec.Struct, frozen=True, rename="camel"):
     time_created: int | float = 0
     last_updated: int | float = 0
     contents_last_updated: int | float = 0
+    #: Of these the forms are not known: they are looked at only where a batch asks for them.
+    cohorts: Raw = Raw(b"null")
+    custom_metadata: Raw = Raw(b"null")
+    user_defined: Raw = Raw(b"null")
+
+    @property
+    def cohort_names(self) -> tuple[str, ...]:
+        """Names of the cohorts that it is in."""
+        return names_of(self.cohorts)
+
+    def custom(self, key: str) -> str | None:
+        """Return what people noted about it under a key, as text; None if nothing."""
+        for raw in (self.custom_metadata, self.user_defined):
+            with suppress(msgspec.DecodeError):
+                value = msgspec.json.decode(raw, type=dict[str, Raw]).get(key)
+                if value is not None:
+                    text = bytes(value).decode()
+                    return msgspec.json.decode(value, type=str) if text.startswith('"') else text
+        return None
 
 
 class Asset(msgspec.Struct, frozen=True, rename="camel"):
@@ -93,6 +114,15 @@ class Spec(msgspec.Struct, frozen=True):
     """The known corner of a spec."""
 
     aggregation: Aggregation = Aggregation()
+
+
+def names_of(raw: Raw) -> tuple[str, ...]:
+    """Return the names in a list of names, or of things that have one."""
+    with suppress(msgspec.DecodeError):
+        found = msgspec.json.decode(raw, type=list[str | dict[str, Any]])
+        names = [each if isinstance(each, str) else each.get("name") for each in found]
+        return tuple(name for name in names if isinstance(name, str))
+    return ()
 
 
 def moment_of(stamp: float) -> datetime | None:

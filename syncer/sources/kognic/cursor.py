@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from syncer.model.refs import Cursor
+from syncer.net.pages import applying
 
 
 class Position(
@@ -57,10 +58,4 @@ _DECODER = msgspec.json.Decoder(Position)
 
 def read_cursor(text: Cursor | None, under: str) -> Position | None:
     """Read a cursor; None if there is none that applies: another format, other options, another time window."""
-    if text is None:
-        return None
-    try:
-        position = _DECODER.decode(text)
-    except msgspec.DecodeError:
-        return None
-    return position if position.under == under else None
+    return applying(_DECODER, text, under)

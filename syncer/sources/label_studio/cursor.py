@@ -7,6 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from syncer.model.refs import Cursor
+from syncer.net.pages import applying
 
 #: full: everything, from nothing. delta: what changed since the watermark. sweep: everything again, lean, after a
 #: delta whose count did not come out. rest: the pass has ended.
@@ -81,10 +82,4 @@ _DECODER = msgspec.json.Decoder(Position)
 
 def read_cursor(text: Cursor | None, under: str) -> Position | None:
     """Read a cursor; None if there is none that applies: another format, other options, another time window."""
-    if text is None:
-        return None
-    try:
-        position = _DECODER.decode(text)
-    except msgspec.DecodeError:
-        return None
-    return position if position.under == under else None
+    return applying(_DECODER, text, under)

@@ -14,7 +14,6 @@ from syncer.model.errors import (
     HttpError,
     ItemFailed,
     PartitionGone,
-    PermissionRefused,
     TooLarge,
     Unauthorized,
 )
@@ -23,12 +22,13 @@ from syncer.net.ahead import in_order
 from syncer.net.classify import OUT_OF_RANGE
 from syncer.net.resume import CONTENT_RANGE
 from syncer.ports import Request
-from syncer.sources.label_studio.auth import detail_of, hint_for
 from syncer.sources.label_studio.files import request_for, task_of
 from syncer.sources.label_studio.server import Server
 
 #: References of one call of `open` where files are among them: each may be some megabytes.
 BATCH = 8
+#: Answers whoever has a token that is good.
+WHOAMI = "/api/current-user/whoami"
 #: Bytes of an answer to a question for one byte: more is the whole file.
 PROBE = 64 << 10
 
@@ -76,10 +76,9 @@ class Media:
         try:
             data = await api.http.download(request, key.canonical())
         except (Unauthorized, Forbidden) as error:
-            if isinstance(error, Unauthorized) and request.auth is not None and detail_of(error.body):
-                # In the server's own words: not this file, the token.
-                hint = hint_for(detail_of(error.body))
-                raise PermissionRefused(f"{api.url} does not accept the token", hint=hint) from error
+            if isinstance(error, Unauthorized) and request.auth is not None:
+                # Said by the server of the token, or by a storage behind it of this file: the server itself knows.
+                await api.get(WHOAMI)
             return ItemFailed(key, str(error), origin=self.origin)
         size, told = len(data) if isinstance(data, bytes) else data.size, await self._told(request)
         if told is not None and size != told:

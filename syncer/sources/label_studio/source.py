@@ -9,7 +9,7 @@ import msgspec
 
 from syncer.model.entries import Body
 from syncer.model.errors import BadBody, ItemFailed, SettingsError
-from syncer.model.refs import AnnotationRef, Cursor, Page, Partition
+from syncer.model.refs import MEDIA, AnnotationRef, Cursor, Page, Partition
 from syncer.net.guard import origin_of
 from syncer.net.pages import conditions
 from syncer.ports import Features, Http, Known, Selection, SourcePlugin, Tools
@@ -20,7 +20,7 @@ from syncer.sources.label_studio.cursor import Position, read_cursor
 from syncer.sources.label_studio.documents import Reader
 from syncer.sources.label_studio.explicit import listed, projects_of
 from syncer.sources.label_studio.media import BATCH as MEDIA_BATCH
-from syncer.sources.label_studio.media import Media
+from syncer.sources.label_studio.media import WHOAMI, Media
 from syncer.sources.label_studio.opening import BATCH, Opening, served
 from syncer.sources.label_studio.options import LabelStudioOptions
 from syncer.sources.label_studio.projects import Projects
@@ -51,7 +51,12 @@ class LabelStudio:
         self._projects = Projects(self._server.api)
         self._opening = Opening(self._server, self._projects, self.origin, Media(self._server, self.origin))
         batch = MEDIA_BATCH if options.media else BATCH
-        self.features = replace(LabelStudio.features, batch=batch, media=options.media)
+        self.features = replace(
+            LabelStudio.features,
+            batch=batch,
+            media=options.media,
+            unlisted=frozenset() if options.media else frozenset({MEDIA}),
+        )
 
     async def partitions(self, select: Selection) -> AsyncGenerator[Partition]:
         """Yield the projects that a selection names by id, title or glob, in order of id; see `ports.Source`."""
@@ -99,7 +104,7 @@ class LabelStudio:
 
     async def whoami(self) -> Mapping[str, str]:
         """Return who the token belongs to, the server's release and its clock."""
-        user = await self._server.api.get("/api/current-user/whoami")
+        user = await self._server.api.get(WHOAMI)
         release = await self._server.api.get("/api/version/")
         try:
             who = msgspec.json.decode(user.body, type=_User)

@@ -10,6 +10,7 @@ import psycopg
 from syncer.model.errors import SettingsError
 from syncer.state.postgres.faults import explained, is_away
 from syncer.state.postgres.target import Target
+from syncer.state.postgres.texts import allow_nul
 from syncer.state.postgres.transaction import Connection
 
 #: First server with everything that the statements use.
@@ -20,7 +21,7 @@ LIMITS = {
     # A publish may move a million rows in one statement; nothing of ours takes longer than that.
     "statement_timeout": "600000",
     "lock_timeout": "30000",
-    # A process that was frozen in mid-transaction must not keep others from taking over: less than they wait for a lock.
+    # A process that was frozen in mid-transaction must not keep others from taking over: shorter than their patience.
     "idle_in_transaction_session_timeout": "20000",
 }
 
@@ -59,6 +60,7 @@ def _prepared(target: Target) -> Connection:
     )  # fmt: skip
     try:
         _check(connection.info, target)
+        allow_nul(connection)
         connection.execute(
             "SELECT set_config('search_path', quote_ident($1), false),"
             " set_config('max_parallel_workers_per_gather', '0', false),"

@@ -14,6 +14,7 @@ _FAULTS: tuple[tuple[str, type[SyncerError], str, str], ...] = (
     ("42501", PermissionRefused, "may not be used by this user",
      "let the owner of the database run: CREATE SCHEMA {schema} AUTHORIZATION the user of the URL"),
     ("3D", SettingsError, "does not exist", "create the database, or name another one"),
+    ("25P03", NotNow, "waited too long for this process", "look for what held it up, and run again"),
     ("25006", SettingsError, "is read-only", "name the primary server, not a standby of it"),
     ("53100", NotNow, "can't grow: the server's disk is full", "make room there and run again"),
     ("53300", NotNow, "takes no more connections", "raise max_connections there, or run fewer processes"),
@@ -63,6 +64,11 @@ def explained(error: psycopg.Error, target: Target) -> Exception:
 
 def sqlstate(error: psycopg.Error) -> str:
     """Return the code of an error; a connection that broke, or did not come about, counts as such."""
+    if isinstance(error, errors.UndefinedTable) and '"rebuilding_' in str(error):
+        # Tables of a session end with it: its connection broke between two steps of a rebuild.
+        return "08006"
+    if isinstance(error, errors.UndefinedTable) and '"staged"' in str(error):
+        return "26000"
     if error.sqlstate is not None:
         return error.sqlstate
     text, pgconn = str(error), error.pgconn
@@ -78,7 +84,8 @@ def sqlstate(error: psycopg.Error) -> str:
 def is_away(error: psycopg.Error) -> bool:
     """Tell whether the server can't be reached now, and may be later: it restarts, or the way to it is broken."""
     code = sqlstate(error)
-    return code.startswith(("08", "57P", "53300")) and not code.startswith("08P")
+    # 25P03: we were frozen in the middle of a transaction, and the server ended it.
+    return code.startswith(("08", "57P", "53300", "25P03")) and not code.startswith("08P")
 
 
 def is_undone(error: psycopg.Error) -> bool:

@@ -7,6 +7,7 @@ import psycopg
 from psycopg.raw_cursor import RawServerCursor
 
 from syncer.state.postgres.dialect import native
+from syncer.state.postgres.texts import storable
 from syncer.state.tables.rows import digest
 from syncer.state.tables.transaction import COLUMNS, NAMES, OVERWRITE, OVERWRITE_PENDING, Asked, Held, Record
 
@@ -60,7 +61,7 @@ class PostgresTransaction:
 
     def execute(self, statement: str, parameters: Record = (), /) -> psycopg.Cursor[tuple[Any, ...]]:
         """Run one statement."""
-        return self._connection.execute(native(statement), parameters or None)
+        return self._connection.execute(native(statement), [storable(each) for each in parameters] or None)
 
     def executemany(self, statement: str, records: Iterable[Record], /) -> object:
         """Run one statement for each record, without waiting in between."""

@@ -97,6 +97,25 @@ def members(
     return {group: frozenset(keys) for group, keys in found.items()}
 
 
+def count(
+    transaction: Transaction, session: Session, partition: PartitionKey, kinds: Collection[str]
+) -> dict[Leg, int]:
+    """Return how many live items of some kinds each leg holds."""
+    found = dict.fromkeys(sorted(session.specs), 0)
+    for leg in found:
+        position = session.positions[leg].get(partition)
+        for table, condition in (("items", VISIBLE), ("pending", "i.op <> 'delete'")):
+            for kind in kinds if position is not None else ():
+                # A range of the primary key: `media/` up to what follows all that begin so.
+                (number,) = transaction.execute(
+                    f"SELECT count(*) FROM {table} AS i WHERE i.position = ?1 AND i.key >= ?2 AND i.key < ?3"  # noqa: S608  # constants
+                    f" AND i.withdrawn IS NULL AND {condition}",
+                    (position, f"{kind}/", f"{kind}0"),
+                ).fetchone()
+                found[leg] += number
+    return found
+
+
 def live_rows(
     transaction: Transaction, session: Session, leg: Leg, limit: int, after: int
 ) -> tuple[int, list[StoredRow]]:

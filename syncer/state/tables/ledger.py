@@ -59,6 +59,10 @@ class TableLedger:
         """Return the live members that any leg stores of each group."""
         return await self._read(lambda c, s: held.members(c, s, partition, groups))
 
+    async def count(self, partition: PartitionKey, kinds: Collection[str]) -> Mapping[Leg, int]:
+        """Return how many live items of some kinds each leg holds."""
+        return await self._read(lambda c, s: held.count(c, s, partition, kinds))
+
     async def rows(self, leg: Leg, limit: int, after: int = 0) -> tuple[int, Sequence[StoredRow]]:
         """Return published rows of a leg beyond a mark, and the next mark."""
         return await self._read(lambda c, s: held.live_rows(c, s, leg, limit, after))

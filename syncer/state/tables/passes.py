@@ -49,7 +49,7 @@ def _move(transaction: Transaction, session: Session, group: CommitGroup, key: P
         transaction.execute("INSERT INTO seen (partition, keys) VALUES (?, ?)", (partition, _texts(group.seen[key])))
     takes_part = {leg: _joined(transaction, session, position) == number > 0 for leg, position in legs.items()}
     if tracking and key in group.subtract:
-        subtract(transaction, partition, [legs[leg] for leg in legs if takes_part[leg]])
+        subtract(transaction, partition, [legs[leg] for leg in legs if takes_part[leg]], group.spared)
     ended = key in group.ended or key in group.subtract
     if ended:
         tracking = None
@@ -74,8 +74,12 @@ def _joined(transaction: Transaction, session: Session, position: int) -> int:
     return int(stands)
 
 
-def subtract(transaction: Transaction, partition: int, positions: Collection[int]) -> None:
-    """Doom the live items that the pass never saw. Owed ones wait for their replay to say what became of them."""
+def subtract(transaction: Transaction, partition: int, positions: Collection[int], spared: Collection[str]) -> None:
+    """Doom the live items that the pass never saw. Owed ones wait for their replay to say what became of them.
+
+    Items of the kinds `spared` are left alone: the pass did not look for them.
+    """
+    looked_for = "".join(f" AND substr(i.key, 1, {len(kind) + 1}) <> '{kind}/'" for kind in sorted(spared))
     # Sorted once into a table of its own, on disk if it is large: a page of the listing costs no more than an append.
     transaction.scratch("listed", "key TEXT PRIMARY KEY")
     transaction.execute(
@@ -91,6 +95,7 @@ def subtract(transaction: Transaction, partition: int, positions: Collection[int
                 f" WHERE i.position = ?1 AND i.withdrawn IS NULL AND {condition}"
                 " AND NOT EXISTS (SELECT 1 FROM listed AS l WHERE l.key = i.key)"
                 " AND NOT EXISTS (SELECT 1 FROM owed AS o WHERE o.position = ?1 AND o.key = i.key AND NOT o.settled)"
+                f"{looked_for}"
                 # What the platform itself said of the item's end says more than that it was not listed.
                 " ON CONFLICT (position, key) DO UPDATE SET settled = FALSE, cause = 'gone', reason ="
                 " CASE WHEN doomed.settled OR doomed.cause <> 'gone' THEN excluded.reason ELSE doomed.reason END",

@@ -162,12 +162,12 @@ class TableStore:
         async with self._session(job, unit, [leg]) as session:
             table = Rebuilding(session, leg)
             try:
-                await self._write(table.begin)
+                await self._database.write(table.begin)
                 async for batch in rows:
-                    await self._write(partial(table.add, batch))
-                await self._write(lambda c: table.finish(c, containers, cursors, epoch, owed))
+                    await self._database.write(partial(table.add, batch))
+                await self._database.write(lambda c: table.finish(c, containers, cursors, epoch, owed))
             finally:
-                await self._write(table.drop)
+                await self._database.write(table.drop)
 
     async def invalidate(
         self, job: str, leg: Leg, keys: Sequence[ItemKey], reason: str, containers: Sequence[str] = ()

@@ -136,6 +136,22 @@ def test_an_emptied_destination_is_noticed_and_filled_again(run: Run, config: Pa
     assert run("sync", job).code == Exit.DONE
 
 
+def test_what_no_row_names_is_removed_when_asked_for(run: Run, config: Path) -> None:
+    """Repair leaves extra files alone; with --remove-extra it asks, and removes what lies where the job may write."""
+    run("sync", "files")
+    lake = config.parent / "lake"
+    stray = lake / "9.json"
+    stray.write_text("of a pass that died")
+    assert run("repair", "files").code == Exit.DONE
+    assert run("repair", "files", "--remove-extra").code == Exit.USAGE  # nobody is there to say yes
+    assert stray.exists()
+    ended = run("repair", "files", "--remove-extra", "--yes")
+    assert (ended.code, "1 of 1 objects were removed" in ended.words()) == (Exit.DONE, True)
+    assert not stray.exists()
+    assert run("verify", "files", "--deep", "-o", "json").json() == []
+    assert "objects were removed" not in run("repair", "files", "--remove-extra", "--yes").words()
+
+
 @pytest.mark.parametrize(
     ("job", "cure"),
     [("files", "repair"), ("files", "rebuild"), ("files", "reset"), ("archive", "repair"), ("archive", "rebuild")],

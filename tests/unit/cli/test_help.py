@@ -17,7 +17,7 @@ OUTPUT = {"--output", "-o"}
 PASS = {
     "--full", "--relist", "--refetch", "--dry-run", "-n", "--max-items", "--limit", "--max-bytes", "--max-time",
     "--shard", "--allow-owed", "--max-delete", "--prune", "--accept-gone", "--relayout", "--adopt", "--metrics-file",
-    "--ping",
+    "--push-metrics", "--ping",
 }  # fmt: skip
 SELECT = {"--project", "--batch", "--annotation-type", "--item", "--ids-from", "--since", "--until", "--to"}
 
@@ -43,7 +43,7 @@ GOLDEN: dict[str, set[str]] = {
     "plan": {"--full", "--relist", "--refetch", "--relayout"} | OUTPUT,
     "platforms": OUTPUT,
     "projects": OUTPUT,
-    "repair": {"--salvage", "--to"} | OUTPUT,
+    "repair": {"--salvage", "--to", "--remove-extra", "--yes"} | OUTPUT,
     "retention": {"--keep-runs", "--keep-days", "--dry-run", "-n", "--yes"},
     "state copy": set(),
     "state export": set(),

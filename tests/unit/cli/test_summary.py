@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from syncer.cli import metrics_file, summary
+from syncer.cli import summary
 from syncer.model.checkpoint import OwedItem
 from syncer.model.errors import Exit
 from syncer.model.refs import ItemKey
@@ -67,20 +67,6 @@ def test_rule_21_an_account_that_does_not_add_up_is_a_bug() -> None:
     report = _report(Counts(listed=3, stored=2))
     assert any("off by 1" in line for line in summary.lines(report))
     assert summary.as_json(report)["exit_code"] == Exit.BUG
-
-
-def test_metrics_are_well_formed() -> None:
-    """Labels are escaped, every family has its help and type once, and every figure is there."""
-    text = metrics_file.render([_report(Counts(listed=3, stored=3, bytes=9), owed=2), _report(Counts())])
-    assert 'syncer_last_run_bytes{job="a \\"job\\""} 9' in text
-    assert 'syncer_owed_items{job="a \\"job\\"",sink="lake"} 2' in text
-    assert (
-        f'syncer_last_run_timestamp_seconds{{job="a \\"job\\""}} {(START + timedelta(seconds=65)).timestamp()!r}'
-        in text
-    )
-    helps = [line for line in text.splitlines() if line.startswith("# TYPE")]
-    assert len(helps) == len(set(helps)) == 8
-    assert text.endswith("\n")
 
 
 def test_what_was_not_looked_at_is_said() -> None:

@@ -167,7 +167,6 @@ def test_rule_21_a_signal_drains_and_the_rest_is_not_begun(
     ended = run("sync")
     assert ended.code == Exit.NOT_NOW
     assert "not begun: archive" in ended.words()
-    assert "a second signal stops at once" in ended.err
 
 
 def test_rule_21_a_lease_that_is_held(run: Run, config: Path) -> None:
@@ -181,19 +180,6 @@ def test_rule_21_a_lease_that_is_held(run: Run, config: Path) -> None:
         assert (ended.code, f"pid {os.getpid()}" in ended.words()) == (Exit.NOT_NOW, True)
         assert run("plan", "files").code == Exit.DONE
     assert run("sync", "files").code == Exit.DONE
-
-
-def test_metrics_file(run: Run, config: Path) -> None:
-    """The outcome lands in a file that the collector may read, and nothing temporary stays."""
-    target = config.parent / "syncer.prom"
-    assert run("sync", "files", "--metrics-file", target).code == Exit.DONE
-    text = target.read_text()
-    assert 'syncer_last_run_items{job="files",result="stored"} 5' in text
-    assert text.count("# TYPE syncer_last_run_exit_code gauge") == 1
-    assert target.stat().st_mode & 0o777 == 0o644
-    assert [path.name for path in config.parent.glob(".syncer.prom*")] == []
-    ended = run("sync", "files", "--metrics-file", config.parent / "nowhere" / "x.prom")
-    assert ended.code == Exit.SETTINGS
 
 
 def test_status_and_history(run: Run, config: Path) -> None:

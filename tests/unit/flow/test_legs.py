@@ -48,6 +48,14 @@ async def test_rule_3_a_sink_that_fails_is_detached_and_later_replays_only_what_
     assert source.opened[platform.key("21")] == 1
 
 
+async def test_the_failure_of_the_only_sink_is_said_once(tmp_path: Path) -> None:
+    """It ends the leg and the unit; whoever reads the report sees one problem, with the sink's name."""
+    (tmp_path / "lake").write_text("a file where the folder should be")
+    report = await Engine(tmp_path, MemorySource(MemoryPlatform(20)), sinks=LAKE).run()
+    (problem,) = report.problems
+    assert problem.leg == "lake"
+
+
 async def test_rule_1_a_lost_spool_goes_back_to_the_published_position(tmp_path: Path) -> None:
     """An unpublished archive that is gone is fetched again, and said; what was published stays."""
     platform = MemoryPlatform(15)

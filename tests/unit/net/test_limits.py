@@ -191,6 +191,17 @@ async def test_rule_22_concurrency_starts_slowly_and_grows() -> None:
     assert simulation.limits.slots.limit == 32
 
 
+async def test_rule_22_concurrency_grows_by_a_share_until_a_limit_shows() -> None:
+    """A server that shows no limit is used fully after a few hundred answers; one that refused is approached slowly."""
+    simulation = Simulation()
+    await simulation.run(250, 64, lambda: None, lambda: 0.05)
+    assert simulation.limits.slots.limit == 32
+    simulation = Simulation()
+    simulation.limits.congested(0.0, None)
+    await simulation.run(250, 64, lambda: None, lambda: 0.05)
+    assert simulation.limits.slots.limit < 25
+
+
 async def test_rule_22_concurrency_stops_where_it_only_adds_latency() -> None:
     """A server with eight workers answers no faster to sixty-four; the limit stays near what it can use."""
     simulation = Simulation(network=Network(url="https://h", concurrency=256))

@@ -1,15 +1,14 @@
 """Counters of a run."""
 
-from syncer.model.events import LimitChanged, RequestEnded, Retrying, Throttled, Warned, Written
+from syncer.model.events import RequestEnded, Retrying, Throttled
 from syncer.model.running import works_for
 from syncer.observe.health import Tally
-from tests.support.clock import InstantClock
 from tests.support.happenings import EVERY
 
 
 def test_traffic_is_counted() -> None:
     """Requests, repeats and throttles are counted, nothing else."""
-    tally = Tally(InstantClock())
+    tally = Tally()
     for event in EVERY:
         tally(event)
     tally(RequestEnded("o", "GET", 0, 1.0, 0))
@@ -22,7 +21,7 @@ def test_traffic_is_counted() -> None:
 
 def test_runs_side_by_side_are_counted_apart() -> None:
     """A run's report names its own requests, whoever else is at work."""
-    tally = Tally(InstantClock())
+    tally = Tally()
     with works_for("street", "1"):
         tally(RequestEnded("o", "GET", 200, 1.0, 0))
         with works_for("highway", "2"):
@@ -31,15 +30,3 @@ def test_runs_side_by_side_are_counted_apart() -> None:
         assert tally.traffic() == (1, 0, 0)
     assert tally.traffic() == (0, 0, 0)
     assert tally.counts.requests == 1
-
-
-async def test_idleness_is_the_time_since_something_moved() -> None:
-    """Retries and warnings are no progress; a written batch is."""
-    clock = InstantClock()
-    tally = Tally(clock)
-    await clock.sleep(10)
-    tally(Warned("x"))
-    tally(LimitChanged("o", 1))
-    assert tally.idle() == 10
-    tally(Written("lake", 1, 1))
-    assert tally.idle() == 0

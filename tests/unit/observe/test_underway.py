@@ -3,7 +3,7 @@
 import pytest
 
 from syncer.model import events
-from syncer.model.running import works_for
+from syncer.model.running import beat, works_for
 from syncer.observe.figures import Figures
 from syncer.observe.underway import Underway
 from tests.support.clock import InstantClock
@@ -32,7 +32,7 @@ async def test_runs_side_by_side_are_followed_apart() -> None:
     street, highway = underway.live("street"), underway.live("highway")
     assert street is not None
     assert highway is not None
-    assert (street.run, street.stored, street.items_per_second) == ("street-1", 5, 0.0)
+    assert (street.run, street.stored, street.items_per_second) == ("street-1", 5, 0.5)
     assert (highway.stored, highway.requests, highway.items_per_second) == (20, 1, 2.0)
     assert [each.running.job for each in underway.courses()] == ["highway", "street"]
     assert underway.longest_idle() == 10
@@ -50,11 +50,25 @@ async def test_trying_again_is_no_progress() -> None:
         underway(events.RunStarted("street", "1", ()))
         await clock.sleep(10)
         for event in EVERY:
-            if isinstance(event, events.Retrying | events.Throttled | events.Warned | events.ItemOwed):
+            if isinstance(event, events.Retrying | events.Warned | events.ItemOwed):
                 underway(event)
         assert underway.longest_idle() == 10
         underway(events.Written("lake", 1, 1))
     assert underway.longest_idle() == 0
+
+
+async def test_part_of_a_large_body_is_progress_and_so_is_a_pause_that_was_asked_for() -> None:
+    """Neither a download of hours nor a platform that closes its door for a while is a standstill."""
+    clock = InstantClock()
+    underway = Underway(clock)
+    with works_for("street", "1"):
+        underway(events.RunStarted("street", "1", ()))
+        await clock.sleep(10)
+        beat()
+        assert underway.longest_idle() == 0
+        underway(events.Throttled("o", 900.0, None))
+        await clock.sleep(905)
+        assert underway.longest_idle() == 5
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_the_sparkline_shows_the_last_runs() -> None:
     ("action", "data", "said", "asked"),
     [
         ("street/trigger", None, "street runs as soon as it may.", ("trigger", "street", "page")),
-        ("highway/trigger", None, "highway runs already", ("trigger", "highway", "page")),
+        ("highway/trigger", None, "highway runs already, waits", ("trigger", "highway", "page")),
         ("street/pause", None, "street is paused", ("pause", "street")),
         ("clinic/resume", None, "clinic is back in the schedule.", ("resume", "clinic")),
         ("clinic/retry", None, "What clinic owes is tried again now.", ("retry", "clinic", "all")),

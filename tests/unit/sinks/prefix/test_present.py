@@ -58,7 +58,7 @@ async def test_what_another_tool_put_is_not_replaced(desk: Desk) -> None:
     for _ in range(2):
         report = await desk.run()
         assert report.exit_code() is Exit.DAMAGE
-        assert "3.json was replaced by another tool" in report.problems[0].message
+        assert "3.json was put there by another tool" in report.problems[0].message
         assert "syncer repair" in (report.problems[0].hint or "")
     assert desk.bucket.objects["3.json"][0] == b"by hand"
     assert await desk.repaired() is Exit.DONE
@@ -83,7 +83,7 @@ async def test_what_another_tool_put_is_not_removed(desk: Desk) -> None:
     await desk.bucket.put("3.json", b"by hand")
     report = await desk.run()
     assert report.exit_code() is Exit.DAMAGE
-    assert "3.json was replaced" in report.problems[0].message
+    assert "3.json was put there" in report.problems[0].message
     assert desk.bucket.objects["3.json"][0] == b"by hand"
     assert "4.json" not in desk.bucket.objects
     await desk.bucket.delete_many(["3.json"])

@@ -53,3 +53,17 @@ async def test_a_renewed_reference_is_tried_once() -> None:
     assert not await auth.renew(first)
     values.append("dtvi_" + "n" * 98)
     assert await auth.renew(first)
+    assert (await auth.headers())["Authorization"] == f"Bearer {values[-1]}"
+
+
+async def test_a_key_is_read_once_for_all_requests() -> None:
+    """Reading may ask a file or a keyring: nothing that each of thousands of requests should wait for."""
+    read: list[str] = []
+
+    def key() -> str:
+        read.append("")
+        return KEY
+
+    auth = KeyAuth(Secret(key, "keyring:vi/key"), "acme", "https://x.example")
+    assert await auth.headers() is await auth.headers()
+    assert len(read) == 1

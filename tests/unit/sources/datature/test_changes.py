@@ -237,19 +237,48 @@ async def test_any_annotated_asset_counts_for_teams_without_review() -> None:
 
 @pytest.mark.parametrize(
     ("batch", "assets"),
-    [("status=Tofix", {"asset-00001"}), ("tag=other", {"asset-00002"}), ("folder=west", {"asset-00002"})],
+    [
+        ("status=Tofix", {"asset-00001"}),
+        ("tag=other", {"asset-00002"}),
+        ("folder=west", {"asset-00002"}),
+        ("cohort=pilot", {"asset-00003", "asset-00004"}),
+        ("filename=img 0001?.png", {f"asset-000{number}" for number in range(10, 20)}),
+        ("metadata.camera=front left", {"asset-00005"}),
+        ("metadata.camera=*t*t", {"asset-00005"}),
+        ("metadata.height=1.5", {"asset-00006"}),
+        ("metadata.night=true", {"asset-00006"}),
+    ],
 )
-async def test_a_batch_is_a_status_a_tag_or_a_folder(batch: str, assets: set[str]) -> None:
-    """Each kind selects its assets; what leaves it is withdrawn or gone, never both."""
+async def test_a_batch_is_a_part_of_the_assets(batch: str, assets: set[str]) -> None:
+    """Each kind selects its assets, by what the dataset lists or by what assets say of themselves."""
     async with platform(2) as datature:
         dataset = datature.dataset()
         dataset.set_status("asset-00001", "Tofix")
         dataset.add_annotation("asset-00002")
         dataset.assets["asset-00002"].folder = "west"
+        dataset.cohorts = ["pilot", {"name": "later"}]
+        dataset.assets["asset-00003"].resource["metadata"]["cohorts"] = ["pilot"]
+        dataset.assets["asset-00004"].resource["metadata"]["cohorts"] = [{"name": "pilot"}]
+        dataset.assets["asset-00005"].resource["metadata"]["customMetadata"] = {"camera": "front left"}
+        dataset.assets["asset-00006"].resource["metadata"]["userDefined"] = {"height": 1.5, "night": True}
+        dataset.assets["asset-00007"].resource["metadata"] |= {"cohorts": "?", "customMetadata": ["odd"]}
         async with mirrored(datature, batch=batch) as mirror:
             assert await mirror.sync() == "full"
             assert {key.item.partition(".")[0] for key in mirror.items} == assets
             assert {key.batch for key in mirror.items} == {batch}
+
+
+async def test_what_leaves_a_batch_is_withdrawn() -> None:
+    """An asset that says something else of itself by now takes its annotations out of the batch, with the reason."""
+    async with platform(2) as datature:
+        dataset = datature.dataset()
+        dataset.assets["asset-00005"].resource["metadata"]["customMetadata"] = {"camera": "front"}
+        async with mirrored(datature, batch="metadata.camera=front") as mirror:
+            await mirror.sync()
+            assert len(mirror.items) == 2
+            dataset.assets["asset-00005"].resource["metadata"]["customMetadata"] = {"camera": "back"}
+            await mirror.sync()
+            assert set(mirror.withdrawn.values()) == {"its asset is not in metadata.camera=front"}
 
 
 async def test_a_window_of_time_takes_only_what_changed_in_it() -> None:

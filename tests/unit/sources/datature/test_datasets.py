@@ -62,6 +62,18 @@ async def test_batches_are_folders_statuses_and_tags() -> None:
             await source.batches("nothing")
 
 
+async def test_batches_that_nobody_lists_are_taken_at_their_word() -> None:
+    """File names and metadata are the assets' own: no table names them, and a pattern stays one batch."""
+    async with platform() as datature, datature_source(datature) as source:
+        datature.dataset().cohorts = ["pilot"]
+        wanted = ("filename=street_*", "metadata.camera=*", "cohort=p*")
+        chosen = [each.key.batch for each in await partitions_of(source, "ds0001", batches=wanted)]
+        assert chosen == ["filename=street_*", "metadata.camera=*", "cohort=pilot"]
+        for bad in ("filename=", "filename=a[12]", "metadata.=x", "metadata=x", "cohort=nowhere"):
+            with pytest.raises(SettingsError):
+                await partitions_of(source, "ds0001", batches=(bad,))
+
+
 async def test_context_stays_while_people_work() -> None:
     """Tags, their details and statuses are there; counters and etags are not, so that an edit changes nothing."""
     async with platform() as datature, datature_source(datature) as source:

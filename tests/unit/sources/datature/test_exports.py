@@ -1,6 +1,7 @@
 """The platform's own export: reused, started once, waited for, renewed, checked; never half a file."""
 
 import io
+import time
 import zipfile
 from typing import Any
 
@@ -10,6 +11,7 @@ from syncer.model.entries import Body
 from syncer.model.errors import ItemFailed, SettingsError
 from syncer.model.refs import EXPORT, AnnotationRef, Cursor, ItemKey, Page
 from syncer.ports import Selection, Source
+from syncer.schedule.clock import SystemClock
 from tests.emulators.datature import DataturePlatform
 from tests.support.datature_source import datature_source
 from tests.support.mirror import Known, Mirror
@@ -23,12 +25,13 @@ def platform(**habits: Any) -> DataturePlatform:
     return made
 
 
-async def listed(source: Source, since: Cursor | None = None) -> Page:
+async def listed(source: Source, since: Cursor | None = None, held: int = 0) -> Page:
     """Return the one page of the one dataset."""
     (partition,) = await partitions_of(source, "ds0001")
-    known = Known(Mirror(source, partition), 0)
+    known = Known(Mirror(source, partition), held)
     (page,) = [page async for page in source.discover(partition, since, known, Selection())]
-    assert page.end == "full"
+    # Other formats that are stored are not selected: nothing of them is ever gone.
+    assert page.end == "delta"
     return page
 
 
@@ -60,6 +63,61 @@ async def test_a_deletion_alone_asks_for_another_export() -> None:
             assert created(datature) == exports
             if deletes:
                 datature.dataset().remove_asset("asset-00002")
+
+
+def members(data: bytes | ItemFailed) -> int:
+    """Return how many members an archive has."""
+    assert isinstance(data, bytes)
+    return len(zipfile.ZipFile(io.BytesIO(data)).namelist())
+
+
+def owed(ref: AnnotationRef) -> AnnotationRef:
+    """Return an item as the checkpoint remembers it."""
+    return AnnotationRef(ref.key, ref.version, fields=ref.fields)
+
+
+async def test_a_deletion_beside_edits_asks_for_another_export() -> None:
+    """An export between the last edit and the deletion is newer than every asset that is left, and holds too much."""
+    async with platform() as datature, datature_source(datature, mode="export") as source:
+        cursor = (page := await listed(source)).cursor
+        assert members(await opened(source, page.refs[0])) == 5
+        datature.dataset().change("annot-000003")
+        async with datature_source(datature, mode="export") as another:
+            assert members(await opened(another, (await listed(another)).refs[0])) == 5
+        datature.dataset().remove_asset("asset-00004")
+        datature.dataset().add_asset()
+        datature.dataset().assets["asset-00006"].resource["metadata"]["timeCreated"] = int(time.time() * 1000) + 1000
+        assert members(await opened(source, (await listed(source, cursor)).refs[0])) == 5
+        assert created(datature) == 3
+
+
+async def test_without_a_cursor_nothing_made_before_is_taken_over_a_stored_one() -> None:
+    """A listing from nothing can't tell what left since the stored archive was made."""
+    async with platform() as datature, datature_source(datature, mode="export") as source:
+        assert members(await opened(source, (await listed(source)).refs[0])) == 5
+        datature.dataset().remove_asset("asset-00004")
+        assert members(await opened(source, (await listed(source, None, 1)).refs[0])) == 4
+
+
+async def test_what_is_owed_is_never_paid_with_a_stale_export() -> None:
+    """Remembered without its times, an item still wants an export from after the deletion, and waits for that one."""
+    async with platform(export_polls=3) as datature:
+        datature.export_time = lambda: int(time.time() * 1000)
+        waits = {"mode": "export", "export_deadline": 0, "clock": SystemClock()}
+        async with datature_source(datature, mode="export") as source:
+            cursor = (page := await listed(source)).cursor
+            assert members(await opened(source, page.refs[0])) == 5
+        datature.dataset().remove_asset("asset-00004")
+        async with datature_source(datature, **waits) as source:
+            (ref,) = (await listed(source, cursor)).refs
+            assert isinstance(await opened(source, ref), ItemFailed)
+        async with datature_source(datature, mode="export") as source:
+            assert members(await opened(source, owed(ref))) == 4
+            assert created(datature) == 2
+            datature.dataset().change("annot-000003")
+            failed = await opened(source, owed(ref))
+            assert isinstance(failed, ItemFailed)
+            assert "moved on" in failed.reason
 
 
 async def test_an_export_is_made_once_and_taken_again() -> None:
@@ -185,7 +243,7 @@ async def test_an_export_is_of_a_whole_dataset() -> None:
                 _ = [each async for each in source.partitions(select)]
         (ref,) = (await listed(source)).refs
         assert {"format", "filename"} <= ref.fields.keys()
-        assert set(source.variables) == {"dataset_name", "format", "filename", "member"}
+        assert set(source.variables) == {"dataset_name", "format", "filename", "member", "as_of"}
         assert source.features.exports
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 import zipfile
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 from syncer.blobs import kept
 from syncer.model.entries import Body
 from syncer.model.errors import BadBody, ItemFailed
-from syncer.model.refs import EXPORT, AnnotationRef, ItemKey
+from syncer.model.refs import EXPORT, AnnotationRef, Cursor, ItemKey
+from syncer.schedule.clock import SystemClock
 from tests.emulators.datature import DataturePlatform
 from tests.support.datature_source import datature_export, datature_source, mirrored
 from tests.support.exporting import documents
@@ -43,6 +45,9 @@ async def test_members_are_items_and_follow_the_data() -> None:
         assert names(mirror) == [member(number) for number in range(1, 6)]
         assert all(json.loads(item.data)["id"] for item in mirror.items.values())
         fetched = sum(datature.content.asked.values())
+        assert mirror.cursor is not None
+        # It knows when it was made, and that was another time.
+        mirror.cursor = Cursor(mirror.cursor.replace('"at":"2', '"at":"3'))
         assert await mirror.sync() == "delta"
         assert sum(datature.content.asked.values()) == fetched
         datature.dataset().remove_asset("asset-00002")
@@ -91,6 +96,20 @@ async def test_an_archive_is_kept_until_its_members_are_listed(monkeypatch: pyte
         assert sum(datature.content.sent.values()) == sent
         assert len(mirror.items) == 30
         assert not list(folders[-1].iterdir())
+
+
+async def test_a_pass_over_two_exports_takes_nothing_for_seen_that_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broken off, and a member is gone when it goes on: only the pass after that can tell."""
+    monkeypatch.setattr("syncer.sources.datature.unpacking.ITEMS", 1)
+    async with platform() as datature, mirrored(datature, clock=SystemClock(), **UNPACK) as mirror:
+        datature.export_time = lambda: int(time.time() * 1000)
+        await mirror.sync(stop_after=3)
+        datature.dataset().remove_asset("asset-00001")
+        assert await mirror.sync() == "delta"
+        assert not mirror.gone
+        assert await mirror.sync() == "full"
+        assert names(mirror) == [member(number) for number in range(2, 6)]
+        assert await mirror.sync() == "delta"
 
 
 async def test_an_export_on_the_command_line(tmp_path: Path) -> None:

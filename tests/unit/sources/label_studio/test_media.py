@@ -1,10 +1,12 @@
 """Files of tasks: through the server with its credential, from others without one, and with the fate of their tasks."""
 
+from dataclasses import replace
+
 import pytest
 
 from syncer.demo.platform import LabelStudioPlatform
 from syncer.model.entries import Body
-from syncer.model.errors import ItemFailed
+from syncer.model.errors import ItemFailed, PermissionRefused
 from syncer.model.refs import MEDIA, AnnotationRef, ItemKey
 from syncer.ports import Selection
 from tests.support.foreign import Foreign, foreign_server
@@ -97,6 +99,23 @@ async def test_a_file_that_is_missing_is_owed_alone() -> None:
         studio.store.objects["s3://none/x.png"] = b"connected"
         await mirror.sync()
         assert files(mirror) == {"1.image": b"found again", "2.image": b"connected", "3.image": b"upload 5"}
+
+
+async def test_a_storage_that_refuses_is_not_the_server_that_does() -> None:
+    """A 401 in JSON from where the server sent us fails that file; from the server itself it ends the run."""
+    data = ({"image": "s3://bucket/lapsed.png"}, {"image": "/data/upload/1/5.png"})
+    async with foreign_server() as foreign, platform(*data) as studio, mirrored(studio, media=True) as mirror:
+        foreign.refused["/lapsed.png"] = (401, '{"detail": "Invalid token."}')
+        studio.store.objects["s3://bucket/lapsed.png"] = f"{foreign.url}/lapsed.png"
+        await mirror.sync()
+        assert {key.item for key in mirror.owed} == {"1.image"}
+        assert files(mirror) == {"2.image": b"upload 5"}
+        assert foreign.leaked == 0
+        for route in ("upload", "resolve", "whoami"):
+            studio.faults.add("status", route=route, status=401, times=None)
+        (ref,) = [AnnotationRef(key, "") for key in mirror.owed]
+        with pytest.raises(PermissionRefused):
+            _ = [each async for each in mirror.source.open([replace(ref, hint="s3://bucket/lapsed.png")])]
 
 
 async def test_a_row_that_can_not_be_read_takes_no_file_away() -> None:
