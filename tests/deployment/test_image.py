@@ -159,7 +159,7 @@ def test_the_image_runs_the_demo(image: Container, tmp_path: Path) -> None:
 
 @pytest.mark.timeout(900)
 def test_the_image_runs_the_daemon(image: Container, tmp_path: Path) -> None:
-    """With a disk for its state and nothing else it starts, is found well, shows its metrics, and ends when asked to."""
+    """With a disk for its state and nothing else it starts, is well, shows its metrics, and ends when asked to."""
     (tmp_path / "syncer.yaml").write_text(SETTINGS, "utf-8")
     last = stages(DOCKERFILE)[-1]
     command = [*last.last("ENTRYPOINT").words(), "daemon"]
