@@ -9,7 +9,7 @@ RUN ["python", "-m", "venv", "/opt/syncer"]
 COPY pyproject.toml README.md LICENSE ./
 COPY tests/constraints.txt tests/constraints.txt
 COPY syncer syncer
-RUN ["/opt/syncer/bin/pip", "install", "--no-cache-dir", "--constraint", "tests/constraints.txt", "/src"]
+RUN ["/opt/syncer/bin/pip", "install", "--no-cache-dir", "--constraint", "tests/constraints.txt", "/src[postgres]"]
 
 FROM python:3.11-slim
 RUN ["useradd", "--uid", "10001", "--create-home", "--home-dir", "/var/lib/syncer", "syncer"]
