@@ -81,7 +81,7 @@ async def test_the_desk_shows_jobs_and_takes_wishes(tmp_path: Path, platform: Me
 
 
 async def test_rule_7_an_archive_is_not_rewritten_at_each_look(tmp_path: Path, platform: MemoryPlatform) -> None:
-    """Looked at each 30 seconds with something new each time, an archive is published each ten minutes, whole."""
+    """Looked at each 30 seconds with something new each time, an archive is published each ten minutes."""
     file = configure(
         tmp_path, platform=tmp_path.name,
         jobs={
