@@ -9,6 +9,7 @@ from syncer.app.desk import Desk
 from syncer.app.library import Syncer
 from syncer.app.timetable import entries
 from syncer.app.world import World
+from syncer.observe.accounts import Accounts
 from syncer.observe.hub import Hub
 from syncer.ports import Control, Overview
 from syncer.schedule.scheduler import Scheduler, open_scheduler
@@ -49,11 +50,15 @@ async def open_daemon(syncer: Syncer, sides: Sequence[Side] = ()) -> AsyncIterat
     scheduler = await open_scheduler(
         world, syncer.clock, entries(syncer.settings), world.memory, syncer.settings.daemon.concurrency
     )
-    desk = Desk(__version__, syncer.clock.now(), syncer, scheduler)
+    accounts = Accounts()
+    desk = Desk(__version__, syncer.clock.now(), syncer, scheduler, accounts)
     world.moved = desk.ring
-    # Behind the figures: the desk rings after they moved.
-    syncer.hub.add(desk)
+    # The desk rings after the figures moved.
+    observers = (accounts, desk)
+    for observer in observers:
+        syncer.hub.add(observer)
     try:
         yield Daemon(syncer, scheduler, desk, sides)
     finally:
-        syncer.hub.remove(desk)
+        for observer in observers:
+            syncer.hub.remove(observer)

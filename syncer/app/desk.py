@@ -12,6 +12,7 @@ from syncer.model.checkpoint import OwedItem
 from syncer.model.errors import UnknownName
 from syncer.model.events import Event
 from syncer.model.refs import ItemKey
+from syncer.observe.accounts import Accounts
 from syncer.ports import CircuitState, Health, JobState, JobView, PlatformView, RunRow
 from syncer.schedule.due import words
 from syncer.schedule.plan import Plan
@@ -34,6 +35,7 @@ class Desk:
     started: datetime
     syncer: Syncer
     scheduler: Scheduler
+    accounts: Accounts
     #: How late the event loop is now, and was at worst in the last minute; what does not move. Measured elsewhere.
     lag: Callable[[], tuple[float, float]] = lambda: (0.0, 0.0)
     stalled: Callable[[], str | None] = lambda: None
@@ -173,7 +175,11 @@ class Desk:
         if circuit is not None and circuit.open:
             state = "half-open" if circuit.probing else "open"
             retry_at = self.scheduler.probe_time(name)
-        return PlatformView(name, kind, state, retry_at)
+        account = self.accounts.of(name)
+        return PlatformView(
+            name, kind, state, retry_at, dict(account.limits), dict(account.rates),
+            account.requests, account.retries, account.throttled,
+        )  # fmt: skip
 
 
 def _may_hold(job: Job, project: str | None) -> bool:

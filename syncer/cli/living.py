@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import anyio
+import anyio.to_thread
 
 from syncer.app.vitals import Vitals, open_vitals
 from syncer.cli import heap
@@ -15,6 +16,7 @@ from syncer.model.errors import Exit
 from syncer.model.running import Running
 from syncer.observe.notify import Condition, Supervisor
 from syncer.observe.stall import Stall
+from syncer.observe.traces import traced
 from syncer.schedule.lifetime import Deadline, signals
 
 
@@ -87,6 +89,18 @@ class Life:
 
 
 @asynccontextmanager
+async def tracing(session: Session) -> AsyncIterator[None]:
+    """Send traces while the block runs, if they are asked for; their end may wait for a collector, in a thread."""
+    traces = traced(session.syncer.hub, asked=session.syncer.settings.log.traces)
+    await anyio.to_thread.run_sync(traces.__enter__)
+    try:
+        yield
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(traces.__exit__, None, None, None)
+
+
+@asynccontextmanager
 async def living(session: Session, drain: Callable[[str], None]) -> AsyncIterator[tuple[Life, Vitals]]:
     """Handle signals, watch the process and tell its supervisor while the block runs jobs.
 
@@ -95,6 +109,7 @@ async def living(session: Session, drain: Callable[[str], None]) -> AsyncIterato
     life = Life(session, drain, Supervisor.from_environment())
     failure: Exception | None = None
     async with (
+        tracing(session),
         signals(life.signalled, life.guard()),
         open_vitals(session.syncer, life.stall, life.moves_again, heap.trim) as vitals,
         anyio.create_task_group() as group,

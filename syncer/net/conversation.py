@@ -165,6 +165,8 @@ class Connection(asyncio.Protocol):
         """The answer was taken. Only a connection on which nothing is left can be used again."""
         self._reply = None
         if whole and self.usable:
+            # The last piece of a body may have been one too many at once: the next answer has to be heard all the same.
+            self.resume()
             self.since = self._loop.time()
             self.release(self)
         else:

@@ -12,9 +12,10 @@ PERIOD, WINDOW = 0.1, 60.0
 class LagMeter:
     """Measures by how much a short sleep takes too long."""
 
-    def __init__(self, clock: Clock) -> None:
-        """Measure nothing yet."""
+    def __init__(self, clock: Clock, window: float = WINDOW) -> None:
+        """Measure nothing yet; `window`: for how many seconds measurements are kept."""
         self._clock = clock
+        self._window = window
         self._samples: deque[tuple[float, float]] = deque()
         #: Seconds by which the loop was late at the last measurement.
         self.lag = 0.0
@@ -23,7 +24,7 @@ class LagMeter:
 
     @property
     def worst(self) -> float:
-        """The longest lag of the last minute."""
+        """The longest lag of the last minute (of the window)."""
         return max((lag for _, lag in self._samples), default=0.0)
 
     def quantile(self, share: float) -> float:
@@ -40,5 +41,5 @@ class LagMeter:
             self.lag = max(0.0, now - began - PERIOD)
             self._samples.append((now, self.lag))
             self.heard(self.lag)
-            while self._samples[0][0] < now - WINDOW:
+            while self._samples[0][0] < now - self._window:
                 self._samples.popleft()

@@ -75,6 +75,6 @@ def _ours(frame: FrameType) -> bool:
 
 def _file(frame: FrameType) -> str:
     parts = PurePath(frame.f_code.co_filename).parts
-    if _ours(frame):
+    if "syncer" in parts[-4:-1]:
         return "/".join(parts[len(parts) - 1 - parts[::-1].index("syncer") :])
     return "/".join(parts[-2:])

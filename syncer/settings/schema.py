@@ -227,6 +227,9 @@ class LogOptions(Options):
     levels: dict[str, Level] = Field(
         default_factory=dict, description="Lowest level of single loggers of libraries, by name: `{aiohttp: debug}`."
     )
+    traces: bool = Field(
+        default=False, description="Send OpenTelemetry traces, also where no `OTEL_…` variable asks for them."
+    )
 
 
 _STATES = frozenset({"sqlite", "postgresql", "postgres", "env", "file", "keyring"})

@@ -1,5 +1,6 @@
 """Stopping the real process while something hangs: a bucket, a disk, the event loop itself."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -55,6 +56,12 @@ def hung(folder: Path, platform: RemoteLink) -> dict[str, str]:
     return env
 
 
+def waiting(process: "subprocess.Popen[bytes]", folder: Path) -> None:
+    """Wait until the transform hangs."""
+    while not (folder / "hanging").exists():
+        assert process.poll() is None
+
+
 def ended(process: "subprocess.Popen[bytes]") -> str:
     """Send SIGTERM, wait for the end, and return what it said."""
     process.send_signal(signal.SIGTERM)
@@ -83,11 +90,39 @@ def test_a_thread_or_a_loop_that_never_comes_back(tmp_path: Path, size: int) -> 
     with link_process("--items", str(ITEMS), "--size", str(size)) as platform:
         env = hung(tmp_path, platform)
         process = start("sync", "folder", "--set", "daemon.grace=1s", cwd=tmp_path, env=env)
-        while not (tmp_path / "hanging").exists():
-            assert process.poll() is None
+        waiting(process, tmp_path)
         said = ended(process)
         assert "something holds the process up and is left to itself; run it again to go on" in said
         (tmp_path / "hang").unlink()
         syncer("sync", "folder", "-q", cwd=tmp_path, env=env).ok()
         syncer("verify", "folder", "--deep", "-q", cwd=tmp_path, env=env).ok()
         assert len(contents(tmp_path / "folder")) == ITEMS
+
+
+def test_a_run_that_stands_still_is_named_and_started_again(tmp_path: Path) -> None:
+    """Its stage, the place where it hangs and no value of it are in the log; with `on_stall: exit` it ends with 75."""
+    with link_process("--items", str(ITEMS), "--size", "400000") as platform:
+        env = hung(tmp_path, platform)
+        options = ("daemon.grace=1s", "daemon.stall_after=500ms", "daemon.on_stall=exit")
+        words = [word for option in options for word in ("--set", option)]
+        process = start("sync", "folder", *words, "--log-format", "json", cwd=tmp_path, env=env)
+        _, errors = process.communicate(timeout=100)
+        assert process.returncode == Exit.NOT_NOW, errors.decode()
+        lines = [json.loads(line) for line in errors.splitlines()]
+        (stall,) = [line for line in lines if line["event"] == "a run does not move"]
+        assert (stall["job"], stall["stage"]) == ("folder", "fetching")
+        assert any("hangs.py:" in each and each.startswith("thread ") for each in stall["waits"])
+        assert any("flow/write.py:" in each for each in stall["waits"])
+        (tmp_path / "hang").unlink()
+        syncer("sync", "folder", "-q", cwd=tmp_path, env=env).ok()
+        assert len(contents(tmp_path / "folder")) == ITEMS
+
+
+def test_a_process_that_is_short_of_memory_goes_on_with_less_at_once(tmp_path: Path) -> None:
+    """Under a ceiling that it exceeds from the start it says so, and still stores every large document."""
+    with link_process("--items", "40", "--size", "3000000") as platform:
+        env = prepare(tmp_path, platform)
+        words = ("sync", "folder", "--set", "daemon.memory_limit=1MiB", "--log-format", "json")
+        done = syncer(*words, cwd=tmp_path, env=env).ok()
+        assert "memory is short: " in done.err
+        assert len(contents(tmp_path / "folder")) == 40

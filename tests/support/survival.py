@@ -25,7 +25,9 @@ sinks:
   folder: {{type: prefix, url: file:labels}}
   archive: {{type: zip, url: file:archive, name: "labels.zip"}}
 jobs:
-  job: {{platform: studio, select: {{projects: ["{project}"]}}, sinks: [folder, archive], commit: {{items: 40}}}}
+  job:
+    {{platform: studio, select: {{projects: ["{project}"]}}, sinks: [folder, archive], commit: {{items: 40}},
+      schedule: {{every: 1s}}}}
 """
 
 #: Stops a process that runs; tells whether it was amid its work.
@@ -52,6 +54,12 @@ def drain(process: "subprocess.Popen[bytes]") -> bool:
     """Send SIGTERM, and let the process end by itself."""
     process.terminate()
     return process.wait() == Exit.NOT_NOW
+
+
+def drain_daemon(process: "subprocess.Popen[bytes]") -> bool:
+    """Send SIGTERM to a process that would never end by itself, and let it end well."""
+    process.terminate()
+    return process.wait() == Exit.DONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from syncer.model.errors import Exit, ItemFailed
 from syncer.model.events import Event, ItemFetched, PagePlanned
 from syncer.model.refs import AnnotationRef, Partition
 from syncer.ports import Selection
-from syncer.sinks.prefix import PrefixSession
+from syncer.sinks.prefix.session import PrefixSession
 from syncer.sources.memory import MemoryPlatform, MemorySource
 from tests.support.engine import Engine
 
