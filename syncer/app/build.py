@@ -10,7 +10,7 @@ from syncer.app.registry import Registry
 from syncer.flow.job import CommitPolicy, Job
 from syncer.model.errors import SettingsError
 from syncer.model.events import Emit
-from syncer.net.client import open_http
+from syncer.net.client import Client, open_http
 from syncer.net.network import Network
 from syncer.ports import Blobs, Clock, Share, Sink, Source, Spool, Tools, whole
 from syncer.settings import Configured, Settings
@@ -34,7 +34,7 @@ class Assembly:
     emit: Emit
     #: How much may happen at once, of what is configured.
     share: Share = whole
-    _sources: dict[str, Source] = field(default_factory=dict)
+    _sources: dict[str, tuple[Source, Client]] = field(default_factory=dict)
 
     async def source(self, platform: Configured) -> Source:
         """Return the source of a configured platform, opened on first use.
@@ -42,7 +42,7 @@ class Assembly:
         Raises:
             SettingsError: a credential is missing, or the options are wrong.
         """
-        key = f"{platform.name}\n{platform.options!r}"
+        key = _key(platform)
         if key not in self._sources:
             await anyio.to_thread.run_sync(platform.require_secrets)
             plugin = self.registry.source(platform.type)
@@ -50,8 +50,14 @@ class Assembly:
                 open_http(_network(platform), self.clock, self.emit, self.spool, self.share)
             )
             tools = Tools(platform.name, self.clock, self.emit)
-            self._sources[key] = plugin.create(platform.options, http, tools)
-        return self._sources[key]
+            self._sources[key] = plugin.create(platform.options, http, tools), http
+        return self._sources[key][0]
+
+    def relimit(self, old: Configured, new: Configured) -> None:
+        """Let an open platform go on under other limits; one that is not open has nothing to change."""
+        if _key(old) != _key(new) and (found := self._sources.pop(_key(old), None)) is not None:
+            found[1].relimit(_network(new))
+            self._sources[_key(new)] = found
 
     def sink(self, leg: Configured) -> Sink:
         """Return a configured sink; nothing is touched before its first use."""
@@ -105,6 +111,10 @@ class Assembly:
             except SettingsError as error:
                 raise SettingsError(f"jobs.{job.name}, sink {sink.name}: {error}", hint=error.hint) from error
         return built
+
+
+def _key(platform: Configured) -> str:
+    return f"{platform.name}\n{platform.options!r}"
 
 
 def _network(platform: Configured) -> Network:

@@ -4,9 +4,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+import anyio
+
 from syncer import __version__
 from syncer.app.desk import Desk
 from syncer.app.library import Syncer
+from syncer.app.reload import Reload
 from syncer.app.timetable import entries
 from syncer.app.world import World
 from syncer.observe.accounts import Accounts
@@ -25,6 +28,7 @@ class Daemon:
     syncer: Syncer
     scheduler: Scheduler
     desk: Desk
+    reload: Reload
     sides: Sequence[Side] = ()
 
     async def work(self) -> None:
@@ -32,7 +36,10 @@ class Daemon:
         async with AsyncExitStack() as stack:
             for side in self.sides:
                 await stack.enter_async_context(side(self.desk, self.desk, self.syncer.hub))
+            group = await stack.enter_async_context(anyio.create_task_group())
+            group.start_soon(self.reload.watch)
             await self.scheduler.work()
+            group.cancel_scope.cancel()
 
     def drain(self, reason: str) -> None:
         """Begin no further run, and let those under way finish what is in flight."""
@@ -58,7 +65,7 @@ async def open_daemon(syncer: Syncer, sides: Sequence[Side] = ()) -> AsyncIterat
     for observer in observers:
         syncer.hub.add(observer)
     try:
-        yield Daemon(syncer, scheduler, desk, sides)
+        yield Daemon(syncer, scheduler, desk, Reload(syncer, scheduler), sides)
     finally:
         for observer in observers:
             syncer.hub.remove(observer)

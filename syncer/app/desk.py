@@ -152,7 +152,7 @@ class Desk:
             state=self._state(plan),
             paused=plan.paused,
             next_run=None if plan.paused else plan.next,
-            last=next((row for row in rows if row.ended is not None), None),
+            last=next((row for row in rows if row.ended is not None and not row.skipped), None),
             fresh_until=fresh_until(rows),
             items=max(counted.items.values(), default=0),
             owed=max(counted.owed.values(), default=0),

@@ -1,7 +1,7 @@
 """The library behind the command line: `async with syncer.open("syncer.yaml") as s: await s.sync("job")`."""
 
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +12,7 @@ from typing import Any
 import anyio.to_thread
 
 from syncer.app.build import Assembly
-from syncer.app.notices import Tell, notifying
+from syncer.app.notices import notifying
 from syncer.app.registry import Registry, discover
 from syncer.blobs.spool import open_spool
 from syncer.flow.drain import Drain
@@ -21,6 +21,7 @@ from syncer.flow.preview import Preview, preview
 from syncer.flow.run import pass_of, run
 from syncer.model.entries import Body
 from syncer.model.errors import SettingsError, SyncerError
+from syncer.model.events import RunEnded
 from syncer.model.refs import AnnotationRef, GroupKey, ItemKey, Partition
 from syncer.model.report import Report, unbegun
 from syncer.net.ahead import in_order
@@ -62,10 +63,10 @@ class Syncer:
     tally: Tally
     #: The figures of the runs under way.
     underway: Underway
-    #: Tells those who are to be told of a run that could not even begin; those that did are heard of by events.
-    told: Tell
     #: How much may happen at once, of what is configured; less while memory is short.
     valve: Valve
+    #: Reads the configuration anew, from where it was read. Blocks.
+    reread: Callable[[], Settings]
     #: Closes the intake of each run under way, by job: see `drain`.
     _drains: list[tuple[str, Drain]] = field(default_factory=list)
     _drained: str | None = None
@@ -80,7 +81,8 @@ class Syncer:
         try:
             built = await self.job(job)
         except SyncerError as error:
-            self.told(unbegun(job, started, self.clock.now(), error))
+            # No run began, so nobody else says that there is none.
+            self.hub.emit(RunEnded(unbegun(job, started, self.clock.now(), error)))
             raise
         with self._draining(job) as drain:
             return await run(
@@ -229,7 +231,7 @@ async def _opened(source: Source, refs: Sequence[AnnotationRef]) -> list[Annotat
 
 @asynccontextmanager
 async def open_syncer(
-    config: Path | str | None = None, *, sets: Iterable[str] = (), add: Mapping[str, Any] | None = None,
+    config: Path | str | None = None, *, sets: Sequence[str] = (), add: Mapping[str, Any] | None = None,
     hub: Hub | None = None, clock: Clock | None = None, registry: Registry | None = None, readonly: bool = False,
 ) -> AsyncIterator[Syncer]:  # fmt: skip
     """Open a configuration file (or a tree in `add`), its state and what jobs need.
@@ -240,7 +242,11 @@ async def open_syncer(
         SettingsError: the configuration can't be used; all that is wrong is listed.
     """
     known: Registry = registry if registry is not None else await anyio.to_thread.run_sync(discover)
-    settings: Settings = await anyio.to_thread.run_sync(lambda: known.settings(config, sets=sets, add=add))
+
+    def read() -> Settings:
+        return known.settings(config, sets=sets, add=add)
+
+    settings: Settings = await anyio.to_thread.run_sync(read)
     ticking = clock or SystemClock()
     heard = hub or Hub()
     tally = Tally()
@@ -255,8 +261,8 @@ async def open_syncer(
         valve = Valve()
         assembly = Assembly(settings, known, stack, spool, scratch, ticking, heard.emit, valve)
         notify = () if readonly else settings.notify
-        told = await stack.enter_async_context(notifying(notify, ticking, heard, spool))
-        yield Syncer(settings, known, assembly, store, ticking, heard, tally, underway, told, valve)
+        await stack.enter_async_context(notifying(notify, ticking, heard, spool))
+        yield Syncer(settings, known, assembly, store, ticking, heard, tally, underway, valve, read)
 
 
 def spool_folder(settings: Settings) -> Path:

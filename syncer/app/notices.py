@@ -1,7 +1,7 @@
 """Tells those whom the configuration names that a run has ended: beside the runs, never in their way."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from uuid import uuid4
@@ -18,9 +18,6 @@ from syncer.observe.hub import Hub
 from syncer.ports import Clock, Spool
 from syncer.settings.daemon import NotifyOptions
 
-#: Tells of a run.
-Tell = Callable[[Report], None]
-
 #: Notices that wait for one recipient; beyond that the oldest are dropped, and it is said.
 WAITING = 100
 #: Seconds after which a notice that could not be delivered is tried again, each time with a new signature.
@@ -33,17 +30,14 @@ _FINE = frozenset({Exit.DONE, Exit.STOPPED})
 
 
 @asynccontextmanager
-async def notifying(options: Sequence[NotifyOptions], clock: Clock, hub: Hub, spool: Spool) -> AsyncIterator[Tell]:
+async def notifying(options: Sequence[NotifyOptions], clock: Clock, hub: Hub, spool: Spool) -> AsyncIterator[None]:
     """Tell of the runs that end inside the block; leaving it waits a little for what is still to be told."""
     posts = [_Post(each, clock, hub.emit, spool) for each in options]
 
-    def tell(report: Report) -> None:
-        for post in posts:
-            post.take(report)
-
     def hear(event: Event) -> None:
         if isinstance(event, RunEnded):
-            tell(event.report)
+            for post in posts:
+                post.take(event.report)
 
     hub.add(hear)
     # No task group: a recipient that is away, or a bug here, never ends a run.
@@ -51,7 +45,7 @@ async def notifying(options: Sequence[NotifyOptions], clock: Clock, hub: Hub, sp
     for task in tasks:
         task.add_done_callback(partial(_ended, hub.emit))
     try:
-        yield tell
+        yield
     finally:
         hub.remove(hear)
         with anyio.CancelScope(shield=True):

@@ -8,9 +8,10 @@ from datetime import datetime
 from syncer.app.cadence import Cadence
 from syncer.app.library import Syncer
 from syncer.flow.job import RunOptions
+from syncer.flow.run import run_id
 from syncer.model.errors import Exit, SyncerError, Unavailable
 from syncer.model.events import Warned
-from syncer.model.report import Report, unbegun
+from syncer.model.report import Counts, Report, unbegun
 from syncer.net.retry import once_only
 from syncer.schedule import memory
 from syncer.schedule.memory import Memory
@@ -31,6 +32,8 @@ class World:
     moved: Callable[[], None] = lambda: None
     #: When the status beside a job's data was last written, by a clock that never runs backwards.
     _marked: dict[str, float] = field(default_factory=dict)
+    #: The last run of a job, if it found nothing: the next one like it takes its place in the history.
+    _idle: dict[str, str] = field(default_factory=dict)
 
     @property
     def _cadence(self) -> Cadence:
@@ -49,9 +52,12 @@ class World:
         now = clock.monotonic()
         sparing = now - self._marked.get(job, float("-inf")) < STATUS_EVERY
         try:
-            report = await self.syncer.sync(job, RunOptions(patient=True, hold=hold, sparing=sparing))
+            options = RunOptions(patient=True, hold=hold, sparing=sparing, replaces=self._idle.pop(job, None))
+            report = await self.syncer.sync(job, options)
         except SyncerError as error:
             return unbegun(job, started, clock.now(), error)
+        if report.idle and report.exit_code() is Exit.DONE:
+            self._idle[job] = report.run
         if report.exit_code() is not Exit.DONE:
             # The next idle run says that all is well again.
             self._marked.pop(job, None)
@@ -90,7 +96,13 @@ class World:
 
     async def skipped(self, job: str, reason: str, times: int, last: datetime) -> None:
         """Record turns that passed without a run."""
-        self.said(f"{job}: skipped_{reason}: {times} scheduled runs, the last of {last:%Y-%m-%d %H:%M %Z}")
+        what = f"{times} scheduled {'run' if times == 1 else 'runs'} skipped, the last of {last:%Y-%m-%d %H:%M %Z}"
+        why = "it was still running, or waiting" if reason == "overlap" else "nobody was there to begin it"
+        self.said(f"{job}: skipped_{reason}: {what}: {why}")
+        report = Report(
+            job, run_id(last), last, last, Counts(), complete=False, stopped=f"skipped_{reason}", notes=(what,)
+        )
+        await self.syncer.store.end_run(report, Exit.NOT_NOW)
 
     def said(self, message: str) -> None:
         """Tell the log."""

@@ -42,6 +42,9 @@ jobs:
       # Ids or titles, or globs. `syncer projects studio` lists them.
       projects: ["*"]
     sinks: [archives]
+    # When `syncer daemon` runs it; `syncer sync` runs it now. Instead of `every`: cron, once, or after another job.
+    schedule: {every: 15m}
+    # schedule: {cron: "0 2 * * *", timezone: Europe/Stockholm, jitter: 5m}
 """
 
 

@@ -7,11 +7,13 @@ from cyclopts import Parameter
 from syncer.cli.options import EVERYWHERE, Everywhere, Output
 
 if TYPE_CHECKING:
+    from syncer.app.library import Syncer
     from syncer.cli.tables import Row
-    from syncer.ports import StateStore
 
-_COLUMNS = ("job", "sink", "items", "bytes", "owed", "doomed", "pending", "partitions", "last_run", "exit",
-            "fresh_until", "running")  # fmt: skip
+_COLUMNS = (
+    "job", "sink", "items", "bytes", "owed", "doomed", "pending", "partitions", "last_run", "exit", "fresh_until",
+    "running", "next_run", "paused",
+)  # fmt: skip
 
 
 async def status(
@@ -21,7 +23,8 @@ async def status(
 ) -> int:
     """Show what is stored, owed and running.
 
-    Nobody is asked but the state.
+    Nobody is asked but the state. The next run is the one that a daemon
+    begins, if there is one.
     """
     from syncer.cli.context import opened
     from syncer.cli.exits import UsageError
@@ -34,17 +37,20 @@ async def status(
         for name in jobs:
             if name not in known:
                 raise UsageError(f"no job {name!r}; {suggestion(name, known)}")
-        rows = [row for name in dict.fromkeys(jobs or known) for row in await _rows(store, name)]
+        rows = [row for name in dict.fromkeys(jobs or known) for row in await _rows(session.syncer, name)]
         show(rows, output, _COLUMNS, empty=f"no job ran yet ({store.url})")
     return 0
 
 
-async def _rows(store: "StateStore", job: str) -> "list[Row]":
+async def _rows(syncer: "Syncer", job: str) -> "list[Row]":
+    from syncer.app.timetable import outlook
     from syncer.flow.fresh import HISTORY, fresh_until
 
+    store = syncer.store
     now = await store.status(job)
     runs = await store.runs(job, HISTORY)
-    last = next(iter(runs), None)
+    last = next((run for run in runs if not run.skipped), None)
+    coming, paused = await outlook(syncer, job)
     legs = sorted({*now.items, *now.bytes, *now.owed, *now.doomed, *now.pending}) or [""]
     return [
         {
@@ -60,6 +66,8 @@ async def _rows(store: "StateStore", job: str) -> "list[Row]":
             "exit": last and last.code,
             "fresh_until": fresh_until(runs),
             "running": ", ".join(dict.fromkeys(now.leases.values())) or None,
+            "next_run": coming,
+            "paused": paused or None,
         }
         for leg in legs
     ]

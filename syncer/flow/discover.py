@@ -4,7 +4,7 @@ Partitions are listed side by side, a few ahead, but their pages come out partit
 emission order, and with it every settled name, is the same in every run.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -81,31 +81,36 @@ def position(state: PartitionState, live: frozenset[Leg], options: RunOptions) -
 async def listings(
     group: TaskGroup, job: Job, partitions: tuple[Partition, ...], ledger: Ledger, live: frozenset[Leg],
     options: RunOptions, emit: Emit, *, lean: bool = False,
-) -> AsyncIterator[Listing]:  # fmt: skip
+) -> AsyncGenerator[Listing]:  # fmt: skip
     """Yield the listings of a unit in order, the next few already under way.
 
     `lean`: the caller only counts; a source that would list whole documents at first lists references instead.
     """
     ahead = anyio.Semaphore(job.listing_ahead)
     queue: list[Listing] = []
-    for partition in partitions:
-        while len(queue) >= job.listing_ahead:
+    try:
+        for partition in partitions:
+            while len(queue) >= job.listing_ahead:
+                yield queue.pop(0)
+            state = await ledger.partition(partition.key, live)
+            since, began = position(state, live, options)
+            if options.prune and job.source.features.unlisted:
+                # What is not looked for any more goes only by its absence from a complete listing.
+                since, began = None, True
+            held = min((state.live.get(leg, 0) for leg in live), default=0) + state.owed
+            full = options.relist or (lean and not held)
+            known = LedgerKnown(
+                ledger, partition.key, live=held, full=full, refetch=options.refetch, spared=spared(job, options)
+            )
+            send, receive = anyio.create_memory_object_stream[Listed](1)
+            group.start_soon(_list, job, partition, since, known, send, ahead, emit)
+            queue.append(Listing(partition, began, receive))
+        while queue:
             yield queue.pop(0)
-        state = await ledger.partition(partition.key, live)
-        since, began = position(state, live, options)
-        if options.prune and job.source.features.unlisted:
-            # What is not looked for any more goes only by its absence from a complete listing.
-            since, began = None, True
-        held = min((state.live.get(leg, 0) for leg in live), default=0) + state.owed
-        full = options.relist or (lean and not held)
-        known = LedgerKnown(
-            ledger, partition.key, live=held, full=full, refetch=options.refetch, spared=spared(job, options)
-        )
-        send, receive = anyio.create_memory_object_stream[Listed](1)
-        group.start_soon(_list, job, partition, since, known, send, ahead, emit)
-        queue.append(Listing(partition, began, receive))
-    for listing in queue:
-        yield listing
+    finally:
+        # Whoever takes no more leaves listings behind.
+        for listing in queue:
+            listing.pages.close()
 
 
 async def _list(

@@ -85,7 +85,7 @@ async def close(
             generations = {**generations, **await _mark(this, judge(report))}
         # A destination that could not be marked is one more problem of this run.
         report = judge(_with_problems(this, report, generations))
-        await this.store.end_run(report, report.exit_code())
+        await this.store.end_run(report, report.exit_code(), this.options.replaces if report.idle else None)
     return report
 
 

@@ -4,7 +4,7 @@ Everything here can be cancelled at any moment without harm: what did not reach 
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 import anyio
@@ -75,10 +75,12 @@ class Intake:
             async with send, anyio.create_task_group() as listing:
                 await self._replay(send)
                 listed = listings(listing, self.job, self.partitions, self.ledger, self.live, self.options, self.emit)
-                async for each in listed:
-                    if self.drain.started:
-                        break
-                    await self._take(each, send)
+                async with aclosing(listed):
+                    async for each in listed:
+                        if self.drain.started:
+                            each.pages.close()
+                            break
+                        await self._take(each, send)
                 listing.cancel_scope.cancel()
 
     async def _take(self, listing: Listing, send: MemoryObjectSendStream[Sequence[Wanted]]) -> None:

@@ -100,6 +100,8 @@ class RunOptions:
     hold: frozenset[str] = frozenset()
     #: Leave the status beside the data as it is if nothing was found: it was written a moment ago.
     sparing: bool = False
+    #: A run that found nothing: if this one finds nothing either, it takes its place in the history.
+    replaces: str | None = None
 
 
 #: A seam for tests and plug-ins: called when the run should stop taking in new work.

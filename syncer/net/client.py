@@ -20,13 +20,13 @@ from syncer.net.parts import NoRanges, Parts
 from syncer.net.policy import Policy
 from syncer.net.resume import Download, GrowingBody
 from syncer.net.transport import open_transport
-from syncer.ports import Clock, Http, Request, Response, Share, Spool, whole
+from syncer.ports import Clock, Request, Response, Share, Spool, whole
 
 
 @asynccontextmanager
 async def open_http(
     network: Network, clock: Clock, emit: Emit, spool: Spool, share: Share = whole
-) -> AsyncIterator[Http]:
+) -> AsyncIterator["Client"]:
     """Open the way to one platform; its connections are closed when the block is left.
 
     `share` says which part of the limits may be used.
@@ -45,11 +45,19 @@ class Client:
 
     def __init__(self, network: Network, policy: Policy, clock: Clock, spool: Spool) -> None:
         """Take the stack that every request goes through."""
-        self._network = network
         self._policy = policy
         self._clock = clock
         self._spool = spool
-        self._bandwidth = Bandwidth(clock, network.bandwidth) if network.bandwidth is not None else None
+        self._take(network)
+
+    def relimit(self, network: Network) -> None:
+        """Take other limits of the same platform; requests under way go on by the old ones."""
+        self._policy.relimit(network)
+        self._take(network)
+
+    def _take(self, network: Network) -> None:
+        self._network = network
+        self._bandwidth = Bandwidth(self._clock, network.bandwidth) if network.bandwidth is not None else None
         self._timeout = _timeout(network, network.timeout)
         self._content_timeout = _timeout(network, None)
 

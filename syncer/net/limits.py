@@ -102,6 +102,13 @@ class OriginLimits:
         self._platform = network.platform
         emit(LimitChanged(origin, self.slots.limit, network.platform))
 
+    def relimit(self, network: Network) -> None:
+        """Take other bounds of the configuration; requests in flight stay."""
+        self._most = network.concurrency
+        if self._exact > self._most:
+            self._resize(float(self._most))
+        self.pace.relimit(network.requests_per_second)
+
     def enter_nowait(self) -> bool:
         """Take a slot if that needs no waiting of any kind."""
         return self.pace.free and self.slots.take_nowait()

@@ -135,6 +135,16 @@ class Pace:
         if most is not None:
             self._set(most)
 
+    def relimit(self, most: float | None) -> None:
+        """Take another configured highest rate; what the server taught stays."""
+        before, self._most = self._most, most
+        if most is not None and (self.rate is None or self.rate > most or self.rate == before):
+            self._set(most)
+        elif most is None and self.rate is not None and self.rate == before:
+            # Nothing but the configuration held it.
+            self.rate = self._gcra = self._starts = None
+            self.free = self.resume_at <= self._clock.monotonic()
+
     async def turn(self) -> bool:
         """Wait until a request may start; tell whether it had to wait for the rate.
 

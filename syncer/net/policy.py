@@ -52,6 +52,12 @@ class Policy:
         self._patience = Patience(network.attempts, network.retry_budget)
         self._shown: Mapping[str, str] | None = None
 
+    def relimit(self, network: Network) -> None:
+        """Take other limits; requests under way go on by the old ones."""
+        self._silence = network.read_timeout
+        self._patience = Patience(network.attempts, network.retry_budget)
+        self._routes.relimit(network)
+
     async def run(self, request: Request, receiver: Receiver[T]) -> T:
         """Return what the receiver makes of the first good answer.
 

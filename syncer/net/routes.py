@@ -73,6 +73,12 @@ class Routes:
         self._routes[key] = route
         return route, url
 
+    def relimit(self, network: Network) -> None:
+        """Take other limits, for origins that are known and those to come."""
+        self._network = network
+        for limits in self._limits.values():
+            limits.relimit(network)
+
     def _decide(self, url: URL, trusted: frozenset[str] | None, *, content: bool) -> Route:
         origin = origin_of(url)
         allowed = trusted is not None and origin in self._normalized(trusted)

@@ -26,6 +26,11 @@ class RunRow:
     code: int | None
     report: Mapping[str, object]
 
+    @property
+    def skipped(self) -> bool:
+        """Tell whether this is no run but turns of a schedule that passed without one."""
+        return str(self.report.get("stopped")).startswith("skipped_")
+
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
@@ -94,8 +99,8 @@ class StateStore(Protocol):
     async def begin_run(self, job: str, run: str, started: datetime) -> None:
         """Write the first line of a run's history."""
 
-    async def end_run(self, report: Report, code: int) -> None:
-        """Write the rest."""
+    async def end_run(self, report: Report, code: int, replaces: str | None = None) -> None:
+        """Write the rest, and forget the run that this one replaces in the history."""
 
     async def runs(self, job: str | None, limit: int) -> Sequence[RunRow]:
         """Return the newest runs first."""

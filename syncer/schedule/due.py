@@ -23,7 +23,7 @@ ON_TIME = timedelta(seconds=60)
 AHEAD = timedelta(days=1)
 
 #: Passed turns are counted up to here; beyond, their number says nothing.
-COUNTED = 100
+COUNTED = 1000
 
 #: How far back passed turns are looked for, step by step, so that a long absence costs little.
 _BACK = tuple(timedelta(hours=hours) for hours in (1, 6, 24, 192, 770, 9_000, 90_000))

@@ -14,6 +14,8 @@ from contextlib import asynccontextmanager
 from types import FrameType
 from typing import Final
 
+import anyio
+
 #: Called with the name of the first signal ("SIGTERM").
 OnSignal = Callable[[str], None]
 
@@ -92,3 +94,20 @@ async def signals(on_first: OnSignal, deadline: Deadline | None = None) -> Async
 
 def _die(number: int, _frame: FrameType | None) -> None:
     os._exit(128 + number)
+
+
+@asynccontextmanager
+async def hangups(on_each: Callable[[], None]) -> AsyncIterator[None]:
+    """Call something on each SIGHUP while the block runs."""
+    with anyio.open_signal_receiver(signal.SIGHUP) as received:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_each, received, on_each)
+            try:
+                yield
+            finally:
+                group.cancel_scope.cancel()
+
+
+async def _each(received: AsyncIterator[signal.Signals], on_each: Callable[[], None]) -> None:
+    async for _ in received:
+        on_each()

@@ -187,6 +187,10 @@ async def test_runs_are_remembered_newest_first(state: State) -> None:
         assert runs[1].report["problems"] == [problem]
         assert [each.run for each in await store.runs(None, 2)] == ["stray", "run-2"]
         assert await store.jobs() == ["job"]
+        await store.end_run(report("run-2", 3), 0, replaces="run-1")
+        assert [each.run for each in await store.runs("job", 10)] == ["run-2", "run-0"]
+        await store.end_run(report("run-2", 3), 0, replaces="run-2")
+        assert [each.run for each in await store.runs("job", 10)] == ["run-2", "run-0"]
 
 
 async def test_notes_belong_to_their_job(state: State) -> None:

@@ -1,7 +1,7 @@
 """A daemon at work that measures itself: `python -m tests.support.soak_process SECONDS` in a configured folder.
 
-With `--rest` it measures a loop that has nothing to do. Else it prints a JSON object a second: bytes of resident memory, open files, tasks, threads, runs so far, and at the end the
-99th percentile of the lag of its event loop.
+With `--rest` it measures a loop that has nothing to do. Else it prints a JSON object a second: bytes of resident
+memory, open files, tasks, threads, runs so far; and, last, the lag of its event loop and the exit codes of its runs.
 """
 
 import asyncio

@@ -82,7 +82,10 @@ async def _ours(blobs: Blobs, info: BlobInfo, row: StoredRow) -> bool:
 def replaced(leg: str, url: str, names: Sequence[str]) -> LegFailed:
     """Return the error that names objects which another tool put there."""
     message = f"{url}: {shown(names)} put there by another tool, and {'stays' if len(names) == 1 else 'stay'} as found"
-    hint = "move what is wanted away, then `syncer repair` the job: it writes over the rest"
+    hint = (
+        "move away what is wanted of it, then `syncer repair` the job, or give the line of an export again with"
+        " --refetch: that writes over the rest"
+    )
     return LegFailed(message, leg=leg, exit_code=Exit.DAMAGE, hint=hint)
 
 

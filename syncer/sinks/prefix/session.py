@@ -48,8 +48,8 @@ class PrefixSession:
             guarded(entry.path)
         with destination(self._leg, self._blobs.url):
             if self._keeps:
-                await self._put([entry for entry in entries if _mends(entry)])
-                await self._put([entry for entry in entries if not _mends(entry)], create=True)
+                await self._put([entry for entry in entries if _in_place(entry)])
+                await self._put([entry for entry in entries if not _in_place(entry)], create=True)
             else:
                 await self._put(entries)
         for entry in entries:
@@ -76,7 +76,9 @@ class PrefixSession:
         Raises:
             LegFailed: another tool replaced it already.
         """
-        rows = [entry.replaces for entry in entries if entry.replaces is not None and _mends(entry) and not entry.owed]
+        rows = [
+            entry.replaces for entry in entries if entry.replaces is not None and _in_place(entry) and not entry.mends
+        ]
         present = await look(self._blobs, rows)
         if present.foreign:
             raise replaced(self._leg, self._blobs.url, present.foreign)
@@ -138,7 +140,7 @@ def _metadata(entry: Entry) -> dict[str, str]:
     return {"version": quote(entry.version, safe=_PRINTABLE)[:_LONGEST], "sha256": entry.sha256}
 
 
-def _mends(entry: Entry) -> bool:
+def _in_place(entry: Entry) -> bool:
     """Tell whether an entry is written to where its item lies already."""
     return entry.replaces is not None and entry.replaces.path == entry.path
 

@@ -28,8 +28,10 @@ def begin(transaction: Transaction, job: str, run: str, started: datetime) -> No
     )
 
 
-def end(transaction: Transaction, report: Report, code: int) -> None:
+def end(transaction: Transaction, report: Report, code: int, replaces: str | None = None) -> None:
     """Write how a run ended, also of one that never got as far as beginning; forget the oldest."""
+    if replaces is not None and replaces != report.run:
+        transaction.execute("DELETE FROM runs WHERE job = ? AND run = ?", (report.job, replaces))
     text = orjson.dumps(asdict(report), default=_plain).decode()
     transaction.execute(
         "INSERT INTO runs (job, run, started, ended, code, report) VALUES (?, ?, ?, ?, ?, ?)"

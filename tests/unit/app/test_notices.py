@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from syncer.app import notices
-from syncer.app.notices import WAITING, Tell, concerns, notifying
+from syncer.app.notices import WAITING, concerns, notifying
 from syncer.model.errors import Exit
 from syncer.model.events import RunEnded, Warned
 from syncer.model.report import Counts, Problem, Report
@@ -30,12 +30,12 @@ DRAINED = replace(GOOD, complete=False, stopped="SIGTERM")
 
 
 @asynccontextmanager
-async def _told(box: Inbox, **options: Any) -> AsyncIterator[tuple[Hub, Tell, list[str]]]:
+async def _told(box: Inbox, **options: Any) -> AsyncIterator[tuple[Hub, list[str]]]:
     hub, said = Hub(), list[str]()
     hub.add(lambda event: said.append(event.message) if isinstance(event, Warned) else None)
     chosen = NotifyOptions.model_validate({"url": f"{box.served.url}/secret-path", "on": "always", **options})
-    async with notifying([chosen], InstantClock(), hub, MemorySpool()) as tell:
-        yield hub, tell, said
+    async with notifying([chosen], InstantClock(), hub, MemorySpool()):
+        yield hub, said
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,9 @@ def test_some_runs_concern_some(report: Report, heard: set[str]) -> None:
 async def test_a_run_that_ended_is_told() -> None:
     """The report arrives as it is, once, with nothing that is secret in it, before the block is left."""
     async with inbox() as box:
-        async with _told(box) as (hub, tell, said):
+        async with _told(box) as (hub, said):
             hub.emit(RunEnded(AWAY))
-            tell(replace(GOOD, run=""))
+            hub.emit(RunEnded(replace(GOOD, run="")))
         assert said == []
     first, second = box.reports
     assert (first["job"], first["run"], first["exit_code"], first["complete"]) == ("highway", "r-1", 75, False)
@@ -68,7 +68,7 @@ async def test_a_run_that_ended_is_told() -> None:
 
 async def test_nobody_hears_what_does_not_concern() -> None:
     """A recipient of failures hears nothing of runs that were fine."""
-    async with inbox() as box, _told(box, on="failure") as (hub, _, _said):
+    async with inbox() as box, _told(box, on="failure") as (hub, _):
         for report in (GOOD, CHANGED, OWING):
             hub.emit(RunEnded(report))
     assert [report["owed"] for report in box.reports] == [{"lake": 1}]
@@ -77,7 +77,7 @@ async def test_nobody_hears_what_does_not_concern() -> None:
 async def test_a_recipient_that_is_away_is_tried_for_hours() -> None:
     """What can't be delivered is tried again later, with a new signature under the same id, and then given up."""
     count = ATTEMPTS + 2
-    async with inbox(*[503] * (count - 1), 204) as box, _told(box) as (hub, _, said):
+    async with inbox(*[503] * (count - 1), 204) as box, _told(box) as (hub, said):
         hub.emit(RunEnded(GOOD))
         for _ in range(count):
             await box.bell.get()
@@ -89,7 +89,7 @@ async def test_a_recipient_that_is_away_is_tried_for_hours() -> None:
 
 async def test_a_refusal_is_a_warning() -> None:
     """A recipient that says no is not asked again, and the next notice goes out."""
-    async with inbox(403, 204) as box, _told(box) as (hub, _, said):
+    async with inbox(403, 204) as box, _told(box) as (hub, said):
         hub.emit(RunEnded(GOOD))
         hub.emit(RunEnded(CHANGED))
     assert len(box.came) == 2
@@ -107,7 +107,7 @@ async def test_a_run_never_waits(monkeypatch: pytest.MonkeyPatch) -> None:
             await silent.wait()
 
         monkeypatch.setattr("syncer.net.notice.Recipient.send", hang)
-        async with _told(box) as (hub, _, said):
+        async with _told(box) as (hub, said):
             for _ in range(WAITING + 5):
                 hub.emit(RunEnded(GOOD))
         assert len([text for text in said if "a notice was dropped" in text]) == 5
@@ -118,7 +118,7 @@ async def test_a_run_never_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_url_that_is_missing_is_said_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reference that leads nowhere is a warning with its name, not the end of anything."""
     async with inbox() as box:
-        async with _told(box, url="http://hooks.example.com/x") as (hub, _, said):
+        async with _told(box, url="http://hooks.example.com/x") as (hub, said):
             hub.emit(RunEnded(GOOD))
         assert len(said) == 1
         assert "plain http to hooks.example.com is not accepted" in said[0]
