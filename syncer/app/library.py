@@ -12,6 +12,7 @@ from typing import Any
 import anyio.to_thread
 
 from syncer.app.build import Assembly
+from syncer.app.notices import notifying
 from syncer.app.registry import Registry, discover
 from syncer.blobs.spool import open_spool
 from syncer.flow.drain import Drain
@@ -19,9 +20,10 @@ from syncer.flow.job import Job, RunOptions
 from syncer.flow.preview import Preview, preview
 from syncer.flow.run import pass_of, run
 from syncer.model.entries import Body
-from syncer.model.errors import SettingsError
+from syncer.model.errors import SettingsError, SyncerError
+from syncer.model.events import RunEnded
 from syncer.model.refs import AnnotationRef, GroupKey, ItemKey, Partition
-from syncer.model.report import Report
+from syncer.model.report import Report, unbegun
 from syncer.net.ahead import in_order
 from syncer.observe.health import Tally
 from syncer.observe.hub import Hub
@@ -59,12 +61,12 @@ class Syncer:
     clock: Clock
     hub: Hub
     tally: Tally
-    #: Reads the configuration anew, from where it was read. Blocks.
-    reread: Callable[[], Settings]
     #: The figures of the runs under way.
     underway: Underway
     #: How much may happen at once, of what is configured; less while memory is short.
     valve: Valve
+    #: Reads the configuration anew, from where it was read. Blocks.
+    reread: Callable[[], Settings]
     #: Closes the intake of each run under way, by job: see `drain`.
     _drains: list[tuple[str, Drain]] = field(default_factory=list)
     _drained: str | None = None
@@ -75,7 +77,13 @@ class Syncer:
         Raises:
             SettingsError: there is no such job, or it can't be assembled.
         """
-        built = await self.job(job)
+        started = self.clock.now()
+        try:
+            built = await self.job(job)
+        except SyncerError as error:
+            # No run began, so nobody else says that there is none.
+            self.hub.emit(RunEnded(unbegun(job, started, self.clock.now(), error)))
+            raise
         with self._draining(job) as drain:
             return await run(
                 built, self.store, options or RunOptions(), drain=drain, spool=self.assembly.spool,
@@ -252,7 +260,9 @@ async def open_syncer(
         store = await stack.enter_async_context(open_state(url, settings.base, readonly=readonly))
         valve = Valve()
         assembly = Assembly(settings, known, stack, spool, scratch, ticking, heard.emit, valve)
-        yield Syncer(settings, known, assembly, store, ticking, heard, tally, read, underway, valve)
+        notify = () if readonly else settings.notify
+        await stack.enter_async_context(notifying(notify, ticking, heard, spool))
+        yield Syncer(settings, known, assembly, store, ticking, heard, tally, underway, valve, read)
 
 
 def spool_folder(settings: Settings) -> Path:

@@ -11,7 +11,7 @@ from syncer.flow.job import RunOptions
 from syncer.flow.run import run_id
 from syncer.model.errors import Exit, SyncerError, Unavailable
 from syncer.model.events import Warned
-from syncer.model.report import Counts, Problem, Report
+from syncer.model.report import Counts, Report, unbegun
 from syncer.net.retry import once_only
 from syncer.schedule import memory
 from syncer.schedule.memory import Memory
@@ -55,8 +55,7 @@ class World:
             options = RunOptions(patient=True, hold=hold, sparing=sparing, replaces=self._idle.pop(job, None))
             report = await self.syncer.sync(job, options)
         except SyncerError as error:
-            problem = Problem(str(error), error.exit_code, error.hint)
-            return Report(job, "", started, clock.now(), Counts(), complete=False, problems=(problem,))
+            return unbegun(job, started, clock.now(), error)
         if report.idle and report.exit_code() is Exit.DONE:
             self._idle[job] = report.run
         if report.exit_code() is not Exit.DONE:

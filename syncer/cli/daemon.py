@@ -13,21 +13,26 @@ async def daemon(*, here: Everywhere = EVERYWHERE) -> int:
     changed file, or SIGHUP, changes schedules and limits without a
     restart.
     """
+    from syncer import __version__
     from syncer.app.daemon import open_daemon
     from syncer.cli.context import opened
-    from syncer.cli.listeners import page
+    from syncer.cli.listeners import page, probes
     from syncer.cli.living import living
-    from syncer.cli.supervisors import supervisors
     from syncer.model.errors import Exit
+    from syncer.observe.metrics import Metrics
+    from syncer.observe.outcomes import Outcomes
     from syncer.schedule.lifetime import hangups
 
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(opened(here))
         session.jobs(())
-        running = await stack.enter_async_context(open_daemon(session.syncer, [supervisors(session), page(session)]))
-        await stack.enter_async_context(hangups(running.reload.ask))
+        metrics = Metrics(Outcomes(__version__))
+        sides = [probes(session, metrics), page(session)]
+        running = await stack.enter_async_context(open_daemon(session.syncer, sides))
         life, vitals = await stack.enter_async_context(living(session, running.drain))
+        await stack.enter_async_context(hangups(running.reload.ask))
         running.desk.lag = lambda: (vitals.lag.lag, vitals.lag.worst)
+        vitals.lag.heard = metrics.late
         running.desk.stalled = lambda: vitals.stalls.stalled
         session.logger.info("daemon started", jobs=len(running.scheduler.plans), memory_limit=vitals.memory_limit)
         life.supervisor.ready()

@@ -15,7 +15,7 @@ from syncer.cli.options import PASS, PassFlags
 from syncer.cli.tables import Form, show
 from syncer.flow.job import RunOptions
 from syncer.model.errors import Exit, SyncerError
-from syncer.model.report import Counts, Problem, Report, worst
+from syncer.model.report import Report, unbegun, worst
 from syncer.schedule.once import Once
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ class Pass:
         try:
             report = await (self.work or self.session.syncer.sync)(name, options)
         except SyncerError as error:
-            problem = Problem(str(error), error.exit_code, error.hint)
-            report = Report(name, "", started, clock.now(), Counts(), complete=False, problems=(problem,))
+            report = unbegun(name, started, clock.now(), error)
         hinted = [
             replace(each, hint=advised(each.hint, self.advice(each.message, each.code))) for each in report.problems
         ]

@@ -22,6 +22,8 @@ class Shaper:
 
     sinks: Mapping[Leg, Sink]
     transform: Transform | None
+    #: Everything is fetched again: what is stored is not trusted.
+    refetch: bool = False
 
     async def entries(self, wanted: Wanted, body: Body) -> dict[Leg, Entry]:
         """Return one entry for each leg that lacks the item.
@@ -61,7 +63,7 @@ class Shaper:
                 fields=body.ref.fields,
                 group=body.ref.group,
                 replaces=verdict.stored,
-                owed=wanted.owed,
+                mends=wanted.owed or self.refetch,
             )
         return result
 

@@ -124,7 +124,7 @@ class Pass:
         sinks = {name: leg.sink for name, leg in legs.live.items()}
         planner = Planner(self.job, sinks, ledger, frontier, self.account, self.options, self.emit)
         planner.reviving = any([sum(await ledger.doomed_count(leg)) for leg in sinks])
-        shaper = Shaper(sinks, self.job.transform)
+        shaper = Shaper(sinks, self.job.transform, self.options.refetch)
         fetcher = Fetcher(
             self.job.source, shaper, channel, self.outcomes, self.room, self.emit, lambda: self.drain.hurried
         )

@@ -74,8 +74,8 @@ class Entry:
     group: GroupKey | None = None
     #: What the leg holds of this key now: its container is where an archive has to supersede it.
     replaces: "StoredRow | None" = None
-    #: It was owed: `repair` owes what is damaged, and what takes its place is written over whatever lies there.
-    owed: bool = False
+    #: Written over whatever lies there: it was owed (`repair` owes what is damaged), or all is fetched again.
+    mends: bool = False
 
     @property
     def body(self) -> bytes | SpooledFile:

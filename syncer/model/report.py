@@ -5,10 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncer.model.entries import Leg
-from syncer.model.errors import EXIT_ORDER, Exit
+from syncer.model.errors import EXIT_ORDER, Exit, SyncerError
 
 #: The share of a run that works on all units of a job.
 WHOLE = "0/1"
+
+
+#: Beginnings of reasons to stop that nobody asked this run for: it is to be run again.
+UNASKED = ("SIG", "stalled")
 
 
 @dataclass(slots=True)
@@ -121,8 +125,10 @@ class Report:
         return worst(codes)
 
 
-#: Beginnings of reasons to stop that nobody asked this run for: it is to be run again.
-UNASKED = ("SIG", "stalled")
+def unbegun(job: str, started: datetime, ended: datetime, error: SyncerError) -> Report:
+    """Return the report of a run that could not even begin."""
+    problem = Problem(str(error), error.exit_code, error.hint)
+    return Report(job, "", started, ended, Counts(), complete=False, problems=(problem,))
 
 
 def worst(codes: Iterable[Exit]) -> Exit:

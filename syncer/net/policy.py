@@ -181,7 +181,7 @@ class Policy:
             call.url,
             headers=headers,
             json=request.json if call.method == "POST" else None,
-            data=FormData(request.form) if call.method == "POST" and request.form is not None else None,
+            data=_data(request) if call.method == "POST" else None,
             allow_redirects=False,
             proxy=route.proxy,
             timeout=receiver.timeout,
@@ -227,6 +227,10 @@ class Policy:
         for value in credential.values():
             redact.remember(value)
             redact.remember(value.rpartition(" ")[2])
+
+
+def _data(request: Request) -> FormData | bytes | None:
+    return FormData(request.form) if request.form is not None else request.body
 
 
 def _conditional(request: Request) -> bool:

@@ -1,6 +1,7 @@
 """How late the event loop is: what everything else in the process waits for."""
 
 from collections import deque
+from collections.abc import Callable
 
 from syncer.ports import Clock
 
@@ -18,6 +19,8 @@ class LagMeter:
         self._samples: deque[tuple[float, float]] = deque()
         #: Seconds by which the loop was late at the last measurement.
         self.lag = 0.0
+        #: Told of each measurement.
+        self.heard: Callable[[float], None] = lambda _lag: None
 
     @property
     def worst(self) -> float:
@@ -37,5 +40,6 @@ class LagMeter:
             now = self._clock.monotonic()
             self.lag = max(0.0, now - began - PERIOD)
             self._samples.append((now, self.lag))
+            self.heard(self.lag)
             while self._samples[0][0] < now - self._window:
                 self._samples.popleft()

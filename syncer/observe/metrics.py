@@ -16,7 +16,7 @@ from syncer.model.errors import EXIT_ORDER
 from syncer.model.report import Counts
 from syncer.model.running import running
 from syncer.observe.outcomes import RESULTS, Outcomes
-from syncer.ports.desk import JobView, PlatformView
+from syncer.ports import JobView, PlatformView
 
 #: Upper bounds of histograms, in seconds.
 REQUEST = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)

@@ -10,8 +10,7 @@ from datetime import datetime
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from syncer.model.report import WHOLE, Counts, Report
-from syncer.ports import RunRow
-from syncer.ports.desk import JobView
+from syncer.ports import JobView, RunRow
 
 #: What becomes of items, as `Counts` names it. The first row adds up to what was listed.
 RESULTS = (

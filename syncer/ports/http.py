@@ -71,6 +71,8 @@ class Request:
     json: object | None = None
     #: Form fields of a listed read-only POST (a token grant, RFC 6749 §4.4.2), in place of `json`.
     form: Sequence[tuple[str, str]] | None = None
+    #: The very bytes of a POST of ours (a notice, whose signature covers each of them), in place of `json`.
+    body: bytes | None = None
     auth: Authenticator | None = None
     #: Content links (signed storage, media) live under stricter address rules and never see a credential.
     content: bool = False

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 from syncer.model.errors import UnknownName
-from syncer.ports.desk import Control, JobView, Overview
+from syncer.ports import Control, JobView, Overview
 from syncer.serve import shapes
 from syncer.serve.routes import Call, Route
 

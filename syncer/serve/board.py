@@ -8,9 +8,7 @@ from datetime import datetime
 from syncer.model.checkpoint import OwedItem
 from syncer.model.errors import SyncerError
 from syncer.model.events import Emit, Warned
-from syncer.ports import Clock
-from syncer.ports.desk import Health, JobView, Overview, PlatformView
-from syncer.ports.state import RunRow
+from syncer.ports import Clock, Health, JobView, Overview, PlatformView, RunRow
 
 #: Runs of a job on the page, and owed items of a job.
 RUNS, OWED = 30, 25

@@ -11,8 +11,7 @@ from aiohttp import web
 from syncer.model.errors import SyncerError
 from syncer.model.events import Emit, Warned
 from syncer.model.secret import Secret
-from syncer.ports import Clock
-from syncer.ports.desk import Control, Overview
+from syncer.ports import Clock, Control, Overview
 from syncer.serve.gate import Gate
 from syncer.serve.problems import Refused
 from syncer.serve.sessions import bearer

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from syncer.model.units import show_duration
-from syncer.ports.desk import JobView, LiveRun
-from syncer.ports.state import RunRow
+from syncer.ports import JobView, LiveRun, RunRow
 from syncer.serve import words
 from syncer.serve.html import Content, Markup, element, join
 from syncer.serve.sparkline import BARS, sparkline

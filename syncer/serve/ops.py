@@ -22,8 +22,7 @@ from syncer.model.events import Emit, Warned
 from syncer.net.redact import redact_text
 from syncer.observe.exposition import Exposition
 from syncer.observe.metrics import Metrics
-from syncer.ports import Clock
-from syncer.ports.desk import Health, Overview
+from syncer.ports import Clock, Health, Overview
 from syncer.serve.probes import alive, checked, looked, ready
 from syncer.settings.daemon import OpsOptions
 

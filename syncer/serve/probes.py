@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from syncer.model.units import show_duration
 from syncer.observe.screen import printable
-from syncer.ports.desk import Health, JobView, PlatformView
+from syncer.ports import Health, JobView, PlatformView
 
 #: Seconds by which the event loop may be late.
 LATE = 5.0

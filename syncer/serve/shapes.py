@@ -11,8 +11,7 @@ from msgspec import Meta, Struct
 
 from syncer.model.checkpoint import OwedItem
 from syncer.model.refs import ItemKey
-from syncer.ports.desk import CircuitState, Health, JobState, JobView, LiveRun, PlatformView
-from syncer.ports.state import RunRow
+from syncer.ports import CircuitState, Health, JobState, JobView, LiveRun, PlatformView, RunRow
 from syncer.serve import words
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from syncer.ports.state import RunRow
+from syncer.ports import RunRow
 from syncer.serve import words
 from syncer.serve.html import Markup, element
 

@@ -5,8 +5,7 @@ from hashlib import blake2b
 from heapq import nlargest
 
 from syncer.model.checkpoint import OwedItem
-from syncer.ports.desk import PlatformView
-from syncer.ports.state import RunRow
+from syncer.ports import PlatformView, RunRow
 from syncer.serve import words
 from syncer.serve.board import Snapshot
 from syncer.serve.html import Content, Markup, element

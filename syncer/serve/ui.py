@@ -11,8 +11,7 @@ from aiohttp import web
 
 from syncer.model.errors import SettingsError
 from syncer.model.events import Emit, Warned
-from syncer.ports import Clock
-from syncer.ports.desk import Control, Overview
+from syncer.ports import Clock, Control, Overview
 from syncer.serve.api import Api
 from syncer.serve.attempts import Attempts
 from syncer.serve.board import Board

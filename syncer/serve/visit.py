@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from syncer.model.refs import ItemKey
-from syncer.ports.desk import Control, Overview
+from syncer.ports import Control, Overview
 from syncer.serve import words
 from syncer.serve.board import Board, Snapshot
 from syncer.serve.files import Assets

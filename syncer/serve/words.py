@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 
 from syncer.model.errors import Exit
 from syncer.model.units import show_duration, show_size
-from syncer.ports.desk import CircuitState, JobView
-from syncer.ports.state import RunRow
+from syncer.ports import CircuitState, JobView, RunRow
 from syncer.serve.html import Markup, element
 
 #: How something stands, for its colour: the word beside it says the same.

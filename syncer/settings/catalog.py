@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from syncer.model.errors import SettingsError
 from syncer.model.secret import Secret
-from syncer.settings.daemon import DaemonOptions, ServeOptions
+from syncer.settings.daemon import DaemonOptions, NotifyOptions, ServeOptions
 from syncer.settings.problems import Problem, SettingsRefused
 from syncer.settings.schema import JobOptions, LogOptions
 
@@ -97,6 +97,7 @@ class Settings:
     jobs: Mapping[str, Job]
     daemon: DaemonOptions = field(default_factory=DaemonOptions)
     serve: ServeOptions = field(default_factory=ServeOptions)
+    notify: tuple[NotifyOptions, ...] = ()
     #: What the user should know, found while loading.
     warnings: tuple[str, ...] = ()
 

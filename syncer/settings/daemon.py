@@ -59,6 +59,22 @@ class UiOptions(Options):
         return self
 
 
+class NotifyOptions(Options):
+    """Somebody who is told of runs that ended, by `sync` and the daemon alike."""
+
+    url: SecretField = Field(
+        description="URL that the report is sent to: https, or http for loopback. `env:NAME` or `file:PATH`."
+    )
+    secret: SecretField | None = Field(
+        default=None, description="Key of the signature: `whsec_…`, or any text. Left out: notices are not signed."
+    )
+    on: Literal["failure", "change", "always"] = Field(
+        default="failure",
+        description="Which runs: those that failed or owe items; those that changed a destination; all.",
+    )
+    allow_http: bool = Field(default=False, description="Accept plain http also where the host is not loopback.")
+
+
 class ServeOptions(Options):
     """Where the daemon listens."""
 

@@ -95,6 +95,7 @@ def load(
         jobs=jobs,
         daemon=top.daemon,
         serve=top.serve,
+        notify=top.notify,
         warnings=tuple(dict.fromkeys(binder.warnings)),
     )
 

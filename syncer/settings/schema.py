@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from syncer.ports import Selection
 from syncer.settings.cron import check_cron, zone
-from syncer.settings.daemon import DaemonOptions, ServeOptions
+from syncer.settings.daemon import DaemonOptions, NotifyOptions, ServeOptions
 from syncer.settings.units import MOMENT_PATTERN, Duration, Moment, Name, Options, Size, Text, moment
 
 #: Where the state lies when the file does not say: below the XDG state folder.
@@ -265,3 +265,4 @@ class FileOptions(Options):
     log: LogOptions = Field(default_factory=LogOptions, description="What is logged.")
     daemon: DaemonOptions = Field(default_factory=DaemonOptions, description="How the daemon lives.")
     serve: ServeOptions = Field(default_factory=ServeOptions, description="Where the daemon listens.")
+    notify: tuple[NotifyOptions, ...] = Field(default=(), description="Who is told of runs that ended.")

@@ -9,13 +9,15 @@ from syncer.model.refs import ItemKey, PartitionKey
 #: Suffixes on suffixes: more than this many other items would have to spell the first ones out.
 _DEPTH = 8
 
-#: Stands for NUL, at which databases end a text: a character that nobody assigned a meaning to, or ever will.
+#: Begins what stands for NUL, at which databases end a text, and for itself: nobody gave this character a meaning.
 NUL = "\U0010fffe"
 
 
 def short(key: ItemKey) -> str:
     """Return what is left of a key inside its partition: `kind/item`."""
-    item = key.item.replace("\0", NUL) if "\0" in key.item else key.item
+    item = key.item
+    if "\0" in item or NUL in item:
+        item = item.replace(NUL, f"{NUL}1").replace("\0", f"{NUL}0")
     return f"{_quoted(key.kind)}/{item}"
 
 
@@ -23,7 +25,7 @@ def item_key(partition: PartitionKey, text: str) -> ItemKey:
     """Read what `short` wrote."""
     kind, _, item = text.partition("/")
     if NUL in item:
-        item = item.replace(NUL, "\0")
+        item = item.replace(f"{NUL}0", "\0").replace(f"{NUL}1", NUL)
     return ItemKey(_unquoted(kind), partition.project, partition.batch, partition.annotation_type, item)
 
 

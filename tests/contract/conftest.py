@@ -10,7 +10,12 @@ from tests.support.states import STATES, State
 
 
 @pytest.fixture(params=sorted(STATES))
-def state(request: pytest.FixtureRequest, tmp_path: Path, postgres_server: Postgres) -> Iterator[State]:
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[State]:
     """Return an empty state, of every kind in turn."""
-    with postgres_server.schema() as schema:
-        yield State(STATES[request.param](postgres_server, schema), tmp_path)
+    url = STATES[request.param]
+    if url is not None:
+        yield State(url, tmp_path)
+        return
+    server: Postgres = request.getfixturevalue("postgres_server")
+    with server.emptied() as schema:
+        yield State(server.url(schema), tmp_path)

@@ -1,5 +1,6 @@
 """The image: its Dockerfile linted, its steps rehearsed without an engine, and the tool run in what they leave."""
 
+import json
 import re
 import subprocess
 import tomllib
@@ -26,6 +27,28 @@ LABELS = {"title": "text", "description": "text", "version": "semver", "licenses
 
 #: Extras that the image does without: what only tests need, and what only a desktop has.
 LEFT_OUT = {"test", "keyring"}
+
+#: A daemon whose platform is away: alive all the same.
+SETTINGS = """
+state: sqlite:state.db
+platforms: {studio: {type: label_studio, url: "http://127.0.0.1:1", token: env:LABEL_STUDIO_API_KEY}}
+sinks: {lake: {type: prefix, url: file:lake}}
+jobs: {street: {platform: studio, select: {projects: ["7"]}, sinks: [lake], schedule: {every: 1h}}}
+"""
+
+#: Starts a command, waits until another one is content with it, reads what it counts, and asks it to end.
+STARTS = """
+import http.client, json, subprocess, sys, time
+command, check = json.loads(sys.argv[1]), json.loads(sys.argv[2])
+process = subprocess.Popen(command)
+while process.poll() is None and subprocess.run(check, stderr=subprocess.DEVNULL).returncode:
+    time.sleep(0.1)
+connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[3]))
+connection.request("GET", "/metrics")
+print(connection.getresponse().read().decode())
+process.terminate()
+sys.exit(process.wait())
+"""
 
 #: A server that answers as the daemon's probes do, and then a command that asks it.
 ANSWERS = """
@@ -132,6 +155,20 @@ def test_the_image_runs_the_demo(image: Container, tmp_path: Path) -> None:
     assert (tmp_path / "demo" / "archive" / "labels.zip").stat().st_size > 0
     version = image.run([*entry, "--version"])
     assert version.stdout.strip().endswith(syncer.__version__), version.stderr
+
+
+@pytest.mark.timeout(900)
+def test_the_image_runs_the_daemon(image: Container, tmp_path: Path) -> None:
+    """With a disk for its state and nothing else it starts, is well, shows its metrics, and ends when asked to."""
+    (tmp_path / "syncer.yaml").write_text(SETTINGS, "utf-8")
+    last = stages(DOCKERFILE)[-1]
+    command = [*last.last("ENTRYPOINT").words(), "daemon"]
+    words = ["python", "-c", STARTS, json.dumps(command), json.dumps(last.healthcheck()), str(OpsOptions().port)]
+    ended = image.run(words, "--bind", str(tmp_path), "/work", "--setenv", "LABEL_STUDIO_API_KEY", "secret")
+    assert ended.returncode == 0, ended.stderr
+    assert f'syncer_build_info{{version="{syncer.__version__}"}} 1' in ended.stdout
+    assert 'syncer_owed_items{sync_job="street"} 0' in ended.stdout
+    assert (tmp_path / "state.db").exists()
 
 
 @pytest.mark.timeout(900)

@@ -45,6 +45,8 @@ async def test_a_daemon_shows_its_runs(tmp_path: Path) -> None:
         with running(tmp_path) as process:
             url = where(process)
             account = until(process, lambda line: ended(line, "street"))
+            while not values((await get(f"{url}/metrics"))[1])["syncer_event_loop_lag_seconds_count"]:
+                pass
             assert (await get(f"{url}/livez"), await get(f"{url}/readyz")) == ((200, "alive\n"), (200, "ready\n"))
             _, text = await get(f"{url}/metrics")
             process.send_signal(signal.SIGTERM)
@@ -115,3 +117,21 @@ async def test_rule_21_a_port_that_is_taken_ends_with_75(tmp_path: Path) -> None
             assert second.code == Exit.NOT_NOW
             assert f"serve.ops: 127.0.0.1:{port} is taken by another process" in second.err
             assert (await get(f"http://127.0.0.1:{port}/livez"))[0] == 200
+
+
+async def test_a_job_that_can_not_be_assembled_is_a_failed_run(tmp_path: Path) -> None:
+    """A credential that is missing is logged and counted each time, though no run ever begins."""
+    async with platform_process("--tasks", "1") as platform:
+        listening(tmp_path, platform, street={"schedule": {"every": "1s"}})
+        file = tmp_path / "syncer.yaml"
+        tree = json.loads(file.read_text("utf-8"))
+        tree["platforms"]["studio"]["token"] = "env:NO_SUCH_TOKEN"
+        file.write_text(json.dumps(tree), "utf-8")
+        with running(tmp_path) as process:
+            url = where(process)
+            line = until(process, lambda line: "NO_SUCH_TOKEN" in line["event"])
+            assert (line["level"], line["job"]) == ("error", "street")
+            until(process, lambda line: ended(line, "street"))
+            got = values((await get(f"{url}/metrics"))[1])
+            assert got['syncer_runs_total{code="78",sync_job="street"}'] >= 1
+            assert got['syncer_last_run_exit_code{sync_job="street"}'] == Exit.SETTINGS

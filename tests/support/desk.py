@@ -13,8 +13,7 @@ from typing import Any
 from syncer.model.checkpoint import OwedItem
 from syncer.model.errors import UnknownName
 from syncer.model.refs import ItemKey
-from syncer.ports.desk import Health, JobView, LiveRun, PlatformView
-from syncer.ports.state import RunRow
+from syncer.ports import Health, JobView, LiveRun, PlatformView, RunRow
 
 #: The moment at which the desk of `lively` stands.
 NOW = datetime(2026, 11, 28, 14, 30, tzinfo=UTC)

@@ -62,6 +62,20 @@ class Postgres:
         with self.connect() as connection:
             connection.execute(f'DROP SCHEMA IF EXISTS "{name}" CASCADE')
 
+    @contextmanager
+    def emptied(self) -> Iterator[str]:
+        """Yield the name of a schema that many use in turn, and empty its tables: quicker than a new one."""
+        name = "in_turn"
+        yield name
+        with self.connect(name) as connection:
+            tables = connection.execute(
+                "SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables WHERE schemaname = %s"
+                " AND tablename NOT IN ('meta', 'migrations')",
+                (name,),
+            ).fetchone()
+            if tables is not None and tables[0] is not None:
+                connection.execute(f"TRUNCATE {tables[0]} RESTART IDENTITY")
+
     def start(self) -> None:
         """Start, and wait until it answers."""
         words = [program("postgres"), "-D", str(self.folder / "data"), "-p", str(self.port),

@@ -1,6 +1,6 @@
 """Every kind of state, and short ways to say what a test commits to it."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,7 +12,6 @@ from syncer.model.refs import AnnotationRef, Cursor, GroupKey, ItemKey, Partitio
 from syncer.model.rows import ManifestRow, decode_row
 from syncer.ports import Ledger, StateStore, Unit
 from syncer.state import open_state
-from tests.support.postgres import Postgres
 from tests.support.stored import START, key, partition, sha256, unit
 
 #: The partition that most tests speak of.
@@ -21,12 +20,8 @@ SEVEN = partition().key
 LAKE = LegSpec("lake", "f1", {"path": "{item}.json"}, immediate=True, root="s3://bucket/lake")
 ZIP = LegSpec("nightly", "z1", {"path": "{item}.json"}, immediate=False, root="file:exports")
 
-#: URL of a state by its kind, for a schema of a server; what is not kept anywhere begins empty each time.
-STATES: dict[str, Callable[[Postgres, str], str]] = {
-    "sqlite": lambda _server, _schema: "sqlite:state.db",
-    "memory": lambda _server, _schema: "memory:",
-    "postgresql": lambda server, schema: server.url(schema),
-}
+#: URL of a state by its kind, None for one on a server; what is not kept anywhere begins empty each time.
+STATES: dict[str, str | None] = {"sqlite": "sqlite:state.db", "memory": "memory:", "postgresql": None}
 
 
 @dataclass

@@ -55,10 +55,7 @@ def test_every_requirement_is_pinned_for_the_tests() -> None:
 
 
 def test_dependencies_are_what_is_imported() -> None:
-    """The package imports nothing that it does not declare, and declares nothing that it does not import.
-
-    One folder needs an extra, and nothing else imports that folder before it is used.
-    """
+    """The package imports nothing that it does not declare, and declares nothing that it does not import."""
     own = {*sys.stdlib_module_names, "syncer"}
     imported: set[str] = set()
     for source in sources("syncer"):
@@ -68,7 +65,7 @@ def test_dependencies_are_what_is_imported() -> None:
             elif isinstance(node, ast.ImportFrom) and node.module:
                 imported.add(node.module.partition(".")[0])
     assert _requirements(PROJECT["optional-dependencies"]["postgres"]).keys() == {"psycopg"}
-    imported.remove("psycopg")
+    imported.remove("psycopg")  # one folder needs an extra, and is itself imported when it is used
     declared = {name: MODULES.get(name, {name}) for name in _requirements(PROJECT["dependencies"])}
     assert imported - own == set().union(*declared.values()) - UNNAMED
 

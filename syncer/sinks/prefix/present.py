@@ -7,7 +7,7 @@ A local file carries no mark, so that one which a dead run wrote could not be to
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from anyio import create_task_group, to_thread
 
@@ -26,11 +26,11 @@ class Present:
     """What was found at the places of some rows."""
 
     #: Tags of objects that may be replaced, by name.
-    tags: Mapping[str, str]
+    tags: Mapping[str, str] = field(default_factory=dict)
     #: Names where nothing is any more.
-    absent: Sequence[str]
+    absent: Sequence[str] = ()
     #: Names of objects that are not ours.
-    foreign: Sequence[str]
+    foreign: Sequence[str] = ()
 
 
 async def look(blobs: Blobs, rows: Sequence[StoredRow]) -> Present:
@@ -82,7 +82,10 @@ async def _ours(blobs: Blobs, info: BlobInfo, row: StoredRow) -> bool:
 def replaced(leg: str, url: str, names: Sequence[str]) -> LegFailed:
     """Return the error that names objects which another tool put there."""
     message = f"{url}: {shown(names)} put there by another tool, and {'stays' if len(names) == 1 else 'stay'} as found"
-    hint = "move what is wanted away, then `syncer repair` the job: it writes over the rest"
+    hint = (
+        "move away what is wanted of it, then `syncer repair` the job, or give the line of an export again with"
+        " --refetch: that writes over the rest"
+    )
     return LegFailed(message, leg=leg, exit_code=Exit.DAMAGE, hint=hint)
 
 

@@ -102,21 +102,18 @@ class PostgresDatabase(OneThread):
                 connection.close()
                 return False
             schema.ready(connection, self._target)
-            self._prepare(connection)
+            if not self._readonly:
+                connection.execute(STAGED)
+                # It must be there before the first transaction: only what is there can be waited for.
+                connection.execute(_KNOWN, (self._writer,))
         except psycopg.Error as error:
             connection.close()
             raise explained(error, self._target) from error
         except BaseException:
             connection.close()
             raise
-        return True
-
-    def _prepare(self, connection: Connection) -> None:
-        if not self._readonly:
-            connection.execute(STAGED)
-            # It must be there before the first transaction: only what is there can be waited for.
-            connection.execute(_KNOWN, (self._writer,))
         self._connection = connection
+        return True
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
@@ -125,10 +122,9 @@ class PostgresDatabase(OneThread):
         try:
             if not self._readonly:
                 connection.execute(_FORGET_WRITERS, (self._writer,))
-        except psycopg.Error as error:
-            # The server went away: what is left there is swept by others later.
-            if not is_away(error):
-                raise explained(error, self._target) from error
+        except psycopg.Error:
+            # A courtesy: what is left there is swept by others later. Whoever closes has done all that matters.
+            return
         finally:
             connection.close()
 
@@ -149,13 +145,7 @@ class PostgresDatabase(OneThread):
             message = f"{self.where} is closed"
             raise RuntimeError(message)
         if self._connection.closed:
-            connection = connect(self._target, seconds=self._patience, stop=self._stop)
-            try:
-                schema.ready(connection, self._target)
-                self._prepare(connection)
-            except BaseException:
-                connection.close()
-                raise
+            self._open(self._patience)
         return self._connection
 
     def _read(self, work: Work[T], connection: Connection) -> T:

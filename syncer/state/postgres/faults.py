@@ -27,7 +27,7 @@ _FAULTS: tuple[tuple[str, type[SyncerError], str, str], ...] = (
      "look at its parameters, for example ?sslmode=require"),
     ("08P01", SettingsError, "is reached through a pooler that does not pass on what the state needs",
      "connect to the server itself, or pool sessions instead of transactions"),
-    ("26", SettingsError, "is reached through a pooler that mixes up sessions",
+    ("26", SettingsError, "lost its tables: a pooler mixes up sessions, or somebody dropped them",
      "connect to the server itself, or pool sessions instead of transactions"),
     ("08", NotNow, "is away", "look whether the server runs and can be reached, and run again"),
     ("57", NotNow, "is away", "look whether the server runs and can be reached, and run again"),
@@ -51,6 +51,9 @@ _WORDS = (
     ("invalid (connection option|URI|integer value|port number|sslmode)", "08P02"),
 )
 
+#: A table of ours in the words of the server.
+_OWN = re.compile(r'relation "(rebuilding_|staged|writers|leases|meta|jobs|legs|units|partitions|items|positions)')
+
 
 def explained(error: psycopg.Error, target: Target) -> Exception:
     """Return the error to raise instead: in words where the database's surroundings are at fault, else itself."""
@@ -64,11 +67,10 @@ def explained(error: psycopg.Error, target: Target) -> Exception:
 
 def sqlstate(error: psycopg.Error) -> str:
     """Return the code of an error; a connection that broke, or did not come about, counts as such."""
-    if isinstance(error, errors.UndefinedTable) and '"rebuilding_' in str(error):
-        # Tables of a session end with it: its connection broke between two steps of a rebuild.
-        return "08006"
-    if isinstance(error, errors.UndefinedTable) and '"staged"' in str(error):
-        return "26000"
+    if isinstance(error, errors.UndefinedTable) and (lost := _OWN.search(str(error))):
+        # Tables of a session end with it: its connection broke between two steps of a rebuild. All others were there
+        # when this connection began; now another one answers for it, or somebody dropped them.
+        return "08006" if lost[1] == "rebuilding_" else "26000"
     if error.sqlstate is not None:
         return error.sqlstate
     text, pgconn = str(error), error.pgconn

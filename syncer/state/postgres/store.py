@@ -46,7 +46,11 @@ async def open_postgres(
     leases = PostgresLeases(target, seconds=opening)
     store = PostgresStore(database, leases, now, readonly=readonly)
     store.leases = leases
-    await store.load()
+    try:
+        await store.load()
+    except BaseException:
+        await store.close()
+        raise
     return store
 
 

@@ -116,7 +116,7 @@ class TableStore:
         await self._write(lambda c: history.begin(c, job, run, started))
 
     async def end_run(self, report: Report, code: int, replaces: str | None = None) -> None:
-        """Write the rest."""
+        """Write the rest, and forget the run that this one replaces in the history."""
         await self._write(lambda c: history.end(c, report, code, replaces))
 
     async def runs(self, job: str | None, limit: int) -> Sequence[RunRow]:

@@ -1,5 +1,6 @@
 """What a daemon counts for Prometheus: the agreed names, the account's own figures, and nothing beyond."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,12 +15,14 @@ from syncer.observe.exposition import plain
 from syncer.observe.hub import Hub
 from syncer.observe.metrics import Metrics
 from syncer.observe.outcomes import RESULTS, Outcomes
-from syncer.ports.desk import JobView
+from syncer.ports import JobView
 from syncer.sources.memory import MemoryPlatform, MemorySource
 from tests.support.desk import NOW, idle, lively, ran
 from tests.support.engine import CrashError, Engine, crash_at
 from tests.support.exposed import families, faults, values
 from tests.support.happenings import EVERY, STARTED, report
+
+CONFIG = Path(__file__).resolve().parents[3] / "config"
 
 #: The names that dashboards and alert rules are written with.
 AGREED = {
@@ -73,6 +76,15 @@ def test_names_types_and_labels_are_those_agreed() -> None:
     for name, (kind, labels) in AGREED.items():
         assert found[name].type == kind, name
         assert {label for sample in found[name].samples for label in sample.labels} == labels, name
+
+
+@pytest.mark.parametrize("file", ["grafana/syncer.json", "prometheus/alerts.yaml"])
+def test_what_is_shipped_asks_for_what_there_is(file: str) -> None:
+    """Every name in the dashboard and in the alert rules is one that a daemon shows."""
+    asked = set(re.findall(r"\bsyncer_[a-z_]+", (CONFIG / file).read_text("utf-8")))
+    shown_names = {sample.name for family in families(shown(used())) for sample in family.samples}
+    assert asked
+    assert asked <= shown_names
 
 
 def test_a_scrape_is_without_fault() -> None:

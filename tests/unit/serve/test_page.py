@@ -7,7 +7,7 @@ from html import unescape
 import pytest
 
 from syncer.model.errors import Exit
-from syncer.ports.desk import Health
+from syncer.ports import Health
 from syncer.serve import words
 from syncer.serve.board import Snapshot
 from syncer.serve.job_cards import job_card

@@ -9,7 +9,7 @@ from syncer.model.paths import suffixed
 from syncer.model.refs import ItemKey, PartitionKey
 from syncer.state.names import item_key, keeps, place_of, short
 
-TEXT = st.text(max_size=12)
+TEXT = st.text(max_size=12) | st.text("a0/%\0\U0010fffe", max_size=6)
 KEYS = st.builds(ItemKey, TEXT, TEXT, st.none() | TEXT, st.none() | TEXT, TEXT)
 
 

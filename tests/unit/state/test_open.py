@@ -2,6 +2,8 @@
 
 import sqlite3
 import stat
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -169,3 +171,27 @@ async def test_memory_leaves_nothing_behind(tmp_path: Path) -> None:
             assert await store.jobs() == []
             await store_items(store, "1")
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_server_without_its_client_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What to install, and not the password."""
+    for name in [*sys.modules]:
+        if name.partition(".")[0] == "psycopg" or name.startswith("syncer.state.postgres.store"):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(SettingsError, match="psycopg 3, which is not installed") as caught:
+        async with open_state("postgresql://user:secret@host/db", Path("/base")):
+            pass
+    assert caught.value.hint == "pip install 'annotation-syncer[postgres]'"
+    assert "secret" not in str(caught.value)
+
+
+def test_a_state_in_a_file_never_imports_the_client_of_a_server(tmp_path: Path) -> None:
+    """Nor does the command line before it knows where the state lies."""
+    script = (
+        "import asyncio, pathlib, sys, syncer.cli, syncer.app.library; from syncer.state import open_state\n"
+        "async def main():\n    async with open_state('sqlite:s.db', pathlib.Path()): pass\n"
+        "asyncio.run(main()); print('psycopg' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from syncer.blobs.memory import MemoryBlobs
+from syncer.flow.job import RunOptions
 from syncer.flow.verify import verify
 from syncer.model.errors import Exit
 from syncer.model.events import Warned
@@ -25,9 +26,9 @@ class Desk:
         sinks = {"lake": {"type": "prefix", "url": f"memory:{name}", "on_delete": "delete"}}
         self.engine = Engine(folder, MemorySource(self.platform), sinks=sinks)
 
-    async def run(self) -> Report:
+    async def run(self, *, refetch: bool = False) -> Report:
         """Run once."""
-        return await self.engine.run()
+        return await self.engine.run(RunOptions(refetch=refetch))
 
     async def repaired(self) -> Exit:
         """Owe what a verification finds, as `repair` does, and run."""
@@ -63,6 +64,32 @@ async def test_what_another_tool_put_is_not_replaced(desk: Desk) -> None:
     assert desk.bucket.objects["3.json"][0] == b"by hand"
     assert await desk.repaired() is Exit.DONE
     assert (desk.bucket.objects["3.json"][0], desk.bucket.objects["4.json"][0]) == (b"corrected", b"corrected too")
+
+
+async def test_fetching_all_again_writes_over_everything(desk: Desk) -> None:
+    """An export has no job to repair: its line with --refetch mends what another tool replaced."""
+    await desk.bucket.put("3.json", b"by hand")
+    desk.platform.put("4", b"corrected")
+    await desk.bucket.put("4.json", b"by hand too")
+    assert (await desk.run(refetch=True)).exit_code() is Exit.DONE
+    assert desk.bucket.objects["3.json"][0] != b"by hand"
+    assert desk.bucket.objects["4.json"][0] == b"corrected"
+
+
+async def test_a_place_that_somebody_took_stays_his(desk: Desk) -> None:
+    """A new item is not written over what another tool put under its name before; the same bytes are fine."""
+    await desk.bucket.put("20.json", b"by hand")
+    await desk.bucket.put("21.json", b"the same")
+    desk.platform.put("21", b"the same")
+    assert (await desk.run()).exit_code() is Exit.DONE
+    desk.platform.put("20", b"ours")
+    report = await desk.run()
+    assert report.exit_code() is Exit.DAMAGE
+    assert "20.json was put there by another tool" in report.problems[0].message
+    assert desk.bucket.objects["20.json"][0] == b"by hand"
+    await desk.bucket.delete_many(["20.json"])
+    assert (await desk.run()).exit_code() is Exit.DONE
+    assert desk.bucket.objects["20.json"][0] == b"ours"
 
 
 async def test_moved_away_is_enough(desk: Desk) -> None:

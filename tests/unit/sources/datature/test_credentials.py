@@ -62,7 +62,7 @@ def test_a_file_without_a_key_is_said_when_the_key_is_used(config: Path) -> None
 
 def test_without_organization_and_file_both_ways_are_named() -> None:
     """The message names the option, the variable and the file."""
-    with pytest.raises(ValidationError, match="env:DATATURE_VI_ORGANIZATION_ID, or config_file"):
+    with pytest.raises(ValidationError, match="`organization`, DATATURE_VI_ORGANIZATION_ID or `config_file`"):
         DatatureOptions(token=Secret.literal(KEY))
 
 

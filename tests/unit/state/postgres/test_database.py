@@ -258,3 +258,13 @@ async def test_a_mistake_of_ours_stays_what_it_is(target: Target) -> None:
     async with opened(target) as database:
         with pytest.raises(psycopg.errors.UndefinedTable):
             await database.write(lambda t: t.execute("SELECT * FROM nothing").fetchall())
+
+
+async def test_tables_that_vanish_are_no_bug_of_ours(target: Target, postgres_server: Postgres, schema: str) -> None:
+    """A pooler that gives each transaction another session takes them away, or a person does."""
+    async with opened(target) as database:
+        with postgres_server.connect() as connection:
+            connection.execute(f'DROP SCHEMA "{schema}" CASCADE')
+        with pytest.raises(SettingsError, match="lost its tables") as caught:
+            await names(database)
+        assert "pool sessions" in (caught.value.hint or "")
