@@ -67,13 +67,13 @@ class FakeWorld:
         finally:
             self.active[job] -= 1
         found, problems = self.finds(job), []
+        stopped = "SIGTERM" if scheduler.stopped else None
         if self.platforms[job] in self.down:
             problems.append(AWAY)
         elif job in self.problems:
             problems.append(self.problems[job])
-        else:
+        elif stopped is None:
             self.done.append(this)
-        stopped = "SIGTERM" if scheduler.stopped else None
         counts = Counts(listed=found, stored=found)
         ended = self.clock.now()
         complete = not problems and stopped is None
