@@ -72,8 +72,9 @@ class StallWatch:
             self.look()
 
     def _found(self, running: Running, course: Course, idle: float) -> None:
-        known = running in self._stalled
-        stall = Stall(running, course.figures.stuck, idle, () if known else waits())
-        self._stalled[running] = stall
-        if not known:
+        known, stage = self._stalled.get(running), course.figures.stuck
+        # It moved in between, unseen, if it stands still somewhere else.
+        fresh = known is None or known.stage != stage
+        stall = self._stalled[running] = Stall(running, stage, idle, waits() if fresh else ())
+        if fresh:
             self._tell(stall)

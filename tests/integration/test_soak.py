@@ -47,7 +47,8 @@ async def test_nothing_grows_and_the_loop_is_never_late(tmp_path: Path) -> None:
     rest = json.loads(outputs["--rest"])
     assert len(samples) == seconds, "a run stood still"
     early, late = _quarter(samples, 1), _quarter(samples, 3)
-    print(f"{MINUTES:g} min, {samples[-1]['runs']} runs, exit codes {last['codes']}, lag {last['lag']}, at rest {rest}")
+    print(f"{MINUTES:g} min, {samples[-1]['runs']} runs, exit codes {last['codes']}")
+    print(f"lag: {last['lag']}, p99 by its own doing {last['own']}, of a loop at rest {rest}")
     for name in ("rss", "files", "tasks", "threads"):
         print(
             f"{name}: median {median(early[name]):,.0f} then {median(late[name]):,.0f}, "
@@ -60,8 +61,7 @@ async def test_nothing_grows_and_the_loop_is_never_late(tmp_path: Path) -> None:
         # At rest nothing is left over; two runs at once need as much late as early.
         assert min(late[name]) <= min(early[name]) + 2, name
         assert max(late[name]) <= 1.2 * max(early[name]) + 8, name
-    # By how much a loop is late here that has nothing to do, the machine is, not the daemon.
-    assert last["lag"]["p99"] < 0.05 + rest["p99"]
+    assert last["own"] < 0.05
 
 
 async def _measure(outputs: dict[str, bytes], folder: Path, *words: str) -> None:
