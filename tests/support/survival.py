@@ -136,7 +136,7 @@ class Survival:
             settle(stopped, "--full", "--max-delete", "1000000")
             syncer("verify", "--deep", "-q", cwd=stopped).ok()
             calm = prepare(folder / "calm", platform)
-            syncer("sync", "-q", cwd=calm, timeout=300).ok()
+            syncer("sync", "-q", cwd=calm, timeout=900).ok()
         expected = current(calm)
         assert current(stopped) == expected
         assert contents(stopped / "archive") == {**contents(calm / "archive")}
@@ -149,7 +149,7 @@ def settle(folder: Path, *words: str) -> None:
     """Run a pass to its end, as soon as the lease of a process that was killed has run out."""
     until = time.monotonic() + 60
     while True:
-        done = syncer("sync", *words, "-q", cwd=folder, timeout=300)
+        done = syncer("sync", *words, "-q", cwd=folder, timeout=900)
         if done.code != Exit.NOT_NOW or time.monotonic() > until:
             done.ok()
             return
