@@ -44,15 +44,17 @@ class MemoryBlobs:
         match: Sequence[str | None] = (),
         create: bool = False,
     ) -> Sequence[str]:
-        """Write or replace; return tags."""
+        """Write or replace; return tags. Of one name that stands twice, the last body counts."""
         for name in (scratch, *(name for name, _ in files)):
             _guard(name)
-        tags: list[str] = []
-        for (name, data), tag in zip(files, match or [None] * len(files), strict=True):
+        last = {name: index for index, (name, _) in enumerate(files)}
+        tags: dict[str, str] = {}
+        for name, index in last.items():
+            data = files[index][1]
             body = data if isinstance(data, bytes) else await anyio.Path(data.path).read_bytes()
-            tags.append(await self.put(name, body, create=create, match=tag))
-        self.about.update(zip((name for name, _ in files), about, strict=False))
-        return tags
+            tags[name] = await self.put(name, body, create=create, match=match[index] if match else None)
+            self.about[name] = about[index] if about else About()
+        return [tags[name] for name, _ in files]
 
     async def sync(self) -> None:
         """Count; there is nothing to force."""

@@ -10,10 +10,8 @@ if TYPE_CHECKING:
     from syncer.app.library import Syncer
     from syncer.cli.tables import Row
 
-_COLUMNS = (
-    "job", "sink", "items", "bytes", "owed", "doomed", "pending", "partitions", "last_run", "exit", "fresh_until",
-    "running", "next_run", "paused",
-)  # fmt: skip
+_COLUMNS = ("job", "sink", "items", "bytes", "owed", "doomed", "pending", "partitions", "last_run", "exit",
+             "fresh_until", "running", "next_run", "paused")  # fmt: skip
 
 
 async def status(

@@ -47,7 +47,7 @@ def fresh_until(history: Sequence[RunRow]) -> datetime | None:
     newest: dict[str, datetime | None] = {}
     for row in history:
         share = row.report.get("share")
-        if isinstance(share, str):
+        if isinstance(share, str) and not row.skipped:
             newest.setdefault(share, _time(row, "fresh_until"))
     if not newest:
         return None
@@ -72,7 +72,7 @@ def _began(report: Report, before: Sequence[RunRow]) -> datetime:
 
 
 def _told(row: RunRow, share: str) -> bool:
-    return row.report.get("share") == share
+    return row.report.get("share") == share and not row.skipped
 
 
 def _time(row: RunRow, name: str) -> datetime | None:

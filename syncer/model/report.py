@@ -111,7 +111,7 @@ class Report:
         """Tell whether everything was looked at and nothing had to be done."""
         counts = self.counts
         moved = counts.stored + counts.owed + counts.deleted + counts.withdrawn + counts.replayed + counts.unsettled
-        return self.complete and not moved and not self.generations
+        return self.complete and not moved
 
     def exit_code(self, allow_owed: int = 0) -> Exit:
         """Return the exit code that the report asks for (`model.errors.Exit`)."""

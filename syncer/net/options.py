@@ -17,6 +17,7 @@ from pydantic import (
 from yarl import URL
 
 from syncer.model.secret import Secret
+from syncer.model.units import DURATION_PATTERN, seconds
 from syncer.net.network import MAX_PAUSE, MIB, Network
 
 
@@ -35,6 +36,14 @@ SecretField = Annotated[
 ]
 
 
+#: Seconds; written `30s`, `2m`, or as a bare number of seconds.
+Duration = Annotated[
+    float,
+    BeforeValidator(seconds),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": DURATION_PATTERN}, {"type": "number", "minimum": 0}]}),
+]
+
+
 class Limits(BaseModel):
     """How hard a platform may be asked, and how long we are patient."""
 
@@ -45,13 +54,13 @@ class Limits(BaseModel):
     )
     concurrency: int = Field(default=32, ge=1, le=1024, description="Most requests in flight to one origin.")
     attempts: int = Field(default=5, ge=1, le=100, description="Attempts of one request in all.")
-    connect_timeout: float = Field(default=10.0, gt=0, description="Seconds for name look-up, TCP and TLS.")
-    read_timeout: float = Field(default=60.0, gt=0, description="Longest silence of a server, in seconds.")
-    timeout: float = Field(
-        default=300.0, gt=0, description="Seconds for one attempt; downloads are bound by read_timeout."
+    connect_timeout: Duration = Field(default=10.0, gt=0, description="Longest time for name look-up, TCP and TLS.")
+    read_timeout: Duration = Field(default=60.0, gt=0, description="Longest silence of a server.")
+    timeout: Duration = Field(
+        default=300.0, gt=0, description="Longest time for one attempt: `5m`; downloads are bound by read_timeout."
     )
-    retry_budget: float = Field(
-        default=MAX_PAUSE, ge=0, description="Seconds from the first failure of a request until it is given up."
+    retry_budget: Duration = Field(
+        default=MAX_PAUSE, ge=0, description="Time from the first failure of a request until it is given up."
     )
     max_body: int = Field(default=256 * MIB, gt=0, description="Largest API answer in bytes, after decompression.")
     max_item: int = Field(

@@ -59,7 +59,8 @@ async def open_observers(
 
     style = choose_progress(progress, tty=tty)
     shown = Progress(style, clock, say, underway=underway, last=form != "json")
-    hub = Hub([Log(logger, clock), shown])
+    # The last figures come before the word that the run ended.
+    hub = Hub([shown, Log(logger, clock)])
     failure: Exception | None = None
     with shown, capture_library_logs(logger, "debug" if level == "debug" else "warning", levels):
         async with anyio.create_task_group() as group:

@@ -14,8 +14,6 @@ from contextlib import asynccontextmanager
 from types import FrameType
 from typing import Final
 
-import anyio
-
 #: Called with the name of the first signal ("SIGTERM").
 OnSignal = Callable[[str], None]
 
@@ -99,15 +97,9 @@ def _die(number: int, _frame: FrameType | None) -> None:
 @asynccontextmanager
 async def hangups(on_each: Callable[[], None]) -> AsyncIterator[None]:
     """Call something on each SIGHUP while the block runs."""
-    with anyio.open_signal_receiver(signal.SIGHUP) as received:
-        async with anyio.create_task_group() as group:
-            group.start_soon(_each, received, on_each)
-            try:
-                yield
-            finally:
-                group.cancel_scope.cancel()
-
-
-async def _each(received: AsyncIterator[signal.Signals], on_each: Callable[[], None]) -> None:
-    async for _ in received:
-        on_each()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, on_each)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)

@@ -132,13 +132,23 @@ def test_rule_21_the_exit_codes_are_these() -> None:
 
 
 def test_the_configuration_loads(tmp_path: Path) -> None:
-    """The example is a configuration without a fault or a warning, with the job and the sinks that the text names."""
+    """The examples are a configuration without a fault or a warning, with the jobs, sinks and names of the text."""
     file = tmp_path / "syncer.yaml"
-    (example,) = readme.snippets("yaml")
-    file.write_text(example, "utf-8")
+    example, page = readme.snippets("yaml")
+    file.write_text(example + page, "utf-8")
     settings = built_in().settings(file, environ={})
     assert not settings.warnings
     assert [leg.name for leg in settings.jobs["street"].legs] == ["lake", "nightly"]
+    assert settings.serve.ui.hosts == ("syncer.example.org",)
+    assert [each.on for each in settings.notify] == ["failure"]
+
+
+def test_the_picture_of_the_page_is_there() -> None:
+    """The picture is a small PNG that `python -m tests.support.screenshot` makes, with words for who can't see it."""
+    (found,) = re.findall(r"^!\[(.{20,})\]\((.*)\)$", readme.text(), re.MULTILINE)
+    picture = (ROOT / found[1]).read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 150_000
 
 
 async def test_a_destination_looks_as_shown(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ A local file carries no mark, so that one which a dead run wrote could not be to
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from anyio import create_task_group, to_thread
 
@@ -26,11 +26,11 @@ class Present:
     """What was found at the places of some rows."""
 
     #: Tags of objects that may be replaced, by name.
-    tags: Mapping[str, str]
+    tags: Mapping[str, str] = field(default_factory=dict)
     #: Names where nothing is any more.
-    absent: Sequence[str]
+    absent: Sequence[str] = ()
     #: Names of objects that are not ours.
-    foreign: Sequence[str]
+    foreign: Sequence[str] = ()
 
 
 async def look(blobs: Blobs, rows: Sequence[StoredRow]) -> Present:

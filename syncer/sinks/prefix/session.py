@@ -1,10 +1,11 @@
 """One unit of objects open for writing: the door `SinkSession`. Each call is one batch."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from urllib.parse import quote
 
 from anyio import to_thread
 
+from syncer.blobs.uploads import SINGLE
 from syncer.model.entries import Entry, Published, Receipt, Removals, Seal, StoredRow
 from syncer.model.errors import Conflict, Exit, LegFailed, SettingsError
 from syncer.model.events import Emit, Warned
@@ -12,7 +13,7 @@ from syncer.model.paths import MANIFEST_FOLDER
 from syncer.model.rows import is_item_path
 from syncer.ports import About, Blobs
 from syncer.sinks.failures import destination
-from syncer.sinks.prefix.present import look, replaced, shown
+from syncer.sinks.prefix.present import Present, look, replaced, shown
 
 #: Longest version that stands beside an object, and what of it is written as it is.
 _LONGEST = 500
@@ -47,45 +48,59 @@ class PrefixSession:
         for entry in entries:
             guarded(entry.path)
         with destination(self._leg, self._blobs.url):
+            # Digests are computed where they are asked for first: not on the event loop.
+            await to_thread.run_sync(lambda: [entry.sha256 for entry in entries])
             if self._keeps:
                 await self._put([entry for entry in entries if _in_place(entry)])
-                await self._put([entry for entry in entries if not _in_place(entry)], create=True)
+                await self._create([entry for entry in entries if not _in_place(entry)])
+            elif self._marked:
+                new = [entry for entry in entries if _is_new(entry)]
+                await self._put([entry for entry in entries if not _is_new(entry)])
+                await self._create(new)
             else:
                 await self._put(entries)
         for entry in entries:
             receipt = Receipt(entry.key, entry.version, entry.path, None, entry.size, entry.sha256, self._moves)
             self._receipts.append(receipt)
 
-    async def _put(self, entries: Sequence[Entry], *, create: bool = False) -> None:
-        files = [(entry.path, entry.body) for entry in entries]
-        # Digests are computed where they are asked for first: not on the event loop.
-        await to_thread.run_sync(lambda: [entry.sha256 for entry in entries])
-        about = [About(entry.media_type, _metadata(entry)) for entry in entries]
-        tags = {} if create or not self._marked else await self._expected(entries)
-        match = [tags.get(entry.path) for entry in entries] if tags else []
-        try:
-            await self._blobs.put_many(files, self._scratch, about=about, match=match, create=create)
-        except Conflict as error:
-            message = f"{self._blobs.url}: {error}" + (", and versions are never replaced here" if create else "")
-            hint = "somebody else wrote it: move it away, then run again"
-            raise LegFailed(message, leg=self._leg, exit_code=Exit.DAMAGE, hint=hint) from error
-
-    async def _expected(self, entries: Sequence[Entry]) -> Mapping[str, str]:
-        """Return the tags of what is about to be replaced, by name.
-
-        Raises:
-            LegFailed: another tool replaced it already.
-        """
+    async def _put(self, entries: Sequence[Entry]) -> None:
+        """Replace what lies there, in a bucket only if it is still ours."""
         rows = [
             entry.replaces for entry in entries if entry.replaces is not None and _in_place(entry) and not entry.mends
         ]
-        present = await look(self._blobs, rows)
-        if present.foreign:
-            raise replaced(self._leg, self._blobs.url, present.foreign)
+        present = await look(self._blobs, rows) if self._marked else Present()
         if present.absent:
             where = f"sink {self._leg}: {self._blobs.url}: {shown(present.absent)}"
             self._emit(Warned(f"{where} removed by another tool; the new version is written all the same"))
-        return present.tags
+        await self._replace(entries, present)
+
+    async def _create(self, entries: Sequence[Entry]) -> None:
+        """Write to places that should be free; what a run left there that died is replaced, anything else stays."""
+        try:
+            await self._send(entries, create=True)
+        except Conflict as error:
+            if self._keeps:
+                message, hint = f"{error}, and versions are never replaced here", "move it away, then run again"
+                raise self._taken(message, hint) from error
+            rows = [StoredRow(one.key, one.version, one.path, None, one.size, one.sha256) for one in entries]
+            await self._replace(entries, await look(self._blobs, rows))
+
+    async def _replace(self, entries: Sequence[Entry], present: Present) -> None:
+        if present.foreign:
+            raise replaced(self._leg, self._blobs.url, present.foreign)
+        try:
+            await self._send(entries, match=[present.tags.get(entry.path) for entry in entries])
+        except Conflict as error:
+            raise self._taken(str(error), "another tool writes there: run again when it is done") from error
+
+    async def _send(self, entries: Sequence[Entry], *, match: Sequence[str | None] = (), create: bool = False) -> None:
+        if entries:
+            files = [(entry.path, entry.body) for entry in entries]
+            about = [About(entry.media_type, _metadata(entry)) for entry in entries]
+            await self._blobs.put_many(files, self._scratch, about=about, match=match, create=create)
+
+    def _taken(self, message: str, hint: str) -> LegFailed:
+        return LegFailed(f"{self._blobs.url}: {message}", leg=self._leg, exit_code=Exit.DAMAGE, hint=hint)
 
     async def remove(self, rows: Removals) -> None:
         """Delete stored objects; absent ones are fine.
@@ -138,6 +153,11 @@ class PrefixSession:
 def _metadata(entry: Entry) -> dict[str, str]:
     # Headers take printable ASCII only, and two kilobytes in all.
     return {"version": quote(entry.version, safe=_PRINTABLE)[:_LONGEST], "sha256": entry.sha256}
+
+
+def _is_new(entry: Entry) -> bool:
+    """Tell whether nothing should lie where an entry goes; what goes in parts can't be written on that condition."""
+    return not _in_place(entry) and not entry.mends and entry.size <= SINGLE
 
 
 def _in_place(entry: Entry) -> bool:

@@ -76,6 +76,22 @@ async def test_fetching_all_again_writes_over_everything(desk: Desk) -> None:
     assert desk.bucket.objects["4.json"][0] == b"corrected"
 
 
+async def test_a_place_that_somebody_took_stays_his(desk: Desk) -> None:
+    """A new item is not written over what another tool put under its name before; the same bytes are fine."""
+    await desk.bucket.put("20.json", b"by hand")
+    await desk.bucket.put("21.json", b"the same")
+    desk.platform.put("21", b"the same")
+    assert (await desk.run()).exit_code() is Exit.DONE
+    desk.platform.put("20", b"ours")
+    report = await desk.run()
+    assert report.exit_code() is Exit.DAMAGE
+    assert "20.json was put there by another tool" in report.problems[0].message
+    assert desk.bucket.objects["20.json"][0] == b"by hand"
+    await desk.bucket.delete_many(["20.json"])
+    assert (await desk.run()).exit_code() is Exit.DONE
+    assert desk.bucket.objects["20.json"][0] == b"ours"
+
+
 async def test_moved_away_is_enough(desk: Desk) -> None:
     """Once the foreign object is gone, the new version is written, and the gap is named."""
     desk.platform.put("3", b"corrected")

@@ -17,5 +17,5 @@ def schema(postgres_server: Postgres) -> Iterator[str]:
 
 @pytest.fixture
 def target(postgres_server: Postgres, schema: str) -> Target:
-    """Return where that state is; leases last for a second."""
-    return parse(postgres_server.url(schema, lease=1))
+    """Return where that state is."""
+    return parse(postgres_server.url(schema))
