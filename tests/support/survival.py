@@ -67,6 +67,8 @@ class Evict:
     """Stop a process as Kubernetes does: SIGTERM, some seconds, SIGKILL."""
 
     seconds: float
+    #: How a process ends that was quick enough.
+    code: int = Exit.NOT_NOW
 
     def __call__(self, process: "subprocess.Popen[bytes]") -> bool:
         """Stop it."""
@@ -75,7 +77,7 @@ class Evict:
             process.wait(self.seconds)
         except subprocess.TimeoutExpired:
             process.kill()
-        return process.wait() in {Exit.NOT_NOW, -signal.SIGKILL}
+        return process.wait() in {self.code, -signal.SIGKILL}
 
 
 #: How a process that is stopped may end. Before the command is there to handle SIGTERM, it does what it always does.
