@@ -46,10 +46,8 @@ async def test_thirty_drains_of_a_daemon_change_nothing(tmp_path: Path) -> None:
 @pytest.mark.timeout(1800)
 async def test_ten_evictions_of_a_daemon_change_nothing(tmp_path: Path) -> None:
     """TERM, 10 s, KILL, ten times, of a daemon: the next start completes with the right content."""
-    words = ("daemon", *HASTY[1:])
-    await Survival(Evict(10, Exit.DONE), stops=10, tasks=600, seed=11, words=words, amid=True, latency=12).check(
-        tmp_path
-    )
+    words, stop = ("daemon", *HASTY[1:]), Evict(10, Exit.DONE)
+    await Survival(stop, stops=10, tasks=600, seed=11, words=words, amid=True, latency=12).check(tmp_path)
 
 
 @pytest.mark.slow
