@@ -1,6 +1,7 @@
 """Taking a changed configuration while the daemon runs: schedules and limits only, and only if all of it is right."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +27,9 @@ class Reload:
     syncer: Syncer
     scheduler: Scheduler
     period: float = PERIOD
+    #: Called before the file is read again, and when that is over: for whoever started the process.
+    began: Callable[[], None] = lambda: None
+    over: Callable[[], None] = lambda: None
     _asked: anyio.Event = field(default_factory=anyio.Event)
 
     def ask(self) -> None:
@@ -42,7 +46,11 @@ class Reload:
                 self._asked = anyio.Event()
             if found is not None and (asked or found != seen):
                 seen = found
-                await self.take()
+                self.began()
+                try:
+                    await self.take()
+                finally:
+                    self.over()
 
     async def take(self) -> bool:
         """Read the configuration, and take what changed; tell whether it was taken."""

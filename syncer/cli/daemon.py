@@ -30,6 +30,7 @@ async def daemon(*, here: Everywhere = EVERYWHERE) -> int:
         sides = [probes(session, metrics), page(session)]
         running = await stack.enter_async_context(open_daemon(session.syncer, sides))
         life, vitals = await stack.enter_async_context(living(session, running.drain))
+        running.reload.began, running.reload.over = life.supervisor.reloading, life.supervisor.ready
         await stack.enter_async_context(hangups(running.reload.ask))
         running.desk.lag = lambda: (vitals.lag.lag, vitals.lag.worst)
         vitals.lag.heard = metrics.late

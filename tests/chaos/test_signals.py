@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from syncer.model.errors import Exit
 from tests.support.survival import Evict, Survival, drain, drain_daemon
 
 #: A grace period that Kubernetes does not grant, against a platform whose answers take a good part of it.
@@ -45,12 +46,12 @@ async def test_thirty_drains_of_a_daemon_change_nothing(tmp_path: Path) -> None:
 @pytest.mark.timeout(1800)
 async def test_ten_evictions_of_a_daemon_change_nothing(tmp_path: Path) -> None:
     """TERM, 10 s, KILL, ten times, of a daemon: the next start completes with the right content."""
-    words = ("daemon", *HASTY[1:])
-    await Survival(Evict(10), stops=10, tasks=1500, seed=11, words=words, amid=True, latency=6).check(tmp_path)
+    words, stop = ("daemon", *HASTY[1:]), Evict(10, Exit.DONE)
+    await Survival(stop, stops=10, tasks=600, seed=11, words=words, amid=True, latency=12).check(tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 async def test_ten_evictions_change_nothing(tmp_path: Path) -> None:
     """TERM, 10 s, KILL, ten times, as a pod that is deleted: the next start completes with the right content."""
-    await Survival(Evict(10), stops=10, tasks=1500, seed=10, words=HASTY, amid=True, latency=6).check(tmp_path)
+    await Survival(Evict(10), stops=10, tasks=600, seed=10, words=HASTY, amid=True, latency=12).check(tmp_path)

@@ -58,9 +58,9 @@ async def test_nothing_grows_and_the_loop_is_never_late(tmp_path: Path) -> None:
     assert samples[-1]["runs"] >= seconds / 10
     assert median(late["rss"]) < 1.05 * median(early["rss"]) + 4_000_000
     for name in ("files", "tasks", "threads"):
-        # At rest nothing is left over; two runs at once need as much late as early.
+        # At rest nothing is left over; at most two runs meet, in one quarter and perhaps not in the other.
         assert min(late[name]) <= min(early[name]) + 2, name
-        assert max(late[name]) <= 1.2 * max(early[name]) + 8, name
+        assert max(late[name]) <= 2 * max(early[name]) + 8, name
     assert last["own"] < 0.05
 
 

@@ -67,6 +67,8 @@ class Evict:
     """Stop a process as Kubernetes does: SIGTERM, some seconds, SIGKILL."""
 
     seconds: float
+    #: How a process ends that was quick enough.
+    code: int = Exit.NOT_NOW
 
     def __call__(self, process: "subprocess.Popen[bytes]") -> bool:
         """Stop it."""
@@ -75,7 +77,7 @@ class Evict:
             process.wait(self.seconds)
         except subprocess.TimeoutExpired:
             process.kill()
-        return process.wait() in {Exit.NOT_NOW, -signal.SIGKILL}
+        return process.wait() in {self.code, -signal.SIGKILL}
 
 
 #: How a process that is stopped may end. Before the command is there to handle SIGTERM, it does what it always does.
@@ -136,7 +138,7 @@ class Survival:
             settle(stopped, "--full", "--max-delete", "1000000")
             syncer("verify", "--deep", "-q", cwd=stopped).ok()
             calm = prepare(folder / "calm", platform)
-            syncer("sync", "-q", cwd=calm, timeout=300).ok()
+            syncer("sync", "-q", cwd=calm, timeout=900).ok()
         expected = current(calm)
         assert current(stopped) == expected
         assert contents(stopped / "archive") == {**contents(calm / "archive")}
@@ -149,7 +151,7 @@ def settle(folder: Path, *words: str) -> None:
     """Run a pass to its end, as soon as the lease of a process that was killed has run out."""
     until = time.monotonic() + 60
     while True:
-        done = syncer("sync", *words, "-q", cwd=folder, timeout=300)
+        done = syncer("sync", *words, "-q", cwd=folder, timeout=900)
         if done.code != Exit.NOT_NOW or time.monotonic() > until:
             done.ok()
             return

@@ -1,0 +1,41 @@
+"""The daemon and its supervisor: what systemd hears from start to end, over a real socket."""
+
+import signal
+import socket
+from pathlib import Path
+
+from syncer.demo.platform_process import platform_process
+from syncer.model.errors import Exit
+from tests.support.command import start
+from tests.support.survival import prepare
+
+
+def heard(listener: socket.socket, word: str) -> list[str]:
+    """Read until a line begins with a word; return all lines so far."""
+    lines: list[str] = []
+    while not any(line.startswith(word) for line in lines):
+        lines += listener.recv(4096).decode().split("\n")
+    return lines
+
+
+async def test_a_supervisor_hears_the_whole_life(tmp_path: Path) -> None:
+    """Ready, how it goes, words of life, a reload and the end, in this order."""
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(address)
+        listener.settimeout(100)
+        async with platform_process("--tasks", "20") as platform:
+            folder = prepare(tmp_path / "x", platform)
+            words = ("--set", "serve.ops.enabled=false", "--set", "serve.ui.enabled=false")
+            env = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000000"}
+            process = start("daemon", *words, cwd=folder, env=env)
+            assert "STATUS=idle" in heard(listener, "READY=1") + heard(listener, "WATCHDOG=1")
+            heard(listener, "STATUS=job: ")
+            process.send_signal(signal.SIGHUP)
+            heard(listener, "RELOADING=1")
+            heard(listener, "READY=1")
+            process.send_signal(signal.SIGTERM)
+            last = heard(listener, "STOPPING=1")
+            assert any(line.startswith("EXTEND_TIMEOUT_USEC=") for line in last)
+            _, errors = process.communicate(timeout=100)
+        assert process.returncode == Exit.DONE, errors.decode()
