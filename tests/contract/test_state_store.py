@@ -202,7 +202,7 @@ async def test_notes_belong_to_their_job(state: State) -> None:
         await store.remember("other", "schedule", "theirs")
         await store.remember("other", "never written", None)
         assert await store.jobs() == []
-    if state.kind != "memory":
+    if state.url != "memory:":
         async with state.open() as store:
             assert await store.recall("job") == {"schedule": '{"last": 2}', "fresh": "é"}
     async with state.open() as store:
