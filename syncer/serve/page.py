@@ -42,15 +42,24 @@ class Drawn:
         return tuple(self.pieces)
 
 
-def draw(snapshot: Snapshot) -> Drawn:
-    """Draw all pieces."""
+def draw(snapshot: Snapshot, before: Drawn | None = None) -> Drawn:
+    """Draw all pieces; what is as it was `before` is taken over: most jobs rest most of the time."""
     pieces = {"summary": _summary(snapshot)}
-    pieces |= {f"job-{view.name}": job_card(view, snapshot.runs.get(view.name, ())) for view in snapshot.jobs}
-    pieces |= {
-        "owed": owed_section(snapshot),
-        "platforms": platforms_section(snapshot),
-        "runs": runs_section(snapshot),
-    }
+    old = before.snapshot if before is not None else Snapshot(snapshot.taken)
+    drawn: Mapping[str, Markup] = before.pieces if before is not None else {}
+    known = {view.name: view for view in old.jobs}
+    for view in snapshot.jobs:
+        name, runs = f"job-{view.name}", snapshot.runs.get(view.name, ())
+        same = name in drawn and known.get(view.name) == view and old.runs.get(view.name) == runs
+        pieces[name] = drawn[name] if same else job_card(view, runs)
+    owing = [(view.name, view.owed) for view in snapshot.jobs]
+    tables = (
+        ("owed", owed_section, owing == [(view.name, view.owed) for view in old.jobs] and old.owed == snapshot.owed),
+        ("platforms", platforms_section, old.platforms == snapshot.platforms),
+        ("runs", runs_section, old.runs == snapshot.runs),
+    )
+    for name, section, same in tables:
+        pieces[name] = drawn[name] if same and name in drawn else section(snapshot)
     return Drawn(snapshot, pieces)
 
 

@@ -128,7 +128,7 @@ class Visit:
     def _draw(self, snapshot: Snapshot) -> Drawn:
         """Return a snapshot as HTML: drawn once for all."""
         if self._drawn is None or self._drawn.snapshot is not snapshot:
-            self._drawn = draw(snapshot)
+            self._drawn = draw(snapshot, self._drawn)
         return self._drawn
 
     def _still(self, request: web.Request) -> bool:

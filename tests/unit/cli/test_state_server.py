@@ -122,7 +122,7 @@ def test_an_older_schema_waits_for_migrate(
     """The first use creates, an upgrade is somebody's decision, and a newer one is refused."""
     run("sync", "files")
     before = schemas.migrations()
-    monkeypatch.setattr(schemas, "migrations", lambda: [*before, (2, "ALTER TABLE jobs ADD COLUMN colour text")])
+    monkeypatch.setattr(schemas, "migrations", lambda: [*before, (len(before) + 1, "ALTER TABLE jobs ADD colour text")])
     refused = run("sync", "files")
     assert (refused.code, "syncer state migrate" in refused.words()) == (Exit.SETTINGS, True)
     with postgres_server.connect(schema) as connection:

@@ -7,12 +7,14 @@ from html import unescape
 import pytest
 
 from syncer.model.errors import Exit
+from syncer.model.events import Event
 from syncer.ports import Health
 from syncer.serve import words
-from syncer.serve.board import Snapshot
+from syncer.serve.board import Board, Snapshot
 from syncer.serve.job_cards import job_card
 from syncer.serve.page import draw
 from syncer.serve.sparkline import BARS, sparkline
+from tests.support.clock import InstantClock
 from tests.support.desk import NOW, Desk, idle, lively, owing, ran
 from tests.support.visitor import visiting
 
@@ -28,6 +30,34 @@ async def test_everything_is_on_the_page() -> None:
         "clarifai answered 503 to every request", "Done, but owing", "182,340",
     ):  # fmt: skip
         assert said in page
+
+
+async def test_what_rests_is_not_drawn_again() -> None:
+    """Cards and tables of what is as it was are taken over as they are, and the page is the same as one drawn anew."""
+    desk = lively()
+    clock = InstantClock()
+    board = Board(desk, clock, list[Event]().append)
+    first = draw(await board.current())
+    row = ran("street", NOW, stored=5)
+    desk.history.append(row)
+    desk.change("street", last=row)
+    desk.progress("highway", stored=4_000)
+    clock.seconds += 2
+    snapshot = await board.current()
+    second = draw(snapshot, first)
+    assert second.pieces == draw(snapshot).pieces
+    kept = {name for name, piece in second.pieces.items() if piece is first.pieces[name]}
+    assert kept == {"job-clinic", "job-parts", "job-archive", "owed", "platforms"}
+    desk.accounts["vi"] = replace(desk.accounts["vi"], circuit="closed")
+    desk.debts["clinic"] = desk.debts["clinic"][:1]
+    desk.change("clinic", owed=1)
+    clock.seconds += 2
+    snapshot = await board.current()
+    third = draw(snapshot, second)
+    assert third.pieces == draw(snapshot).pieces
+    assert {"owed", "platforms", "job-clinic"}.isdisjoint(
+        name for name, piece in third.pieces.items() if piece is second.pieces[name]
+    )
 
 
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>'

@@ -10,8 +10,9 @@ import pytest
 from syncer.model.errors import SettingsError
 from syncer.state.sqlite import schema
 
-SECOND = (2, "ALTER TABLE jobs ADD COLUMN colour TEXT;\nCREATE TABLE extra (x INTEGER);\n")
-BROKEN = (3, "CREATE TABLE half (x INTEGER);\nCREATE TABEL nothing;\n")
+NEXT = len(schema.migrations()) + 1
+SECOND = (NEXT, "ALTER TABLE jobs ADD COLUMN colour TEXT;\nCREATE TABLE extra (x INTEGER);\n")
+BROKEN = (NEXT + 1, "CREATE TABLE half (x INTEGER);\nCREATE TABEL nothing;\n")
 
 
 def version(path: Path) -> int:
@@ -39,7 +40,7 @@ def test_a_later_script_is_applied_to_what_is_there(tmp_path: Path, monkeypatch:
     for _ in range(2):
         with closing(schema.connect(path, busy_seconds=1)) as connection:
             assert connection.execute("SELECT name, colour FROM jobs").fetchall() == [("job", None)]
-    assert version(path) == 2
+    assert version(path) == NEXT
 
 
 def test_a_script_that_fails_leaves_the_old_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +51,7 @@ def test_a_script_that_fails_leaves_the_old_schema(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(schema, "migrations", lambda: [*first, SECOND, BROKEN])
     with pytest.raises(sqlite3.OperationalError):
         schema.connect(path, busy_seconds=1)
-    assert version(path) == 1
+    assert version(path) == NEXT - 1
     with closing(sqlite3.connect(path)) as connection:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     assert not tables & {"extra", "half"}
