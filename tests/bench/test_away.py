@@ -73,7 +73,11 @@ async def test_two_platforms_go_on_without_the_third(tmp_path: Path) -> None:
             for phase in ("all there", "one away"):
                 if phase == "one away":
                     await gone.__aexit__(None, None, None)
+                    # The circuit opens, and what was under way gives up.
+                    third_jobs = [plan for plan in daemon.scheduler.plans.values() if plan.platform == "third"]
                     while not any("is away" in word for word in words):  # noqa: ASYNC110  # the circuit opens
+                        await anyio.sleep(0.1)
+                    while any(each.running for each in third_jobs):  # noqa: ASYNC110  # what was under way gives up
                         await anyio.sleep(0.1)
                 runs.clear()
                 requests.clear()

@@ -108,3 +108,25 @@ async def test_a_drained_run_goes_on_after_the_restart(tmp_path: Path) -> None:
             process.communicate(timeout=60)
     assert (again["exit"], again["complete"]) == (0, True)
     syncer("verify", "--deep", cwd=tmp_path).ok()
+
+
+async def test_sighup_takes_a_new_schedule(tmp_path: Path) -> None:
+    """A changed schedule is used after SIGHUP, a changed platform refused; `status` names the next run."""
+    async with platform_process("--tasks", "5") as platform:
+        file = configured(tmp_path, platform, street={"schedule": {"every": "1h"}})
+        with running(tmp_path) as process:
+            until(process, lambda line: ended(line, "street"))
+            (row,) = syncer("status", "-o", "json", cwd=tmp_path).ok().json()
+            assert (row["next_run"] > row["last_run"], row["paused"]) == (True, None)
+            text = file.read_text("utf-8")
+            file.write_text(text.replace(platform.url, "http://localhost:1"), "utf-8")
+            process.send_signal(signal.SIGHUP)
+            refused = until(process, lambda line: "is not used" in line["event"])
+            assert "platforms.studio.url" in refused["event"]
+            file.write_text(text.replace('"1h"', '"1s"'), "utf-8")
+            process.send_signal(signal.SIGHUP)
+            until(process, lambda line: "from now on: jobs.street.schedule" in line["event"])
+            until(process, lambda line: ended(line, "street"))
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=60)
+            assert process.returncode == Exit.DONE
