@@ -18,7 +18,8 @@ from syncer.blobs.corners import copied, names_below
 from syncer.blobs.objects_read import ObjectReader, guarded
 from syncer.blobs.places import Place
 from syncer.blobs.refusals import Absent, Refusal, Taken, missing_bucket, store_failed, unanswered
-from syncer.blobs.uploads import LARGE, SINGLE, tag_of, upload
+from syncer.blobs.sizes import SINGLE
+from syncer.blobs.uploads import LARGE, tag_of, upload
 from syncer.model.entries import SpooledFile
 from syncer.model.errors import Conflict, SyncerError, TooLarge
 from syncer.ports import About

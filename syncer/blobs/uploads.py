@@ -11,11 +11,10 @@ from anyio import CancelScope, to_thread
 
 from syncer.blobs.bandwidth import Bandwidth
 from syncer.blobs.clouds import Store
+from syncer.blobs.sizes import SINGLE
 from syncer.model.entries import SpooledFile
 from syncer.model.running import running
 
-#: Bodies up to this many bytes are sent in one request, which makes them visible or not, and nothing in between.
-SINGLE = 5 << 20
 #: Larger bodies under way at a time, of one store: each holds some parts in memory.
 LARGE = 2
 #: Bytes of a part; ten thousand parts are the most that S3 takes, so larger files have larger parts.

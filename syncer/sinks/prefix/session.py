@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from anyio import to_thread
 
-from syncer.blobs.uploads import SINGLE
+from syncer.blobs.sizes import SINGLE
 from syncer.model.entries import Entry, Published, Receipt, Removals, Seal, StoredRow
 from syncer.model.errors import Conflict, Exit, LegFailed, SettingsError
 from syncer.model.events import Emit, Warned
