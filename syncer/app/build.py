@@ -17,7 +17,7 @@ from syncer.settings import Configured, Settings
 from syncer.settings import Job as JobSettings
 
 #: Bytes of documents between fetching and writing, where the configuration does not say.
-BUDGET = 5 * 1024 * 1024
+BUDGET = 4 * 1024 * 1024
 
 
 @dataclass(slots=True)
