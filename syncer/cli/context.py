@@ -85,9 +85,11 @@ class Session:
 @asynccontextmanager
 async def opened(
     here: Everywhere, *, registry: Registry | None = None, sets: Sequence[str] | None = None,
-    add: Mapping[str, Any] | None = None, progress: bool = False, readonly: bool = False,
+    add: Mapping[str, Any] | None = None, progress: bool = False, readonly: bool = False, usual: Level = "warning",
 ) -> AsyncIterator[Session]:  # fmt: skip
     """Open the configuration for one command; with `readonly` nothing is written where the state lies.
+
+    `usual` is the lowest level that people are shown, unless the file or the command line says otherwise.
 
     Raises on entering:
         SettingsError: it can't be used.
@@ -97,7 +99,7 @@ async def opened(
     async with open_syncer(here.config, sets=chosen, add=add, hub=hub, registry=registry, readonly=readonly) as syncer:
         log = syncer.settings.log
         wish = here.log_format or log.format
-        level = level_of(here, log, console=choose_format(wish, tty=sys.stderr.isatty()) == "console")
+        level = level_of(here, log, console=choose_format(wish, tty=sys.stderr.isatty()) == "console", usual=usual)
         style = here.progress if progress and not here.quiet else "none"
         machine = wish == "json"
         live = choose_progress(style, tty=sys.stderr.isatty()) == "rich"
@@ -182,10 +184,9 @@ def explained(advice: Advice) -> Iterator[None]:
         raise
 
 
-def level_of(here: Everywhere, log: LogOptions, *, console: bool) -> Level:
+def level_of(here: Everywhere, log: LogOptions, *, console: bool, usual: Level = "warning") -> Level:
     """Return the lowest level that is logged: as the file says, else what a person or a program wants to know."""
     if here.quiet:
         return "error"
-    usual: Level = "warning" if console else "info"
-    start = log.level if "level" in log.model_fields_set else usual
+    start = log.level if "level" in log.model_fields_set else usual if console else "info"
     return _LADDER[min(_LADDER.index(start) + here.verbose, len(_LADDER) - 1)]

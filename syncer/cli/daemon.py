@@ -24,7 +24,8 @@ async def daemon(*, here: Everywhere = EVERYWHERE) -> int:
     from syncer.schedule.lifetime import hangups
 
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(opened(here))
+        # It is watched for hours: what it does, and where to look, is worth a line.
+        session = await stack.enter_async_context(opened(here, usual="info"))
         session.jobs(())
         metrics = Metrics(Outcomes(__version__))
         sides = [probes(session, metrics), page(session)]

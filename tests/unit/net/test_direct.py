@@ -287,7 +287,7 @@ async def test_a_body_waits_for_its_reader(monkeypatch: pytest.MonkeyPatch) -> N
     """What is not read stays with the server: no more than the bound, and a packet, is held here."""
     monkeypatch.setattr(conversation, "MOST_WAITING", 64 * 1024)
     size = 8 * 1024 * 1024
-    async with answering(sent(plain(b"x" * size))) as server, direct_to(server.url) as way:
+    async with answering(sent(plain(b"x" * size)), sent(plain())) as server, direct_to(server.url) as way:
         reply = await way.get(URL(f"{server.url}/x"), None, 5.0)
         most = total = 0
         for _ in range(200):
@@ -296,6 +296,8 @@ async def test_a_body_waits_for_its_reader(monkeypatch: pytest.MonkeyPatch) -> N
             most, total = max(most, len(piece)), total + len(piece)
             await asyncio.sleep(0)
         reply.release()
+        assert await read(way, f"{server.url}/next") == (200, b"hello"), "the connection reads on"
+    assert len(server.connections) == 1
     assert total == size
     assert most <= 64 * 1024 + 512 * 1024
 
