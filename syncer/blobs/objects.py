@@ -17,7 +17,7 @@ from syncer.blobs.clouds import Store
 from syncer.blobs.corners import copied, names_below
 from syncer.blobs.objects_read import ObjectReader, guarded
 from syncer.blobs.places import Place
-from syncer.blobs.refusals import Absent, Refusal, Taken, missing_bucket, store_failed, unanswered
+from syncer.blobs.refusals import Absent, Refusal, Taken, missing_bucket, store_failed, too_soon, unanswered
 from syncer.blobs.sizes import SINGLE
 from syncer.blobs.uploads import LARGE, tag_of, upload
 from syncer.model.entries import SpooledFile
@@ -210,9 +210,10 @@ class ObjectBlobs(ObjectReader):
                     raise Conflict(f"{name} is already there with other content") from error
                 # Somebody tried the same at this moment, and did not succeed either.
             except Refusal as error:
-                if not unanswered(error) or current_time() > end:
+                again = unanswered(error)
+                if not (again or too_soon(error)) or current_time() > end:
                     raise store_failed(error, self.url) from None
-                unsure = True
+                unsure = unsure or again
             await sleep(pause * random.uniform(0.5, 1))  # noqa: S311  # spreads clients, protects nothing
             pause = min(2 * pause, _LONGEST_PAUSE)
 

@@ -118,6 +118,12 @@ def unanswered(error: Exception) -> bool:
     return status is None or int(status[1]) >= 500  # noqa: PLR2004  # the server's own trouble
 
 
+def too_soon(error: Exception) -> bool:
+    """Tell whether the store refused because of how much it is asked: 429 (RFC 6585 §4)."""
+    status = _STATUS.search(str(error))
+    return status is not None and status[1] == "429"
+
+
 def _meaning(error: Exception, text: str, status: int | None, code: str) -> tuple[str, Exit, str]:
     if code in _CODES:
         return _CODES[code]
