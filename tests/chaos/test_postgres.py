@@ -49,6 +49,7 @@ async def test_invariant_3_dying_at_every_event_changes_nothing(
     await matrix(tmp_path, inline=inline, step=1, state=states)
 
 
+@pytest.mark.slow
 async def test_a_few_kills_change_nothing(tmp_path: Path, states: Callable[[], str]) -> None:
     """Three kills at random instants; who comes next waits until the lease has run out."""
     await Survival(kill, stops=3, tasks=300, state=states()).check(tmp_path)
@@ -81,6 +82,7 @@ def work_begins(server: Postgres, schema: str, process: subprocess.Popen[bytes],
         assert time.monotonic() < until
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT])
 async def test_a_server_that_restarts_costs_nothing(tmp_path: Path, restarted: Postgres, how: signal.Signals) -> None:
     """In order or in mid-flight: the run waits and goes on, or ends with 75; nothing is lost or stored twice."""
@@ -104,6 +106,7 @@ async def test_a_server_that_restarts_costs_nothing(tmp_path: Path, restarted: P
             assert contents(folder / "archive") == contents(calm / "archive")
 
 
+@pytest.mark.slow
 async def test_a_server_that_stays_away_ends_the_run_with_75(tmp_path: Path, restarted: Postgres) -> None:
     """Before the run and in the middle of it; the next run finishes."""
     with restarted.schema() as schema:

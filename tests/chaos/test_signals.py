@@ -18,11 +18,13 @@ async def test_a_few_drains_change_nothing(tmp_path: Path) -> None:
     await Survival(drain, amid=True, stops=4, tasks=1200, latency=0.15).check(tmp_path)
 
 
+@pytest.mark.slow
 async def test_a_few_drains_of_a_daemon_change_nothing(tmp_path: Path) -> None:
     """The same for `syncer daemon`: three signals amid its runs, each ends with 0."""
     await Survival(drain_daemon, stops=3, tasks=600, words=DAEMON, amid=True, latency=0.15).check(tmp_path)
 
 
+@pytest.mark.slow
 async def test_a_few_evictions_change_nothing(tmp_path: Path) -> None:
     """Stopped twice as Kubernetes does, too early for what is in flight: the end is as if undisturbed."""
     await Survival(Evict(0.1), stops=2, tasks=400, words=HASTY, amid=True, latency=0.4).check(tmp_path)

@@ -146,6 +146,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Container:
     return container
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_image_runs_the_demo(image: Container, tmp_path: Path) -> None:
     """As nobody special, on a root that can't be written to, without a network, the whole tool is at work."""
@@ -157,6 +158,7 @@ def test_the_image_runs_the_demo(image: Container, tmp_path: Path) -> None:
     assert version.stdout.strip().endswith(syncer.__version__), version.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_image_runs_the_daemon(image: Container, tmp_path: Path) -> None:
     """With a disk for its state and nothing else it starts, is well, shows its metrics, and ends when asked to."""
@@ -171,6 +173,7 @@ def test_the_image_runs_the_daemon(image: Container, tmp_path: Path) -> None:
     assert (tmp_path / "state.db").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_image_can_change_nothing(image: Container) -> None:
     """No place but /tmp takes a file, the user is the one that was named, and there is nothing to install with."""
@@ -183,6 +186,7 @@ def test_the_image_can_change_nothing(image: Container) -> None:
     assert "No module named pip" in image.run(["python", "-m", "pip", "--version"]).stderr
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_image_tells_whether_it_is_well(image: Container) -> None:
     """The check of a container's health asks the daemon's probe: content with 200 alone, also beside a proxy."""

@@ -183,6 +183,8 @@ def test_an_interrupt_is_died_by(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys, threading; from syncer.cli import main\n"
         "import anyio, syncer.cli.context\n"
+        # Whoever runs the tests in the background may have it ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "async def wait(*_, **__):\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    await anyio.sleep_forever()\n"
