@@ -56,10 +56,13 @@ async def test_a_cancelled_upload_leaves_no_parts(bucket: Bucket, door: Gateway,
     file.write_bytes(os.urandom(LARGE))
     begun = anyio.Event()
     door.seen = lambda request: begun.set() if "partNumber=2" in request else None
+    # It never gets through, so that no upload is done before it is cancelled.
+    door.faults = [Fault(503, "SlowDown", methods="PUT", path="partNumber=2")]
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(blobs.adopt, file, "large.bin")
         await begun.wait()
         tasks.cancel_scope.cancel()
+    door.faults = []
     assert bucket.names() == []
     assert bucket.uploads() == []
     assert file.exists()
