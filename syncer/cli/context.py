@@ -13,7 +13,6 @@ from structlog.typing import FilteringBoundLogger
 
 from syncer.app.library import Syncer, open_syncer
 from syncer.app.registry import Registry, discover
-from syncer.cli import heap
 from syncer.cli.adhoc import Choice, choose, dotted, missing
 from syncer.cli.exits import UsageError
 from syncer.cli.messages import advised, say, warn
@@ -112,7 +111,6 @@ async def opened(
                 session = Session(syncer, observers.logger, here, machine, live, waiting)
                 for text in () if here.quiet else syncer.settings.warnings:
                     session.when_free(partial(warn, text))
-                heap.settle()
                 yield session
         finally:
             for output in waiting:

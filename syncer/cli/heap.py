@@ -11,6 +11,7 @@ import ctypes
 import gc
 import os
 import sys
+from collections.abc import Callable
 
 #: `mallopt` parameters of glibc (malloc.h), the variables that set the same, and our values.
 _LIMITS = (
@@ -24,11 +25,8 @@ _YOUNG, _OLDER, _ALL = 3_000, 10, 10
 
 def bound() -> None:
     """Fix both limits where the C library is glibc; what the user's environment says stays."""
-    if not sys.platform.startswith("linux"):
-        return
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):  # another C library, which has no such habits
+    mallopt = _glibc("mallopt")
+    if mallopt is None:
         return
     for parameter, variable, value in _LIMITS:
         if variable not in os.environ:
@@ -37,17 +35,24 @@ def bound() -> None:
 
 def trim() -> None:
     """Give back to the system what was freed and is still held, where the C library is glibc."""
-    if not sys.platform.startswith("linux"):
-        return
-    try:
-        malloc_trim = ctypes.CDLL(None).malloc_trim
-    except (OSError, AttributeError):  # another C library, which has no such habits
-        return
-    malloc_trim(0)
+    malloc_trim = _glibc("malloc_trim")
+    if malloc_trim is not None:
+        malloc_trim(0)
 
 
 def settle() -> None:
-    """Leave what start-up made out of every further search for garbage, and search less often."""
+    """Leave what start-up made out of every further search for garbage, and search less often: for long work."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, _OLDER, _ALL)
+
+
+def _glibc(name: str) -> Callable[..., int] | None:
+    """Return a function of glibc; None where the C library is another one, which has no such habits."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        found: Callable[..., int] = getattr(ctypes.CDLL(None), name)
+    except (OSError, AttributeError):
+        return None
+    return found

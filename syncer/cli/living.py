@@ -106,6 +106,7 @@ async def living(session: Session, drain: Callable[[str], None]) -> AsyncIterato
 
     An exception of the block leaves as it is, not in a group.
     """
+    heap.settle()
     life = Life(session, drain, Supervisor.from_environment())
     failure: Exception | None = None
     async with (
