@@ -12,7 +12,7 @@ from syncer.ports.clock import Clock
 from syncer.ports.desk import CircuitState, Control, Health, JobState, JobView, LiveRun, Overview, PlatformView
 from syncer.ports.http import Authenticator, Http, Judge, Judgement, Meaning, Request, Response
 from syncer.ports.ledger import Ledger
-from syncer.ports.manifest import Claim, Head, Manifest, SegmentRef
+from syncer.ports.manifest import Claim, Head, Held, Manifest, Place, SegmentRef, Snapshot, Snapshots
 from syncer.ports.plugins import SinkPlugin, SourcePlugin, Tools, Transform
 from syncer.ports.share import Share, whole
 from syncer.ports.sink import Found, Sink, SinkSession, Unit
@@ -32,6 +32,7 @@ __all__ = [
     "Found",
     "Head",
     "Health",
+    "Held",
     "Http",
     "JobState",
     "JobStatus",
@@ -46,6 +47,7 @@ __all__ = [
     "ManifestRow",
     "Meaning",
     "Overview",
+    "Place",
     "PlatformView",
     "Request",
     "Response",
@@ -56,6 +58,8 @@ __all__ = [
     "Sink",
     "SinkPlugin",
     "SinkSession",
+    "Snapshot",
+    "Snapshots",
     "Source",
     "SourcePlugin",
     "Spool",
