@@ -14,6 +14,7 @@ from syncer.ports.http import Authenticator, Http, Judge, Judgement, Meaning, Re
 from syncer.ports.ledger import Ledger
 from syncer.ports.manifest import Claim, Head, Held, Manifest, Place, SegmentRef, Snapshot, Snapshots
 from syncer.ports.plugins import SinkPlugin, SourcePlugin, Tools, Transform
+from syncer.ports.reading import DocumentReader, OpenDocuments
 from syncer.ports.share import Share, whole
 from syncer.ports.sink import Found, Sink, SinkSession, Unit
 from syncer.ports.source import Features, Known, Selection, Source
@@ -28,6 +29,7 @@ __all__ = [
     "Claim",
     "Clock",
     "Control",
+    "DocumentReader",
     "Features",
     "Found",
     "Head",
@@ -46,6 +48,7 @@ __all__ = [
     "Manifest",
     "ManifestRow",
     "Meaning",
+    "OpenDocuments",
     "Overview",
     "Place",
     "PlatformView",

@@ -118,6 +118,8 @@ class SnapshotDocument(msgspec.Struct, frozen=True):
     at: str
     segments: tuple[SegmentEntry, ...] = ()
     containers: Mapping[str, ContainerEntry] = {}
+    #: Random: of two processes that make the same snapshot at once, each has a file of its own to take back.
+    id: str = ""
     format: int = FORMAT
 
     def head(self) -> Head:

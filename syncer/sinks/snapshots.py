@@ -8,6 +8,7 @@ wins: the removal spares what the snapshot names, or the snapshot is refused.
 
 import hashlib
 import re
+import secrets
 from collections.abc import Callable, Collection
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -176,7 +177,7 @@ class JobSnapshots:
             message = f"{busy[0]} of generation {wanted} is being rewritten"
             raise NotNow(message, hint="run it again when the compaction is over; the next sync ends one that died")
         now = self.clock.now().isoformat()
-        return SnapshotDocument(self.job, name, wanted, now, then.segments, then.containers)
+        return SnapshotDocument(self.job, name, wanted, now, then.segments, then.containers, secrets.token_hex(8))
 
     async def _still_ours(self, name: str) -> None:
         """Withdraw a snapshot of a job whose data was handed over meanwhile: its new owner looked before it removes."""
