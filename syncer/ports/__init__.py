@@ -14,6 +14,7 @@ from syncer.ports.http import Authenticator, Http, Judge, Judgement, Meaning, Re
 from syncer.ports.ledger import Ledger
 from syncer.ports.manifest import Claim, Head, Manifest, SegmentRef
 from syncer.ports.plugins import SinkPlugin, SourcePlugin, Tools, Transform
+from syncer.ports.quota import Account, Grant, Partner, Quota, Quotas, Refusal, Standing, Terms
 from syncer.ports.share import Share, whole
 from syncer.ports.sink import Found, Sink, SinkSession, Unit
 from syncer.ports.source import Features, Known, Selection, Source
@@ -21,6 +22,7 @@ from syncer.ports.state import JobStatus, RunRow, StateStore
 
 __all__ = [
     "About",
+    "Account",
     "Authenticator",
     "BlobInfo",
     "Blobs",
@@ -30,6 +32,7 @@ __all__ = [
     "Control",
     "Features",
     "Found",
+    "Grant",
     "Head",
     "Health",
     "Http",
@@ -46,7 +49,11 @@ __all__ = [
     "ManifestRow",
     "Meaning",
     "Overview",
+    "Partner",
     "PlatformView",
+    "Quota",
+    "Quotas",
+    "Refusal",
     "Request",
     "Response",
     "RunRow",
@@ -60,7 +67,9 @@ __all__ = [
     "SourcePlugin",
     "Spool",
     "SpoolWriter",
+    "Standing",
     "StateStore",
+    "Terms",
     "Tools",
     "Transform",
     "Unit",
