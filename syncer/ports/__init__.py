@@ -10,6 +10,7 @@ from syncer.model.rows import ManifestRow
 from syncer.ports.blobs import About, BlobInfo, Blobs, KeptFile, Spool, SpoolWriter
 from syncer.ports.clock import Clock
 from syncer.ports.desk import CircuitState, Control, Health, JobState, JobView, LiveRun, Overview, PlatformView
+from syncer.ports.fleet import FleetQueue, FleetRun, FleetRunState, FleetView, FleetWorker, WorkerState
 from syncer.ports.http import Authenticator, Http, Judge, Judgement, Meaning, Request, Response
 from syncer.ports.ledger import Ledger
 from syncer.ports.manifest import Claim, Head, Manifest, SegmentRef
@@ -31,6 +32,11 @@ __all__ = [
     "Clock",
     "Control",
     "Features",
+    "FleetQueue",
+    "FleetRun",
+    "FleetRunState",
+    "FleetView",
+    "FleetWorker",
     "Found",
     "Grant",
     "Head",
@@ -73,5 +79,6 @@ __all__ = [
     "Tools",
     "Transform",
     "Unit",
+    "WorkerState",
     "whole",
 ]
