@@ -10,10 +10,12 @@ from syncer.model.rows import ManifestRow
 from syncer.ports.blobs import About, BlobInfo, Blobs, KeptFile, Spool, SpoolWriter
 from syncer.ports.clock import Clock
 from syncer.ports.desk import CircuitState, Control, Health, JobState, JobView, LiveRun, Overview, PlatformView
+from syncer.ports.fleet import FleetQueue, FleetRun, FleetRunState, FleetView, FleetWorker, WorkerState
 from syncer.ports.http import Authenticator, Http, Judge, Judgement, Meaning, Request, Response
 from syncer.ports.ledger import Ledger
 from syncer.ports.manifest import Claim, Head, Held, Manifest, Place, SegmentRef, Snapshot, Snapshots
 from syncer.ports.plugins import SinkPlugin, SourcePlugin, Tools, Transform
+from syncer.ports.quota import Account, Grant, Partner, Quota, Quotas, Refusal, Standing, Terms
 from syncer.ports.reading import DocumentReader, OpenDocuments
 from syncer.ports.share import Share, whole
 from syncer.ports.sink import Found, Sink, SinkSession, Unit
@@ -22,6 +24,7 @@ from syncer.ports.state import JobStatus, RunRow, StateStore
 
 __all__ = [
     "About",
+    "Account",
     "Authenticator",
     "BlobInfo",
     "Blobs",
@@ -31,7 +34,13 @@ __all__ = [
     "Control",
     "DocumentReader",
     "Features",
+    "FleetQueue",
+    "FleetRun",
+    "FleetRunState",
+    "FleetView",
+    "FleetWorker",
     "Found",
+    "Grant",
     "Head",
     "Health",
     "Held",
@@ -50,8 +59,12 @@ __all__ = [
     "Meaning",
     "OpenDocuments",
     "Overview",
+    "Partner",
     "Place",
     "PlatformView",
+    "Quota",
+    "Quotas",
+    "Refusal",
     "Request",
     "Response",
     "RunRow",
@@ -67,9 +80,12 @@ __all__ = [
     "SourcePlugin",
     "Spool",
     "SpoolWriter",
+    "Standing",
     "StateStore",
+    "Terms",
     "Tools",
     "Transform",
     "Unit",
+    "WorkerState",
     "whole",
 ]

@@ -16,7 +16,17 @@ def test_every_door_is_exported() -> None:
     ]
     assert len(defined) == len(set(defined))
     assert syncer.ports.__all__ == sorted(
-        [*defined, "ManifestRow", "CircuitState", "JobState", "Place", "Share", "whole"]
+        [
+            *defined,
+            "ManifestRow",
+            "CircuitState",
+            "FleetRunState",
+            "JobState",
+            "Place",
+            "Share",
+            "WorkerState",
+            "whole",
+        ]
     )
     assert all(hasattr(syncer.ports, name) for name in syncer.ports.__all__)
 
