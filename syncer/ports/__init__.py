@@ -12,17 +12,18 @@ from syncer.ports.clock import Clock
 from syncer.ports.desk import CircuitState, Control, Health, JobState, JobView, LiveRun, Overview, PlatformView
 from syncer.ports.fleet import FleetQueue, FleetRun, FleetRunState, FleetView, FleetWorker, WorkerState
 from syncer.ports.http import Authenticator, Http, Judge, Judgement, Meaning, Request, Response
-from syncer.ports.ledger import Ledger
+from syncer.ports.ledger import Beside, Ledger
 from syncer.ports.manifest import Claim, Head, Manifest, SegmentRef
 from syncer.ports.plugins import SinkPlugin, SourcePlugin, Tools, Transform
 from syncer.ports.share import Share, whole
 from syncer.ports.sink import Found, Sink, SinkSession, Unit
 from syncer.ports.source import Features, Known, Selection, Source
-from syncer.ports.state import JobStatus, RunRow, StateStore
+from syncer.ports.state import HeadNote, JobStatus, RunRow, StateStore
 
 __all__ = [
     "About",
     "Authenticator",
+    "Beside",
     "BlobInfo",
     "Blobs",
     "CircuitState",
@@ -37,6 +38,7 @@ __all__ = [
     "FleetWorker",
     "Found",
     "Head",
+    "HeadNote",
     "Health",
     "Http",
     "JobState",
