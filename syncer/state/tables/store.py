@@ -1,7 +1,7 @@
 """`ports.StateStore` on tables: units under leases, and everything that is asked of a job as a whole."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from copy import copy
 from datetime import datetime
 from functools import partial
@@ -16,6 +16,7 @@ from syncer.ports import FleetView, HeadNote, JobStatus, Ledger, RunRow, Unit
 from syncer.state.lease import Lease, Leases, held
 from syncer.state.tables import history, jobs, notes
 from syncer.state.tables.database import Database, T, Work
+from syncer.state.tables.holding import holding
 from syncer.state.tables.invalid import invalidate
 from syncer.state.tables.ledger import Account, TableLedger
 from syncer.state.tables.opening import next_epoch, take_over
@@ -235,25 +236,9 @@ class TableStore:
         """Give the database back."""
         await self._database.close()
 
-    @asynccontextmanager
-    async def _taken(self, job: str, *names: tuple[str, bool]) -> AsyncIterator[list[Lease]]:
-        """Hold leases, each exclusive or shared, while the block runs."""
+    def _taken(self, job: str, *names: tuple[str, bool]) -> AbstractAsyncContextManager[list[Lease]]:
         self._check_writable()
-        taken: list[Lease] = []
-
-        def take() -> None:
-            for name, shared in names:
-                taken.append(self._leases.take(job, name, shared=shared))  # what was taken counts
-
-        def release() -> None:
-            for lease in reversed(taken):
-                lease.release()
-
-        try:
-            await self._database.call(take)
-            yield taken
-        finally:
-            await self._database.finish(release)
+        return holding(self._database, self._leases, job, names)
 
     @asynccontextmanager
     async def _session(self, job: str, unit: Unit, legs: Sequence[LegSpec]) -> AsyncIterator[Session]:
