@@ -15,6 +15,7 @@ from syncer.ports.http import Authenticator, Http, Judge, Judgement, Meaning, Re
 from syncer.ports.ledger import Beside, Ledger
 from syncer.ports.manifest import Claim, Head, Manifest, SegmentRef
 from syncer.ports.plugins import SinkPlugin, SourcePlugin, Tools, Transform
+from syncer.ports.quota import Account, Grant, Partner, Quota, Quotas, Refusal, Standing, Terms
 from syncer.ports.share import Share, whole
 from syncer.ports.sink import Found, Sink, SinkSession, Unit
 from syncer.ports.source import Features, Known, Selection, Source
@@ -22,6 +23,7 @@ from syncer.ports.state import HeadNote, JobStatus, RunRow, StateStore
 
 __all__ = [
     "About",
+    "Account",
     "Authenticator",
     "Beside",
     "BlobInfo",
@@ -37,6 +39,7 @@ __all__ = [
     "FleetView",
     "FleetWorker",
     "Found",
+    "Grant",
     "Head",
     "HeadNote",
     "Health",
@@ -54,7 +57,11 @@ __all__ = [
     "ManifestRow",
     "Meaning",
     "Overview",
+    "Partner",
     "PlatformView",
+    "Quota",
+    "Quotas",
+    "Refusal",
     "Request",
     "Response",
     "RunRow",
@@ -68,7 +75,9 @@ __all__ = [
     "SourcePlugin",
     "Spool",
     "SpoolWriter",
+    "Standing",
     "StateStore",
+    "Terms",
     "Tools",
     "Transform",
     "Unit",
