@@ -77,7 +77,7 @@ class Fleet:
         """Return the rows of a query; none before the first worker made the tables."""
         with self.server.connect(self.schema) as connection:
             try:
-                return list(connection.execute(query, values).fetchall())  # type: ignore[arg-type]  # texts of tests
+                return list(connection.execute(query, values).fetchall())
             except psycopg.errors.UndefinedTable:
                 return []
 
@@ -138,9 +138,7 @@ def configure(
     """Write the configuration that a fleet, and a process on its own, work with."""
     folder.mkdir(exist_ok=True)
     (folder / "syncer.yaml").write_text(
-        CONFIG.format(
-            state=state, url=platform.url, token=platform.token, heartbeat=heartbeat, silent=silent, job=job
-        )  # fmt: skip
+        CONFIG.format(state=state, url=platform.url, token=platform.token, heartbeat=heartbeat, silent=silent, job=job)
     )
     return folder
 
