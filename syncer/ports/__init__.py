@@ -12,7 +12,7 @@ from syncer.ports.clock import Clock
 from syncer.ports.desk import CircuitState, Control, Health, JobState, JobView, LiveRun, Overview, PlatformView
 from syncer.ports.fleet import FleetQueue, FleetRun, FleetRunState, FleetView, FleetWorker, WorkerState
 from syncer.ports.http import Authenticator, Http, Judge, Judgement, Meaning, Request, Response
-from syncer.ports.ledger import Ledger
+from syncer.ports.ledger import Beside, Ledger
 from syncer.ports.manifest import Claim, Head, Held, Manifest, Place, SegmentRef, Snapshot, Snapshots
 from syncer.ports.plugins import SinkPlugin, SourcePlugin, Tools, Transform
 from syncer.ports.quota import Account, Grant, Partner, Quota, Quotas, Refusal, Standing, Terms
@@ -20,12 +20,13 @@ from syncer.ports.reading import DocumentReader, OpenDocuments
 from syncer.ports.share import Share, whole
 from syncer.ports.sink import Found, Sink, SinkSession, Unit
 from syncer.ports.source import Features, Known, Selection, Source
-from syncer.ports.state import JobStatus, RunRow, StateStore
+from syncer.ports.state import HeadNote, JobStatus, RunRow, StateStore
 
 __all__ = [
     "About",
     "Account",
     "Authenticator",
+    "Beside",
     "BlobInfo",
     "Blobs",
     "CircuitState",
@@ -42,6 +43,7 @@ __all__ = [
     "Found",
     "Grant",
     "Head",
+    "HeadNote",
     "Health",
     "Held",
     "Http",

@@ -48,6 +48,17 @@ class JobStatus:
     leases: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class HeadNote:
+    """What HEAD of a manifest is to be told of one unit, by whoever tells it of all (`flow.heads`)."""
+
+    id: int
+    leg: Leg
+    unit: str
+    #: JSON.
+    document: str
+
+
 class StateStore(Protocol):
     """Everything that is remembered between runs. Refuses a schema newer than its own (SettingsError)."""
 
@@ -158,6 +169,19 @@ class StateStore(Protocol):
 
     async def rename(self, old: str, new: str) -> None:
         """Give a job another name."""
+
+    def turn(self, job: str, name: str) -> AbstractAsyncContextManager[None]:
+        """Hold something of a job that one process at a time may do.
+
+        Raises on entering:
+            LeaseHeld: another process does it now.
+        """
+
+    async def untold(self, job: str, limit: int) -> Sequence[HeadNote]:
+        """Return what HEADs of a job's manifests are still to be told, oldest first."""
+
+    async def told(self, notes: Sequence[HeadNote]) -> None:
+        """Forget notes: HEAD says what they said."""
 
     async def fleet(self) -> FleetView | None:
         """Return what is known of the fleet that works on this state; None: no fleet can."""
