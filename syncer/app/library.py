@@ -19,7 +19,7 @@ from syncer.flow.drain import Drain
 from syncer.flow.job import Job, RunOptions
 from syncer.flow.preview import Preview, preview
 from syncer.flow.run import pass_of, run
-from syncer.model.entries import Body
+from syncer.model.entries import Annotation, Body
 from syncer.model.errors import SettingsError, SyncerError
 from syncer.model.events import RunEnded
 from syncer.model.refs import AnnotationRef, GroupKey, ItemKey, Partition
@@ -37,17 +37,6 @@ from syncer.state import open_state
 
 #: Documents that `Syncer.annotations` fetches ahead of its reader.
 OPEN_AHEAD = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Annotation:
-    """One finished document with the identifiers that it is known by."""
-
-    key: ItemKey
-    version: str
-    #: The document, byte for byte as the platform served it.
-    content: bytes
-    fields: Mapping[str, str]
 
 
 @dataclass(slots=True)
