@@ -18,6 +18,8 @@ from syncer.ports import Account, Clock, Quota, Quotas, Refusal, Share, Standing
 STALE = 0.25
 #: After a pause without a known rate, processes begin within this part of it, and at most so many seconds.
 JITTER, MOST_JITTER = 0.1, 2.0
+#: Ends of one pause, told by way of others, may differ by so many seconds.
+NEAR = 0.1
 #: Tokens that are asked for beyond what is in use, so that growth does not wait for an answer each time.
 ROOM = 4
 #: Looks in a row that found nothing in flight, after which tokens go back.
@@ -162,7 +164,7 @@ class SharedPace:
         """Take what holds for everybody."""
         now = self._clock.monotonic()
         self._set(rate)
-        if pause > 0 and not self._knows(now, pause):
+        if pause > 0 and now + pause > self.resume_at + max(0.1 * pause, NEAR):
             # What was in flight meanwhile says nothing about the time after it.
             self._cut_at, self._succeeded = now, False
             # Slots space the beginning after it; where there are none, processes must not all begin at once.
