@@ -32,7 +32,12 @@ async def ask(state: str, network: Network) -> None:
 
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-    loop.add_reader(sys.stdin.fileno(), ended.set)
+
+    def closed() -> None:
+        loop.remove_reader(sys.stdin.fileno())
+        ended.set()
+
+    loop.add_reader(sys.stdin.fileno(), closed)
     async with (
         open_state(state, Path()),
         open_quotas(state, said) as quotas,

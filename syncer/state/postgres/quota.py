@@ -165,9 +165,10 @@ class PostgresQuota:
         rate = None if self._terms.rate is None else self._terms.rate / count
         self._alone = Pool(LearnedRate(most, rate, grown_at=self._now()))
         self._ready.set()
+        reason = str(error or "") or "no answer"
         self._emit(
             Warned(
-                f"limits of {account.name} at {account.origin} can't be shared at present ({error or 'no answer'});"
+                f"limits of {account.name} at {account.origin} can't be shared at present ({reason});"
                 f" going on with {'all' if count == 1 else f'1/{count}'} of them"
             )
         )
