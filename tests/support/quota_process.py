@@ -1,17 +1,20 @@
-"""A process that asks a server as fast as its limits let it: `python -m tests.support.quota_process STATE URL`.
+"""A process that asks a server as fast as its limits let it.
 
-It shares its limits by way of the state, as a worker does. It goes on until its standard input ends.
+    python -m tests.support.quota_process STATE URL RATE CONCURRENCY
+
+It shares its limits by way of the state, as a worker does, and adds to each request when it was sent (`?at=`, by the
+clock that all processes of a machine share). It goes on until its standard input ends.
 """
 
 import asyncio
 import sys
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 
 import uvloop
 
 from syncer.model.errors import HttpError
-from syncer.model.events import Event, Throttled, Warned
+from syncer.model.events import Event, Warned
 from syncer.net.client import open_http
 from syncer.net.network import Network
 from syncer.ports import Request
@@ -27,8 +30,8 @@ async def ask(state: str, network: Network) -> None:
     """Ask until standard input ends."""
 
     def said(event: Event) -> None:
-        if isinstance(event, Throttled | Warned):
-            print(f"{datetime.now(UTC):%H:%M:%S.%f} {event}", file=sys.stderr)
+        if isinstance(event, Warned):
+            print(event.message, file=sys.stderr)
 
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
@@ -36,6 +39,9 @@ async def ask(state: str, network: Network) -> None:
     def closed() -> None:
         loop.remove_reader(sys.stdin.fileno())
         ended.set()
+
+    async def link() -> str:
+        return f"{network.url}/?at={time.monotonic()}"
 
     loop.add_reader(sys.stdin.fileno(), closed)
     async with (
@@ -47,7 +53,8 @@ async def ask(state: str, network: Network) -> None:
         async def one() -> None:
             while not ended.is_set():
                 try:
-                    await http.fetch(Request(network.url + "/"))
+                    # The time is written when the request is sent, not when it begins to wait.
+                    await http.fetch(Request(f"{network.url}/", link=link))
                 except HttpError as error:
                     print(error, file=sys.stderr)
 
