@@ -24,6 +24,7 @@ _COMMANDS: Sequence[tuple[Group, str, str, str]] = (
     (_EXPORT, "get", "PLATFORM PART... [OPTIONS]", "Print one document, byte for byte."),
     (_EXPORT, "sync", "[JOB...] [OPTIONS]", "Bring the sinks of jobs in step with their platforms, once."),
     (_EXPORT, "daemon", "[OPTIONS]", "Run jobs by their schedules, until told to stop."),
+    (_EXPORT, "worker", "[OPTIONS]", "Work for a fleet, until told to stop."),
     (_EXPORT, "plan", "[JOB...] [OPTIONS]", "Say what sync would do now; nothing is fetched or written."),
     (_LOOK, "status", "[JOB...] [OPTIONS]", "Show what is stored, owed and running."),
     (_LOOK, "history", "[JOB] [OPTIONS]", "Show the last runs."),
@@ -42,6 +43,7 @@ _COMMANDS: Sequence[tuple[Group, str, str, str]] = (
 )
 _FAMILIES: Sequence[tuple[Group, str, str]] = (
     (_CARE, "owed", "Items that could not be had: list, show, retry, ignore."),
+    (_CARE, "fleet", "Runs that workers do together: cancel, pause, resume."),
     (_CARE, "state", "What is remembered between runs: export, import, rebuild, reset, rename."),
     (_BEGIN, "config", "The configuration: show it as it was understood, or its schema."),
 )

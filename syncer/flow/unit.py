@@ -18,7 +18,7 @@ from syncer.flow.intake import Intake
 from syncer.flow.job import Job, RunOptions
 from syncer.flow.legs import Legs, open_leg
 from syncer.flow.plan import Planner
-from syncer.flow.publish import Publisher
+from syncer.flow.publish import Heads, Publisher
 from syncer.flow.rebuild import recover
 from syncer.flow.remove import Remover
 from syncer.flow.restate import expect_manifest
@@ -57,6 +57,8 @@ class Pass:
     touched: set[Leg] = field(default_factory=set)
     #: Partitions that were given up: their items go, and nothing is listed.
     released: set[PartitionKey] = field(default_factory=set)
+    #: Who moves HEAD for all units; None: each unit does. Then destinations are prepared (`flow.part`), too.
+    heads: Heads | None = None
     #: What feeds the writers of the units under way.
     channels: list[Channel[Message]] = field(default_factory=list)
 
@@ -71,12 +73,14 @@ class Pass:
             RunFailed: it can't go on; what is committed stays.
         """
         specs = [self.job.leg_spec(sink) for sink in self.job.sinks]
-        for sink in self.job.sinks:
-            await self.store.claim(self.job.name, sink.url, sink.claims(unit))
-        lost = await recover(self.job, self.store, unit, specs, self.emit)
+        lost = False
+        if self.heads is None:
+            for sink in self.job.sinks:
+                await self.store.claim(self.job.name, sink.url, sink.claims(unit))
+            lost = await recover(self.job, self.store, unit, specs, self.emit)
         async with self.store.unit(self.job.name, unit, specs) as ledger, AsyncExitStack() as stack:
             self.emit(UnitStarted(unit.name, len(unit.partitions), ledger.epoch, self.units))
-            publisher = Publisher(self.run, unit.name, ledger, self.clock, self.emit)
+            publisher = Publisher(self.run, unit.name, ledger, self.clock, self.emit, self.heads)
             legs = await self._legs(stack, unit, ledger, publisher, adopt=self.options.adopt or lost)
             complete = await self._items(unit, ledger, legs, publisher)
             if complete:
@@ -95,7 +99,8 @@ class Pass:
             spec = self.job.leg_spec(sink)
             try:
                 manifest = sink.manifest(self.job.name)
-                await expect_manifest(sink, manifest, self.job.name, ledger, self.reached.get(sink.name, 0))
+                if self.heads is None:
+                    await expect_manifest(sink, manifest, self.job.name, ledger, self.reached.get(sink.name, 0))
                 await manifest.claim(self._claim(ledger.epoch, sink.claims(unit)),
                                                          adopt=adopt)  # fmt: skip
                 leg = await open_leg(

@@ -14,7 +14,7 @@ from typing import TypeVar
 import psycopg
 
 from syncer.model.errors import NotNow, SyncerError
-from syncer.state.postgres import schema
+from syncer.state.postgres import engine, schema
 from syncer.state.postgres.connecting import connect
 from syncer.state.postgres.faults import explained, is_away, is_undone
 from syncer.state.postgres.target import Target
@@ -54,7 +54,7 @@ class PostgresDatabase(OneThread):
         """Take where it is, and for how many seconds to wait for a server that went away in mid-work."""
         super().__init__()
         self.where = target.shown
-        self._target = target
+        self.target = target
         self._readonly = readonly
         self._patience = patience
         self._connection: Connection | None = None
@@ -87,6 +87,14 @@ class PostgresDatabase(OneThread):
         """
         return await self.call(partial(self._again, partial(self._write, work)))
 
+    async def equip(self) -> None:
+        """Make sure that the task queue of a fleet is there, as the installed one needs it.
+
+        Raises:
+            SettingsError, PermissionRefused: it can't be used; the message says what to do.
+        """
+        await self.call(partial(self._again, lambda connection: engine.ready(connection, self.target)))
+
     async def close(self) -> None:
         """Give the connection back, after everything that was asked for. Idempotent."""
         self._stop.set()
@@ -96,19 +104,19 @@ class PostgresDatabase(OneThread):
         self.end()
 
     def _open(self, seconds: float) -> bool:
-        connection = connect(self._target, seconds=seconds, stop=self._stop)
+        connection = connect(self.target, seconds=seconds, stop=self._stop)
         try:
-            if self._readonly and not schema.exists(connection, self._target):
+            if self._readonly and not schema.exists(connection, self.target):
                 connection.close()
                 return False
-            schema.ready(connection, self._target)
+            schema.ready(connection, self.target)
             if not self._readonly:
                 connection.execute(STAGED)
                 # It must be there before the first transaction: only what is there can be waited for.
                 connection.execute(_KNOWN, (self._writer,))
         except psycopg.Error as error:
             connection.close()
-            raise explained(error, self._target) from error
+            raise explained(error, self.target) from error
         except BaseException:
             connection.close()
             raise
@@ -137,7 +145,7 @@ class PostgresDatabase(OneThread):
             except psycopg.Error as error:
                 if left and (is_undone(error) or (connection.closed and is_away(error))):
                     continue
-                raise explained(error, self._target) from error
+                raise explained(error, self.target) from error
         raise AssertionError  # the last attempt returns or raises
 
     def _connected(self) -> Connection:

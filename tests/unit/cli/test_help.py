@@ -32,6 +32,9 @@ GOLDEN: dict[str, set[str]] = {
     "demo": set(),
     "doctor": OUTPUT,
     "export": SELECT | PASS | OUTPUT,
+    "fleet cancel": set(),
+    "fleet pause": set(),
+    "fleet resume": set(),
     "get": set(),
     "history": {"--limit"} | OUTPUT,
     "init": set(),
@@ -53,8 +56,9 @@ GOLDEN: dict[str, set[str]] = {
     "state rename": {"--yes"},
     "state reset": {"--yes"},
     "status": OUTPUT,
-    "sync": PASS | OUTPUT,
+    "sync": PASS | OUTPUT | {"--fleet"},
     "verify": {"--deep", "--source"} | OUTPUT,
+    "worker": {"--concurrency", "--queue"},
 }
 
 _OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
