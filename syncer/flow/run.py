@@ -24,6 +24,7 @@ from syncer.flow.job import Job, RunOptions
 from syncer.flow.layouts import check_layout
 from syncer.flow.restate import reached
 from syncer.flow.room import Room
+from syncer.flow.suppress import suppression
 from syncer.flow.unit import Pass
 from syncer.flow.units import check_shards, in_shard
 from syncer.flow.units import group as group_units
@@ -90,6 +91,7 @@ async def _work(this: Pass, generations: dict[Leg, int]) -> None:
     """Do what the run is for; note the generations that destinations reached."""
     await check_layout(this.job, this.store, this.options)
     this.reached = await reached(this.store, this.job, this.run)
+    this.shelved = await suppression(this.job, this.store)
     partitions: list[Partition] = []
     if not await this.drain.admitted(partial(_partitions, this, partitions)):
         return

@@ -23,6 +23,7 @@ from syncer.flow.rebuild import recover
 from syncer.flow.remove import Remover
 from syncer.flow.restate import expect_manifest
 from syncer.flow.room import Room
+from syncer.flow.suppress import Shelved
 from syncer.flow.transform import Shaper
 from syncer.flow.write import Writer
 from syncer.model.entries import Leg
@@ -53,6 +54,8 @@ class Pass:
     units: int = 1
     #: Generations that the manifests had when the last run ended.
     reached: Mapping[Leg, int] = field(default_factory=dict)
+    #: What was erased and may not come back.
+    shelved: Shelved = field(default_factory=Shelved)
     #: Legs whose destination this run opened.
     touched: set[Leg] = field(default_factory=set)
     #: Partitions that were given up: their items go, and nothing is listed.
@@ -98,6 +101,8 @@ class Pass:
                 await expect_manifest(sink, manifest, self.job.name, ledger, self.reached.get(sink.name, 0))
                 await manifest.claim(self._claim(ledger.epoch, sink.claims(unit)),
                                                          adopt=adopt)  # fmt: skip
+                if sink.name in self.shelved.lacking:
+                    await manifest.suppress(self.shelved.whole)
                 leg = await open_leg(
                     stack, sink, spec, self.job.name, unit, ledger, run=self.run, clock=self.clock, emit=self.emit
                 )
@@ -123,6 +128,7 @@ class Pass:
         channel: Channel[Message] = Channel(budget, max(64, self.job.commit.items), self.job.share)
         sinks = {name: leg.sink for name, leg in legs.live.items()}
         planner = Planner(self.job, sinks, ledger, frontier, self.account, self.options, self.emit)
+        planner.suppressed = self.shelved.whole
         planner.reviving = any([sum(await ledger.doomed_count(leg)) for leg in sinks])
         shaper = Shaper(sinks, self.job.transform, self.options.refetch)
         fetcher = Fetcher(

@@ -1,11 +1,12 @@
 """What lies beside the data and explains it: owner, segments, HEAD."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from syncer.model.entries import Container
 from syncer.model.rows import ManifestRow
+from syncer.model.suppression import Suppression
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +100,16 @@ class Manifest(Protocol):
 
     async def checkpoint(self) -> Mapping[str, object] | None:
         """Return the documents of `checkpoint.json` by unit, None if there is none."""
+
+    async def forget(self, gone: Callable[[ManifestRow], bool], named: Callable[[str], bool]) -> None:
+        """Rewrite segments, HEAD and the documents beside it without some rows, for good; nothing keeps them.
+
+        `named` tells which texts name one of their items: cursors that do are forgotten, other texts replaced. What
+        older HEADs named goes at once: whoever reads by one has to begin anew. Idempotent. Nobody else may write here.
+        """
+
+    async def suppression(self) -> Suppression | None:
+        """Return the list of what may not come back, and its key, as they lie here; None if there is none."""
+
+    async def suppress(self, suppression: Suppression) -> None:
+        """Add lines and keys to the list, by compare-and-swap."""

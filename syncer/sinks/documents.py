@@ -111,7 +111,7 @@ class CheckpointDocument(msgspec.Struct, frozen=True):
     format: int = FORMAT
 
 
-D = TypeVar("D", HeadDocument, OwnerDocument, CheckpointDocument)
+D = TypeVar("D", bound=msgspec.Struct)
 
 
 def decode(data: bytes, kind: type[D], where: str) -> D:

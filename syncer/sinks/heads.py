@@ -113,7 +113,7 @@ class HeadFile:
         inputs = mergeable(document.segments, least)
         if not inputs:
             return None
-        bodies = [await self._body(entry) for entry in inputs]
+        bodies = [await self.body(entry) for entry in inputs]
         try:
             lines = await to_thread.run_sync(lambda: merged_lines(bodies, history=self._history))
             unit = unit_of(bodies[0])
@@ -153,7 +153,12 @@ class HeadFile:
                 found.append(await to_thread.run_sync(entry_of, name, body[0]))
         return msgspec.structs.replace(head, segments=ordered([*head.segments, *found]))
 
-    async def _body(self, entry: SegmentEntry) -> bytes:
+    async def body(self, entry: SegmentEntry) -> bytes:
+        """Return the bytes of a segment.
+
+        Raises:
+            DestinationChanged: it is missing or is not what HEAD says.
+        """
         found = await self._blobs.get(f"{self._folder}/{entry.name}", _MAX_SEGMENT)
         body = b"" if found is None else found[0]
         if hashlib.sha256(body).hexdigest() != entry.sha256:

@@ -18,7 +18,8 @@ MAX_LINE = 1 << 20
 #: Rows of a merged segment, at most; it is built in memory, where they stand several times.
 MERGED_ROWS = 10_000
 #: Names in a manifest's folder that no unit may take.
-_TAKEN = frozenset({"head.json", "checkpoint.json", "status.json", "owner.json", "latest", "_success"})
+_TAKEN = frozenset({"head.json", "checkpoint.json", "status.json", "owner.json", "latest", "_success",
+                    "suppressed.json", "suppressed.key"})  # fmt: skip
 
 
 class _Keyed(msgspec.Struct):
