@@ -1,4 +1,4 @@
-"""Locating what an erasure is about: every row, place and archive of the items asked for, and of what goes with them."""
+"""Locating what an erasure is about: every row, place and archive of the items asked for, and what goes with them."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing

@@ -1,5 +1,7 @@
-"""What was erased and may not come back: the list lies in the state and at every destination, and a run brings it up
-to date wherever a copy is missing. So it survives the loss of either.
+"""The list of what was erased, as a run meets it.
+
+It lies in the state and at every destination, and a run brings it up to date wherever a copy is missing: so it survives
+the loss of either.
 """
 
 from collections.abc import Mapping

@@ -38,6 +38,7 @@ EVERY: tuple[events.Event, ...] = (
     events.PublishedLeg("nightly", 1, 6),
     events.SegmentSent("lake", 6),
     events.HeadMoved("lake", 3),
+    events.ErasureMoved("street", "located"),
     events.RequestEnded("https://studio.example", "GET", 200, 0.25, 4096),
     events.Retrying("https://studio.example", 2, 1.5, "503"),
     events.Throttled("https://studio.example", 30.0, 9.0),
