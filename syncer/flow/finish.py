@@ -52,6 +52,8 @@ async def close(
     drained = this.drain.reason
     if left := this.account.unselected:
         this.emit(Warned(f"{left:,} stored items are no longer selected; they are kept (--prune removes them)"))
+    if this.redacting is not None and (idle := this.redacting.idle):
+        this.emit(Warned(f"redact: {', '.join(idle)} met nothing in {this.redacting.documents:,} documents"))
     if again := this.account.again:
         this.account.trouble(_restored(this, again))
     this.account.network(this.traffic)

@@ -7,6 +7,7 @@ from syncer.flow.account import Account, counted
 from syncer.flow.discover import Listing, spared
 from syncer.flow.frontier import Frontier, Ticket, Wanted
 from syncer.flow.job import Job, RunOptions
+from syncer.flow.redact import Redacting
 from syncer.model.checkpoint import Action, Candidate, OwedItem, Verdict
 from syncer.model.entries import Leg
 from syncer.model.events import Emit, PagePlanned
@@ -53,12 +54,14 @@ class Planner:
     resting: dict[tuple[Leg, ItemKey], str] = field(default_factory=dict)
     #: What was erased and may not come back.
     suppressed: Suppression = field(default_factory=Suppression)
+    redacting: Redacting | None = None
     #: Why items counted as changed, for `plan`.
     reasons: dict[str, int] = field(default_factory=dict)
 
     async def plan(self, listing: Listing, page: Page, *, first: bool) -> Planned:
         """Compare one page, and admit it to the frontier."""
         counts = self.account.counts
+        page = page if self.redacting is None else self.redacting.page(page)
         refs, duplicates = _unique(page.refs)
         page, refs, hidden = await self._admitted(page, refs)
         broken_refs = [_ref_of(row) for row in page.broken]
@@ -136,7 +139,7 @@ class Planner:
     async def replay(self, partition: Partition, owed: Sequence[OwedItem]) -> Planned:
         """Plan items that earlier runs owe; they come before anything new."""
         refs = [
-            AnnotationRef(item.key, item.version, fields=item.fields, hint=item.hint)
+            AnnotationRef(item.key, item.version, fields=self._columns(item.fields), hint=item.hint)
             for item in {item.key: item for item in owed}.values()
         ]
         attempts = {item.key: item.attempts for item in owed}
@@ -161,6 +164,9 @@ class Planner:
                 else:
                     wanted.append(item)
         return Planned(ticket, wanted, dropped)
+
+    def _columns(self, fields: Mapping[str, str]) -> Mapping[str, str]:
+        return fields if self.redacting is None else self.redacting.redaction.columns(fields)
 
     async def _admitted(self, page: Page, refs: list[AnnotationRef]) -> tuple[Page, list[AnnotationRef], list[ItemKey]]:
         """Leave out what was erased; return what is left, and erased keys that are stored nevertheless.

@@ -22,6 +22,7 @@ from syncer.flow.finish import close, freeze
 from syncer.flow.first import first
 from syncer.flow.job import Job, RunOptions
 from syncer.flow.layouts import check_layout
+from syncer.flow.redact import Redacting
 from syncer.flow.restate import reached
 from syncer.flow.room import Room
 from syncer.flow.suppress import suppression
@@ -45,7 +46,11 @@ def pass_of(
     account = Account(before=traffic())
     name, meter = run_id(clock.now()), Meter(options, drain)
     room = Room(job.arriving, spool.threshold, job.source.features.batch, job.share)
-    return Pass(job, name, store, options, account, Outcomes(), room, drain, meter, spool, clock, emit, traffic)
+    redacting = None if job.redaction is None else Redacting(job.redaction)
+    return Pass(
+        job, name, store, options, account, Outcomes(), room, drain, meter, spool, clock, emit, traffic,
+        redacting=redacting,
+    )  # fmt: skip
 
 
 async def run(

@@ -20,6 +20,7 @@ from syncer.flow.legs import Legs, open_leg
 from syncer.flow.plan import Planner
 from syncer.flow.publish import Publisher
 from syncer.flow.rebuild import recover
+from syncer.flow.redact import Redacting
 from syncer.flow.remove import Remover
 from syncer.flow.restate import expect_manifest
 from syncer.flow.room import Room
@@ -56,6 +57,8 @@ class Pass:
     reached: Mapping[Leg, int] = field(default_factory=dict)
     #: What was erased and may not come back.
     shelved: Shelved = field(default_factory=Shelved)
+    #: What is dropped from documents and columns.
+    redacting: Redacting | None = None
     #: Legs whose destination this run opened.
     touched: set[Leg] = field(default_factory=set)
     #: Partitions that were given up: their items go, and nothing is listed.
@@ -128,9 +131,9 @@ class Pass:
         channel: Channel[Message] = Channel(budget, max(64, self.job.commit.items), self.job.share)
         sinks = {name: leg.sink for name, leg in legs.live.items()}
         planner = Planner(self.job, sinks, ledger, frontier, self.account, self.options, self.emit)
-        planner.suppressed = self.shelved.whole
+        planner.suppressed, planner.redacting = self.shelved.whole, self.redacting
         planner.reviving = any([sum(await ledger.doomed_count(leg)) for leg in sinks])
-        shaper = Shaper(sinks, self.job.transform, self.options.refetch)
+        shaper = Shaper(sinks, self.job.transform, self.options.refetch, self.redacting)
         fetcher = Fetcher(
             self.job.source, shaper, channel, self.outcomes, self.room, self.emit, lambda: self.drain.hurried
         )

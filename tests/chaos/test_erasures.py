@@ -116,14 +116,12 @@ async def test_killed_at_some_writes(tmp_path: Path, monkeypatch: pytest.MonkeyP
     await _every(tmp_path, monkeypatch, "", ", mode: append", "a pass", step=5)
 
 
-async def _every(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lake: str, box: str, by: str, *, step: int
-) -> None:
+async def _every(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lake: str, box: str, by: str, *, step: int) -> None:
     death = Death(monkeypatch)
     expected, number = None, 0
     while True:
         for after in (False, True):
-            config = prepared(tmp_path / f"{number}-{after}", lake, box)
+            config = prepared(tmp_path / f"{tmp_path.name}-{number}-{after}", lake, box)
             platform = platform_named(config.parent.name)
             platform.put("1")
             death.met, death.at = 0, None
