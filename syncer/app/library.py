@@ -87,7 +87,7 @@ class Syncer:
             # No run began, so nobody else says that there is none.
             self.hub.emit(RunEnded(unbegun(job, started, self.clock.now(), error)))
             raise
-        with self._draining(job) as drain:
+        with self.draining(job) as drain:
             return await run(
                 built, self.store, options or RunOptions(), drain=drain, spool=self.assembly.spool,
                 clock=self.clock, emit=self.hub.emit, traffic=self.tally.traffic,
@@ -100,7 +100,7 @@ class Syncer:
             SyncerError: the platform or the settings do not allow it.
         """
         built = await self.job(job)
-        with self._draining(job) as drain:
+        with self.draining(job) as drain:
             return await preview(
                 pass_of(
                     built, self.store, options or RunOptions(), drain=drain, spool=self.assembly.spool,
@@ -174,7 +174,7 @@ class Syncer:
                 drain.start(reason, bounded=True)
 
     @contextmanager
-    def _draining(self, job: str) -> Iterator[Drain]:
+    def draining(self, job: str) -> Iterator[Drain]:
         """Give a run its own switch: one that is stopped does not stop the others."""
         drain = Drain(self.hub.emit, self.settings.daemon.grace)
         if self._drained is not None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from syncer.flow.certify import certified
 from syncer.flow.compact import Passing
+from syncer.flow.heads import tell
 from syncer.flow.job import Job
 from syncer.flow.legs import LegRun, open_leg
 from syncer.flow.locate import Locator
@@ -49,6 +50,7 @@ class Eraser:
             SyncerError: a destination or the state does not allow it now; what is recorded is gone on with later.
         """
         if record.phase == "asked":
+            await tell(self.job, self.store)
             await self._each_leg(self._publish)
             await self._suppress(record, await self.locate(record))
             record.phase = "open"
@@ -118,6 +120,9 @@ class Eraser:
                 await self._squeeze(leg, ledger, publisher)
 
         await self._each_leg(erased)
+        for sink in self.job.sinks:
+            await sink.manifest(job).repin()
+            self.emit(ErasureMoved(job, "pinned"))
         for leg, containers in waiting.items():
             if containers:
                 unheld = ", ".join(sorted(name or "its objects" for name in containers))
@@ -152,6 +157,8 @@ class Eraser:
         if leg.sink.immediate or leg.sink.history:
             return
         worn = {one.name for one in (await ledger.legs())[leg.sink.name].containers if one.dead}
+        # What snapshots name is superseded and wanted; they say of each entry whose it is.
+        worn -= (await leg.manifest.snapshots.held()).containers
         if worn:
             passing = Passing(leg, ledger, self.run, self.clock)
             await leg.session.compact(passing.rows(), passing.commit, only=worn)

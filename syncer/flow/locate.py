@@ -9,7 +9,7 @@ from syncer.flow.job import Job
 from syncer.model.erasure import Place, Record, Targets, mentions
 from syncer.model.refs import GroupKey, ItemKey
 from syncer.model.rows import ManifestRow
-from syncer.ports import Head, Sink, StateStore
+from syncer.ports import Head, SegmentRef, Sink, StateStore
 
 #: What may stand behind an id in the name of a file that a run wrote.
 _BEHIND = ".@~"
@@ -40,7 +40,7 @@ class Locator:
         """
         record = self.record
         for sink in self.job.sinks:
-            async for row in self._rows(sink):
+            async for _, row in self._told(sink):
                 self.targets.note(row.key, _group(row))
         self.found.update(key.canonical() for key in record.item_keys)
         for sink in self.job.sinks:
@@ -53,12 +53,21 @@ class Locator:
             if sink.immediate:
                 await self._strays(sink)
 
-    async def _rows(self, sink: Sink) -> AsyncIterator[ManifestRow]:
-        async with aclosing(sink.manifest(self.job.name).rows()) as rows:  # type: ignore[type-var]  # adapters return generators
-            async for _, row in rows:
-                yield row
+    async def _told(self, sink: Sink) -> AsyncIterator[tuple[SegmentRef | None, ManifestRow]]:
+        """Yield every row that anybody can read of a sink: of snapshots, of HEAD, then of the state."""
+        manifest = sink.manifest(self.job.name)
+        heads = [await manifest.at(each.name) for each in await manifest.snapshots.listed()]
+        met: set[str] = set()
+        for head in (*heads, await manifest.head()):
+            if head is None:
+                continue
+            new = replace(head, segments=tuple(each for each in head.segments if each.name not in met))
+            met.update(each.name for each in head.segments)
+            async with aclosing(manifest.rows(new)) as rows:  # type: ignore[type-var]  # adapters return generators
+                async for segment, row in rows:
+                    yield segment, row
         for row in await self.store.rows(self.job.name, sink.name):
-            yield row
+            yield None, row
 
     async def _in(self, sink: Sink) -> None:
         manifest = sink.manifest(self.job.name)
@@ -66,15 +75,14 @@ class Locator:
         places: dict[_At, Place] = {}
         current: dict[ItemKey, _At] = {}
         segments: dict[str, str] = {}
-        async with aclosing(manifest.rows()) as rows:  # type: ignore[type-var]  # adapters return generators
-            async for segment, row in rows:
-                if self._goes(row):
-                    segments[segment.name] = segment.sha256
-                    _note(row, places, current)
-        for row in await self.store.rows(self.job.name, sink.name):
-            if self._goes(row):
+        async for segment, row in self._told(sink):
+            if not self._goes(row):
+                continue
+            _note(row, places, current)
+            if segment is None:
                 self.record.rows += 1
-                _note(row, places, current)
+            else:
+                segments[segment.name] = segment.sha256
         for at in current.values():
             places[at] = replace(places[at], current=True)
         self.record.places[sink.name] = [*places.values()]
@@ -94,7 +102,7 @@ class Locator:
         ids = {key.item for key in self.record.item_keys}
         named = mentions(sorted(ids))
         known = {place.path for place in self.record.places[sink.name]}
-        async for row in self._rows(sink):
+        async for _, row in self._told(sink):
             if named(row.path):
                 known.add(row.path)
         owner = await sink.manifest(self.job.name).owner()

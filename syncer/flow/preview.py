@@ -77,7 +77,7 @@ async def _unit(this: Pass, unit: Unit, result: Preview) -> None:
     async with this.store.peek(this.job.name, unit, specs) as ledger:
         sinks = {sink.name: sink for sink in this.job.sinks}
         planner = Planner(this.job, sinks, ledger, Frontier(), this.account, this.options, this.emit)
-        planner.suppressed, planner.redacting = this.shelved.whole, this.redacting
+        planner.suppressed, planner.redacting = this.suppressed, this.redacting
         options = RunOptions(relist=this.options.relist, refetch=this.options.refetch, prune=this.options.prune)
         async with anyio.create_task_group() as tasks:
             listed = listings(tasks, this.job, unit.partitions, ledger, frozenset(sinks), options, this.emit, lean=True)

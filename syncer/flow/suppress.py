@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from syncer.flow.job import Job
 from syncer.model.entries import Leg
-from syncer.model.errors import LegFailed
+from syncer.model.erasure import NOTE
+from syncer.model.errors import LegFailed, NotNow
 from syncer.model.suppression import Mark, Suppression
 from syncer.ports import StateStore
 
@@ -50,6 +51,22 @@ async def suppression(job: Job, store: StateStore, *, heal: bool = True) -> Shel
     if heal:
         await keep(job, store, whole, before=here)
     return Shelved(whole, {leg for leg, copy in there.items() if whole and copy.marks != whole.marks})
+
+
+async def remembered(job: Job, store: StateStore) -> Shelved:
+    """Return what the state alone knows: for a part of a run whose beginning has asked the destinations."""
+    return Shelved(of_notes(await store.recall(shelf(job))))
+
+
+async def refuse_underway(job: str, store: StateStore) -> None:
+    """Make sure that no erasure of a job is under way: rows that it has removed already would look like deletions.
+
+    Raises:
+        NotNow: there is one.
+    """
+    if NOTE in await store.recall(job):
+        message = f"an erasure of job {job} is not finished"
+        raise NotNow(message, hint=f"run: syncer erase --resume {job} --yes")
 
 
 async def keep(job: Job, store: StateStore, whole: Suppression, *, before: Suppression | None = None) -> None:

@@ -196,6 +196,10 @@ class UnknownName(SettingsError):
         self.names = names
 
 
+class GenerationGone(SettingsError):
+    """A generation of a destination is asked for that is not known any more, or never was."""
+
+
 class DestinationChanged(RunFailed):
     """Somebody else changed what a checkpoint names."""
 

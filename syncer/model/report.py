@@ -1,7 +1,7 @@
 """The account of a run: counts that must add up, and the exit code that follows from them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from syncer.model.entries import Leg
@@ -51,6 +51,11 @@ class Counts:
         """Rows that vanished from the account; 0 unless there is a bug."""
         settled = self.stored + self.unchanged + self.owed + self.filtered + self.frozen
         return self.listed - settled - self.suppressed - self.unsettled
+
+    def add(self, other: "Counts") -> None:
+        """Count what another one counted, too."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
     def reconcile(self) -> str:
         """Return the one line that must add up."""

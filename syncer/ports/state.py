@@ -11,6 +11,7 @@ from syncer.model.entries import Container, Leg
 from syncer.model.refs import Cursor, ItemKey, PartitionKey
 from syncer.model.report import Report
 from syncer.model.rows import ManifestRow
+from syncer.ports.fleet import FleetView
 from syncer.ports.ledger import Ledger
 from syncer.ports.sink import Unit
 
@@ -45,6 +46,17 @@ class JobStatus:
     partitions: int
     #: Who holds a lease now ("pid 123 on host"), by unit.
     leases: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HeadNote:
+    """What HEAD of a manifest is to be told of one unit, by whoever tells it of all (`flow.heads`)."""
+
+    id: int
+    leg: Leg
+    unit: str
+    #: JSON.
+    document: str
 
 
 class StateStore(Protocol):
@@ -174,6 +186,22 @@ class StateStore(Protocol):
 
     async def rename(self, old: str, new: str) -> None:
         """Give a job another name."""
+
+    def turn(self, job: str, name: str) -> AbstractAsyncContextManager[None]:
+        """Hold something of a job that one process at a time may do.
+
+        Raises on entering:
+            LeaseHeld: another process does it now.
+        """
+
+    async def untold(self, job: str, limit: int) -> Sequence[HeadNote]:
+        """Return what HEADs of a job's manifests are still to be told, oldest first."""
+
+    async def told(self, notes: Sequence[HeadNote]) -> None:
+        """Forget notes: HEAD says what they said."""
+
+    async def fleet(self) -> FleetView | None:
+        """Return what is known of the fleet that works on this state; None: no fleet can."""
 
     async def close(self) -> None:
         """Give the database back."""

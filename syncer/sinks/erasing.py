@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,8 +14,16 @@ from syncer.model.errors import Conflict, DestinationChanged, NotNow
 from syncer.model.refs import GroupKey, ItemKey
 from syncer.model.rows import decode_row
 from syncer.ports import Blobs, Clock, ManifestRow
-from syncer.sinks.documents import HeadDocument, SegmentEntry, encode
-from syncer.sinks.heads import ATTEMPTS, HeadFile, ordered, pause
+from syncer.sinks.documents import (
+    HeadDocument,
+    SegmentEntry,
+    SnapshotDocument,
+    SnapshotEntry,
+    encode,
+    snapshot_name,
+)
+from syncer.sinks.generations import ordered
+from syncer.sinks.heads import ATTEMPTS, HeadFile, pause
 
 #: Tells whether a row goes.
 Gone = Callable[[ManifestRow], bool]
@@ -23,6 +31,8 @@ Gone = Callable[[ManifestRow], bool]
 Named = Callable[[str], bool]
 
 _MAX_DOCUMENT = 256 << 20
+#: Folders of files that only HEAD leads to.
+_BESIDE = ("generations/", "snapshots/")
 #: What an earlier erasure added to a segment's name.
 _DIGEST = re.compile("~[0-9a-f]{16}")
 
@@ -39,24 +49,76 @@ async def forget_rows(blobs: Blobs, folder: str, heads: HeadFile, gone: Gone) ->
     document, _ = await heads.read()
     if document is None:
         return
+    snapshots = {name: await heads.log.snapshot(document, name) for name in document.snapshots}
     written: dict[str, SegmentEntry | None] = {}
-    for entry in document.segments:
+    for entry in {
+        one.name: one
+        for segments in [document.segments, *[each.segments for each in snapshots.values()]]
+        for one in segments
+    }.values():
         body = await heads.body(entry)
         rest = await to_thread.run_sync(_without, body, gone)
         if rest is not None:
             written[entry.name] = await _rewritten(blobs, folder, entry, rest)
 
-    def changed(head: HeadDocument) -> HeadDocument:
-        kept = [written.get(entry.name, entry) for entry in head.segments]
-        return msgspec.structs.replace(
-            head, segments=ordered([entry for entry in kept if entry is not None]), superseded=()
-        )
+    def left(segments: Sequence[SegmentEntry]) -> tuple[SegmentEntry, ...]:
+        kept = [written.get(entry.name, entry) for entry in segments]
+        return ordered([entry for entry in kept if entry is not None])
 
-    after = await heads.move(changed)
-    named = {f"{folder}/{entry.name}" for entry in after.segments}
-    there = [info.name async for info in blobs.list(f"{folder}/") if info.name.endswith(".jsonl")]
-    await blobs.delete_many([name for name in sorted(there) if name not in named])
+    pins = {name: msgspec.structs.replace(one, segments=left(one.segments)) for name, one in snapshots.items()}
+    entries = await _pinned(blobs, folder, document, pins)
+
+    def changed(head: HeadDocument) -> HeadDocument:
+        return msgspec.structs.replace(
+            head, segments=left(head.segments), superseded=(), steps=(), logs=(), going=(),
+            snapshots={**head.snapshots, **entries}, floor=head.generation + 1 if written else head.floor,
+        )  # fmt: skip
+
+    after = await heads.move(changed, last=True)
+    named = {entry.name for each in [after.segments, *[pin.segments for pin in pins.values()]] for entry in each}
+    named |= {snapshot_name(name, entry.sha256) for name, entry in after.snapshots.items()}
+    there = [info.name.removeprefix(f"{folder}/") async for info in blobs.list(f"{folder}/")]
+    ours = [name for name in sorted(there) if name.endswith(".jsonl") or name.startswith(_BESIDE)]
+    await blobs.delete_many([f"{folder}/{name}" for name in ours if name not in named])
     await blobs.sync()
+
+
+async def repin(blobs: Blobs, folder: str, heads: HeadFile) -> None:
+    """Let snapshots name archives as they are by now: they were rewritten, without anything that a snapshot is to have.
+
+    Raises:
+        DestinationChanged: a snapshot can't be read.
+    """
+    document, _ = await heads.read()
+    if document is None or not document.snapshots:
+        return
+    snapshots = {name: await heads.log.snapshot(document, name) for name in document.snapshots}
+    pins = {
+        name: msgspec.structs.replace(
+            one, containers={each: document.containers[each] for each in one.containers if each in document.containers}
+        )
+        for name, one in snapshots.items()
+    }
+    entries = await _pinned(blobs, folder, document, pins)
+    if entries == document.snapshots:
+        return
+    await heads.move(lambda head: msgspec.structs.replace(head, snapshots={**head.snapshots, **entries}))
+    former = {snapshot_name(name, entry.sha256) for name, entry in document.snapshots.items()}
+    now = {snapshot_name(name, entry.sha256) for name, entry in entries.items()}
+    await blobs.delete_many([f"{folder}/{name}" for name in sorted(former - now)])
+
+
+async def _pinned(
+    blobs: Blobs, folder: str, head: HeadDocument, pins: Mapping[str, SnapshotDocument]
+) -> dict[str, SnapshotEntry]:
+    """Write documents of snapshots; return how HEAD is to list them."""
+    entries: dict[str, SnapshotEntry] = {}
+    for name, pin in pins.items():
+        body = await to_thread.run_sync(encode, pin)
+        entries[name] = msgspec.structs.replace(head.snapshots[name], sha256=hashlib.sha256(body).hexdigest())
+        if entries[name] != head.snapshots[name]:
+            await blobs.put(f"{folder}/{snapshot_name(name, entries[name].sha256)}", body, create=True)
+    return entries
 
 
 async def scrub_document(blobs: Blobs, name: str, scrub: Callable[[Any], Any], clock: Clock) -> None:

@@ -38,7 +38,6 @@ EVERY: tuple[events.Event, ...] = (
     events.PublishedLeg("nightly", 1, 6),
     events.SegmentSent("lake", 6),
     events.HeadMoved("lake", 3),
-    events.ErasureMoved("street", "located"),
     events.RequestEnded("https://studio.example", "GET", 200, 0.25, 4096),
     events.Retrying("https://studio.example", 2, 1.5, "503"),
     events.Throttled("https://studio.example", 30.0, 9.0),
@@ -50,4 +49,5 @@ EVERY: tuple[events.Event, ...] = (
     events.Draining("SIGTERM"),
     events.Warned("a glob matches nothing"),
     events.RunEnded(report(Problem("1 item is owed", Exit.OWING, "syncer owed list"))),
+    events.ErasureMoved("street", "located"),
 )

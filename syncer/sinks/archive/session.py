@@ -142,10 +142,11 @@ class ArchiveSession:
         *,
         share: float = SHARE,
         only: Collection[str] | None = None,
+        spare: Collection[str] = (),
     ) -> int:
         """Squeeze dead entries out and merge small parts, given all live rows of the unit; return entries dropped.
 
-        With `only`, these archives are squeezed, and none merged.
+        With `only`, these archives are squeezed, and none merged. Those of `spare` stay as they are.
 
         `commit` stores each seal: its receipts say which items have a new archive. Stage, publish and settle follow.
 
@@ -156,7 +157,7 @@ class ArchiveSession:
             message = "publish() comes before compact()"
             raise RuntimeError(message)
         rules, stems = self._parts.rules, {self._stem_of(key) for key in self._partitions}
-        mine = [one for one in self._parts.archives() if part_id(one.name).stem in stems]
+        mine = [one for one in self._parts.archives() if part_id(one.name).stem in stems and one.name not in spare]
         chosen = plan(mine, rules.limit, merge=rules.mode != "delta", share=share)
         if only is not None:
             chosen = Plan(frozenset(one.name for one in mine if one.name in only and one.dead), {})

@@ -145,9 +145,10 @@ class PrefixSession:
         commit: Callable[[Seal], Awaitable[None]],
         *,
         only: Collection[str] | None = None,
+        spare: Collection[str] = (),
     ) -> int:
         """Do nothing: one object is one item."""
-        del rows, commit, only
+        del rows, commit, only, spare
         return 0
 
     async def settle(self) -> None:

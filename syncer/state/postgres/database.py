@@ -14,7 +14,7 @@ from typing import TypeVar
 import psycopg
 
 from syncer.model.errors import NotNow, SyncerError
-from syncer.state.postgres import schema
+from syncer.state.postgres import engine, schema
 from syncer.state.postgres.connecting import connect
 from syncer.state.postgres.faults import explained, is_away, is_undone
 from syncer.state.postgres.target import Target
@@ -25,7 +25,7 @@ from syncer.state.thread import OneThread
 T = TypeVar("T")
 
 #: Tables that name items.
-REWRITTEN = "items, pending, owed, doomed, seen, outbox, positions, runs, memories"
+REWRITTEN = "items, pending, owed, doomed, seen, outbox, positions, runs, memories, fleet_heads"
 _BESIDE = (
     "the server's write-ahead log, its archive, replicas and base backups may hold what was deleted, until they expire"
 )
@@ -60,7 +60,7 @@ class PostgresDatabase(OneThread):
         """Take where it is, and for how many seconds to wait for a server that went away in mid-work."""
         super().__init__()
         self.where = target.shown
-        self._target = target
+        self.target = target
         self._readonly = readonly
         self._patience = patience
         self._connection: Connection | None = None
@@ -97,6 +97,14 @@ class PostgresDatabase(OneThread):
         """Write the tables anew, where nobody is in the way; what the server keeps beside them is named."""
         return await self.call(self._clean)
 
+    async def equip(self) -> None:
+        """Make sure that the task queue of a fleet is there, as the installed one needs it.
+
+        Raises:
+            SettingsError, PermissionRefused: it can't be used; the message says what to do.
+        """
+        await self.call(partial(self._again, lambda connection: engine.ready(connection, self.target)))
+
     async def close(self) -> None:
         """Give the connection back, after everything that was asked for. Idempotent."""
         self._stop.set()
@@ -106,19 +114,19 @@ class PostgresDatabase(OneThread):
         self.end()
 
     def _open(self, seconds: float) -> bool:
-        connection = connect(self._target, seconds=seconds, stop=self._stop)
+        connection = connect(self.target, seconds=seconds, stop=self._stop)
         try:
-            if self._readonly and not schema.exists(connection, self._target):
+            if self._readonly and not schema.exists(connection, self.target):
                 connection.close()
                 return False
-            schema.ready(connection, self._target)
+            schema.ready(connection, self.target)
             if not self._readonly:
                 connection.execute(STAGED)
                 # It must be there before the first transaction: only what is there can be waited for.
                 connection.execute(_KNOWN, (self._writer,))
         except psycopg.Error as error:
             connection.close()
-            raise explained(error, self._target) from error
+            raise explained(error, self.target) from error
         except BaseException:
             connection.close()
             raise
@@ -153,7 +161,7 @@ class PostgresDatabase(OneThread):
                 # The next call connects anew, with the limits that it should have.
                 connection.close()
         except psycopg.Error as error:
-            raise explained(error, self._target) from error
+            raise explained(error, self.target) from error
         return left
 
     def _again(self, attempt: Callable[[Connection], T]) -> T:
@@ -165,7 +173,7 @@ class PostgresDatabase(OneThread):
             except psycopg.Error as error:
                 if left and (is_undone(error) or (connection.closed and is_away(error))):
                     continue
-                raise explained(error, self._target) from error
+                raise explained(error, self.target) from error
         raise AssertionError  # the last attempt returns or raises
 
     def _connected(self) -> Connection:
