@@ -88,6 +88,7 @@ class Assembly:
         sinks = tuple(self.sink(leg) for leg in job.legs)
         base: Path = self.settings.base
         transform = await anyio.to_thread.run_sync(self.registry.transform, job.options, base)
+        redaction = await anyio.to_thread.run_sync(self.registry.redaction, job)
         commit = job.options.commit
         default = CommitPolicy()
         built = Job(
@@ -98,6 +99,7 @@ class Assembly:
             select=job.options.select.selection(),
             sinks=sinks,
             transform=transform,
+            redaction=redaction,
             commit=CommitPolicy(
                 commit.items or default.items, commit.bytes or default.size, commit.interval or default.interval
             ),
@@ -110,6 +112,8 @@ class Assembly:
         for name, selected in (("batch", built.select.batches), ("annotation_type", built.select.annotation_types)):
             if not selected:
                 variables.pop(name, None)
+        for name in () if redaction is None else redaction.rules.anywhere:
+            variables.pop(name, None)
         for sink in sinks:
             try:
                 sink.bind(built.fixed(), variables)

@@ -12,6 +12,7 @@ from typing import Any
 import anyio.to_thread
 
 from syncer.app.build import Assembly
+from syncer.app.erasing import go_on
 from syncer.app.notices import notifying
 from syncer.app.registry import Registry, discover
 from syncer.app.sharing import sharing
@@ -70,6 +71,8 @@ class Syncer:
         started = self.clock.now()
         try:
             built = await self.job(job)
+            # Rows that it has removed already would look like deletions, and be told to everybody.
+            await go_on(self, job)
         except SyncerError as error:
             # No run began, so nobody else says that there is none.
             self.hub.emit(RunEnded(unbegun(job, started, self.clock.now(), error)))

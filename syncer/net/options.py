@@ -103,6 +103,13 @@ class PlatformOptions(BaseModel):
         default_factory=list,
         description="Further hosts that content links may point to: host, host:port, *.domain or http://host:port.",
     )
+    redact: list[str] = Field(
+        default_factory=list,
+        description=(
+            "Fields that are dropped before anything is written, of documents and columns: a name (anywhere), a path"
+            " (`/annotations/*/completed_by`; `*` is one step, `**` any number), or a set of the platform's (`people`)."
+        ),
+    )
     limits: Limits = Field(default_factory=Limits)
 
     @field_validator("url")

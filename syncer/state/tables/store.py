@@ -16,6 +16,7 @@ from syncer.ports import FleetView, HeadNote, JobStatus, Ledger, RunRow, Unit
 from syncer.state.lease import Lease, Leases, held
 from syncer.state.tables import history, jobs, notes
 from syncer.state.tables.database import Database, T, Work
+from syncer.state.tables.forget import forget
 from syncer.state.tables.holding import holding
 from syncer.state.tables.invalid import invalidate
 from syncer.state.tables.ledger import Account, TableLedger
@@ -158,6 +159,19 @@ class TableStore:
     async def remember(self, job: str, name: str, value: str | None) -> None:
         """Write a note of a job; None takes it away."""
         await self._write(lambda c: notes.remember(c, job, name, value))
+
+    async def remember_all(self, job: str, texts: Mapping[str, str]) -> None:
+        """Write many notes of a job in one transaction."""
+        await self._write(lambda c: notes.remember_all(c, job, texts))
+
+    async def forget(self, job: str, keys: Sequence[ItemKey], named: Callable[[str], bool]) -> int:
+        """Forget items for good; see the door."""
+        return await self._alone(job, lambda c: forget(c, job, keys, named))
+
+    async def clean(self) -> Sequence[str]:
+        """Make sure that nothing forgotten is left in what the database wrote."""
+        self._check_writable()
+        return await self._database.clean()
 
     async def status(self, job: str) -> JobStatus:
         """Return counters; never counts rows."""
