@@ -19,6 +19,7 @@ def test_every_door_is_exported() -> None:
         [
             *defined,
             "ManifestRow",
+            "Beside",
             "CircuitState",
             "FleetRunState",
             "JobState",
