@@ -162,6 +162,10 @@ class NotNow(RunFailed):
     """Platform, database or disk is away; try again later."""
 
 
+class Overtaken(NotNow):
+    """A pass over one generation can't be completed: a newer one was published, and replaced what it names."""
+
+
 class PlatformAway(NotNow):
     """Item after item fails alike: the platform, or what holds its contents, is down."""
 

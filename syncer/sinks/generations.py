@@ -41,8 +41,8 @@ _MAX = 256 << 20
 class GenerationLog:
     """The steps of one job's HEAD, and the files in which the older ones lie."""
 
-    def __init__(self, blobs: Blobs, folder: str, job: str, keep: timedelta = KEPT) -> None:
-        """Take the store, HEAD's folder, and how long former generations are kept."""
+    def __init__(self, blobs: Blobs, folder: str, job: str, keep: timedelta | None = KEPT) -> None:
+        """Take the store, HEAD's folder, and how long former generations are kept; None: nothing is let go here."""
         self._blobs, self._folder, self._job, self._keep = blobs, folder, job, keep
         #: Segments that a snapshot names, by the snapshot's digest.
         self._held: dict[str, frozenset[str]] = {}
@@ -81,7 +81,8 @@ class GenerationLog:
         What nothing names any more is listed as going; `sweep` deletes it before the move after this one, so whoever
         made a snapshot of it meanwhile either was first, or finds it listed.
         """
-        head = await self._without_old(head, (now - self._keep).isoformat())
+        if self._keep is not None:
+            head = await self._without_old(head, (now - self._keep).isoformat())
         if len(head.steps) <= 2 * _STEPS:
             return head
         older, steps = head.steps[:_STEPS], head.steps[_STEPS:]

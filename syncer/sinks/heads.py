@@ -30,7 +30,7 @@ class HeadFile:
 
     def __init__(
         self, blobs: Blobs, folder: str, job: str, clock: Clock, *,
-        history: bool = False, lasting: bool = False, keep: timedelta = KEPT,
+        history: bool = False, lasting: bool | None = None, keep: timedelta | None = KEPT,
     ) -> None:  # fmt: skip
         """Take the store and the folder; nothing is touched before the first call. See `JobManifest`."""
         self._history, self._lasting = history, lasting
@@ -83,7 +83,8 @@ class HeadFile:
                 return before
             after = await self.log.sweep(after)
             generation = max(before.generation + 1, least)
-            after = msgspec.structs.replace(after, generation=generation, lasting=self._lasting)
+            lasting = before.lasting if self._lasting is None else self._lasting
+            after = msgspec.structs.replace(after, generation=generation, lasting=lasting)
             now = self._clock.now()
             if not last:
                 after = await self.log.trimmed(recorded(before, after, now), now)

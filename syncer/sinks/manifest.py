@@ -45,12 +45,13 @@ class JobManifest:
 
     def __init__(
         self, blobs: Blobs, job: str, leg: str, clock: Clock, *,
-        history: bool = False, lasting: bool = False, keep: timedelta = KEPT,
+        history: bool = False, lasting: bool | None = None, keep: timedelta | None = KEPT,
     ) -> None:  # fmt: skip
         """Take the store; nothing is touched before the first call. Trouble with it is told as the leg's.
 
         With `history`, merging keeps the rows of superseded versions. `lasting`: what is published stays under its name
-        until it is removed or rewritten, so snapshots can be made. `keep`: how long former generations are known.
+        until it is removed or rewritten, so snapshots can be made. `keep`: how long former generations are known. None:
+        somebody else knows, and HEAD stays as it is in this.
         """
         self._blobs = blobs
         self._job = job

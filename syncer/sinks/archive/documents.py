@@ -69,7 +69,10 @@ class ArchiveDocumentReader:
             message = "an archive has a name"
             raise ValueError(message)
         if blobs.folder is not None:
-            file = await to_thread.run_sync(FolderStore(blobs, blobs.folder).open, container.name)
+            try:
+                file = await to_thread.run_sync(FolderStore(blobs, blobs.folder).open, container.name)
+            except (IsADirectoryError, NotADirectoryError) as error:
+                raise FileNotFoundError(container.name) from error
             try:
                 # Whoever publishes replaces the name, not the file.
                 yield ArchiveDocuments(file, container.name, stable=True)
