@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from syncer.app.reading import read
 from syncer.model.errors import Exit
 from syncer.sources.memory import MemoryPlatform
 from tests.support.traces import traces
@@ -24,8 +25,12 @@ MODES = {
 
 @pytest.fixture(params=MODES)
 def stored(request: pytest.FixtureRequest, run: Run, config: Path, platform: MemoryPlatform) -> Path:
+    """Return a folder with a person's item, kept in one way or another."""
+    return stored_in(run, config, platform, *MODES[request.param])
+
+
+def stored_in(run: Run, config: Path, platform: MemoryPlatform, lake: str, box: str) -> Path:
     """Store a person's item, corrected twice and with its media, among others; return the folder of everything."""
-    lake, box = MODES[request.param]
     text = config.read_text().replace('url: "file:lake"', f'url: "file:lake"{lake}')
     config.write_text(text.replace('url: "file:box"', f'url: "file:box"{box}'))
     for edit in range(3):
@@ -60,3 +65,22 @@ def test_nothing_is_left_and_nothing_comes_back(run: Run, stored: Path, platform
     assert run("verify", "--deep", "-o", "json").json() == []
     platform.put("4", b"after")
     assert run("sync").code == Exit.DONE
+
+
+@pytest.mark.parametrize(("lake", "box"), [("keep", "append"), ("keep", "delta")])
+def test_snapshots_stay_without_it(run: Run, config: Path, platform: MemoryPlatform, lake: str, box: str) -> None:
+    """A snapshot reads as it did, less what was erased; generations before the erasure are gone, in words."""
+    folder = stored_in(run, config, platform, MODES[lake][0], MODES[box][1])
+    for job in ("files", "archive"):
+        assert run("snapshot", "create", "pin", job).code == Exit.DONE
+    platform.put("2", b"later")
+    platform.put(PERSON, NAME.encode())
+    assert run("sync").code == Exit.DONE
+    ended = erase(run, folder)
+    assert ended.code == Exit.DONE, ended.err
+    assert traces(folder, [NAME, PERSON]) == []
+    for job, url in (("files", "lake"), ("archive", "box")):
+        with read(str(folder / url), "pin") as labels:
+            assert {label.key.item: label.content for label in labels}["2"] == b"2"
+        assert run("snapshot", "list", job).code == Exit.DONE
+    assert run("verify", "--deep", "-o", "json").json() == []
