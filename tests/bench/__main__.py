@@ -33,6 +33,9 @@ MARGIN = 3.0
 #: Documents of each size, and how many of them slow contestants get.
 ITEMS: Mapping[int, tuple[int, int]] = {8_192: (20_000, 3_000), 204_800: (2_000, 300)}
 
+#: Milliseconds that answers are late.
+LATENCIES = (0, 20, 100)
+
 CEILING = "bare aiohttp"
 
 
@@ -55,8 +58,9 @@ def workload(
         alone = _alone(server)
         title = f"{items:,} documents of {size:,} bytes, {latency * 1000:g} ms, {IN_FLIGHT} in flight"
         name = f"field-{size // 1024}kB-{latency * 1000:g}ms"
-        notes = {"size": size, "latency": latency, "server alone": alone}
-        found = compare(name, title, CEILING, chosen, options.rounds, notes)
+        written = str(options.where or tempfile.gettempdir())
+        notes = {"size": size, "latency": latency, "server alone": alone, "written to": written}
+        found = compare(name, title, CEILING, chosen, options.rounds, notes=notes, where=options.where)
     fastest = max(each.rate for each in found.figures.values())
     options.console.print(f"The server alone answers {alone:,.0f} requests/s, {alone / fastest:.1f} × the fastest.")
     if alone < MARGIN * fastest:
@@ -90,24 +94,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, and write the results and their plot."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--sizes", type=int, nargs="*", default=list(ITEMS), help="bytes of a document")
-    parser.add_argument("--latencies", type=float, nargs="*", default=[0, 20, 100], help="milliseconds")
+    parser.add_argument("--sizes", type=int, nargs="*", help="bytes of a document")
+    parser.add_argument("--latencies", type=float, nargs="*", help="milliseconds")
     parser.add_argument("--only", nargs="*", default=(), metavar="NAME", help="contestants; the ceiling always runs")
     parser.add_argument("--items", type=int, help="so many documents, whatever their size")
     parser.add_argument("--few", type=int, help="so many for slow contestants")
     parser.add_argument("--patience", type=float, default=5.0, help="seconds after which serial loops stop")
+    parser.add_argument("--where", type=Path, help="folder on the disk to write to; default: the system's for such")
     parser.add_argument("--to", type=Path, help="folder for results; default: the committed ones")
     parser.add_argument("--quick", action="store_true", help="one round of fewer documents; nothing is written")
     options = parser.parse_args(arguments)
     if options.quick:
         options.rounds, options.items, options.few, options.patience = 1, options.items or 2000, 500, 2.0
-        options.sizes, options.latencies = [8_192], [0, 20]
+        options.sizes, options.latencies = options.sizes or [8_192], options.latencies or [0, 20]
     options.programs, options.console = environments.install(), Console(width=150)
     folder = options.to or (None if options.quick else RESULTS)
     with _bucket(options.only) as bucket:
-        for size in options.sizes:
+        for size in options.sizes or ITEMS:
             with documents(options.items or ITEMS[size][0], size) as stored:
-                for milliseconds in options.latencies:
+                for milliseconds in options.latencies or LATENCIES:
                     found = workload(stored, size, milliseconds / 1000, bucket, options)
                     found.show(options.console)
                     if folder is not None:

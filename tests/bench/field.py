@@ -97,9 +97,10 @@ def rclone(scene: Scene) -> Work:
 
 
 def aria2c(scene: Scene) -> Work:
-    """Return `aria2c` with its list of links; nothing is allocated before, nothing is split."""
+    """Return `aria2c` with its list of links; nothing is allocated before, split, or saved for a restart."""
     words = ["aria2c", "-i", "list", "-d", "out", f"-j{IN_FLIGHT}", "-x1", "-s1", "--file-allocation=none",
-             "--no-conf", "--quiet", "--summary-interval=0", "--auto-file-renaming=false"]  # fmt: skip
+             "--no-conf", "--quiet", "--summary-interval=0",
+             "--auto-save-interval=0", "--auto-file-renaming=false"]  # fmt: skip
     listed = "".join(f"{scene.platform.content_url}/c/{item:07d}\n" for item in range(scene.items))
     return downloader(lambda _: words, listed, scene.items)
 

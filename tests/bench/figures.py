@@ -102,13 +102,14 @@ class Comparison:
 
 
 def compare(
-    name: str, title: str, ceiling: str, works: Mapping[str, Work], rounds: int, notes: Mapping[str, Any] | None = None
-) -> Comparison:
-    """Run the contestants in turn, so many rounds."""
+    name: str, title: str, ceiling: str, works: Mapping[str, Work], rounds: int,
+    *, notes: Mapping[str, Any] | None = None, where: Path | None = None,
+) -> Comparison:  # fmt: skip
+    """Run the contestants in turn, so many rounds, in a folder that is there for them."""
     figures = {each: Figures(each) for each in works}
     for _ in range(rounds):
         for each, work in works.items():
-            with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            with tempfile.TemporaryDirectory(prefix="bench-", dir=where) as folder:
                 figures[each].add(*work(Path(folder)))
     return Comparison(name, title, ceiling, figures, notes or {})
 

@@ -18,6 +18,7 @@ def test_every_door_is_exported() -> None:
     assert syncer.ports.__all__ == sorted(
         [
             *defined,
+            "Beside",
             "ManifestRow",
             "Beside",
             "CircuitState",
