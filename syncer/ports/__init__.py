@@ -10,10 +10,12 @@ from syncer.model.rows import ManifestRow
 from syncer.ports.blobs import About, BlobInfo, Blobs, KeptFile, Spool, SpoolWriter
 from syncer.ports.clock import Clock
 from syncer.ports.desk import CircuitState, Control, Health, JobState, JobView, LiveRun, Overview, PlatformView
+from syncer.ports.fleet import FleetQueue, FleetRun, FleetRunState, FleetView, FleetWorker, WorkerState
 from syncer.ports.http import Authenticator, Http, Judge, Judgement, Meaning, Request, Response
 from syncer.ports.ledger import Ledger
 from syncer.ports.manifest import Claim, Head, Manifest, SegmentRef
 from syncer.ports.plugins import SinkPlugin, SourcePlugin, Tools, Transform
+from syncer.ports.quota import Account, Grant, Partner, Quota, Quotas, Refusal, Standing, Terms
 from syncer.ports.share import Share, whole
 from syncer.ports.sink import Found, Sink, SinkSession, Unit
 from syncer.ports.source import Features, Known, Selection, Source
@@ -21,6 +23,7 @@ from syncer.ports.state import JobStatus, RunRow, StateStore
 
 __all__ = [
     "About",
+    "Account",
     "Authenticator",
     "BlobInfo",
     "Blobs",
@@ -29,7 +32,13 @@ __all__ = [
     "Clock",
     "Control",
     "Features",
+    "FleetQueue",
+    "FleetRun",
+    "FleetRunState",
+    "FleetView",
+    "FleetWorker",
     "Found",
+    "Grant",
     "Head",
     "Health",
     "Http",
@@ -46,7 +55,11 @@ __all__ = [
     "ManifestRow",
     "Meaning",
     "Overview",
+    "Partner",
     "PlatformView",
+    "Quota",
+    "Quotas",
+    "Refusal",
     "Request",
     "Response",
     "RunRow",
@@ -60,9 +73,12 @@ __all__ = [
     "SourcePlugin",
     "Spool",
     "SpoolWriter",
+    "Standing",
     "StateStore",
+    "Terms",
     "Tools",
     "Transform",
     "Unit",
+    "WorkerState",
     "whole",
 ]

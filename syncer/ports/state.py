@@ -11,6 +11,7 @@ from syncer.model.entries import Container, Leg
 from syncer.model.refs import Cursor, ItemKey, PartitionKey
 from syncer.model.report import Report
 from syncer.model.rows import ManifestRow
+from syncer.ports.fleet import FleetView
 from syncer.ports.ledger import Ledger
 from syncer.ports.sink import Unit
 
@@ -157,6 +158,9 @@ class StateStore(Protocol):
 
     async def rename(self, old: str, new: str) -> None:
         """Give a job another name."""
+
+    async def fleet(self) -> FleetView | None:
+        """Return what is known of the fleet that works on this state; None: no fleet can."""
 
     async def close(self) -> None:
         """Give the database back."""

@@ -7,7 +7,8 @@ from datetime import datetime
 import psycopg
 
 from syncer.model.errors import SettingsError
-from syncer.state.postgres import schema
+from syncer.ports import FleetView
+from syncer.state.postgres import engine, fleet, schema
 from syncer.state.postgres.connecting import connect
 from syncer.state.postgres.database import OPENING_SECONDS, PATIENCE_SECONDS, PostgresDatabase
 from syncer.state.postgres.faults import explained
@@ -21,6 +22,10 @@ class PostgresStore(TableStore):
     """A store whose leases live on a connection of their own."""
 
     leases: PostgresLeases
+
+    async def fleet(self) -> FleetView | None:
+        """Return what is known of the fleet that works on this state."""
+        return await self._read(fleet.look)
 
     async def close(self) -> None:
         """Give both connections back."""
@@ -92,7 +97,7 @@ def copying(url: str, *, write: bool) -> Iterator[PostgresTransaction]:
 
 
 def migrate(url: str) -> int:
-    """Bring a schema up to date; return how many scripts were applied. Blocks.
+    """Bring a schema and the task queue in it up to date; return how many scripts were applied. Blocks.
 
     Raises:
         NotNow, LeaseHeld, PermissionRefused, SettingsError: it can't be done, and nothing was changed.
@@ -100,7 +105,7 @@ def migrate(url: str) -> int:
     target = parse(url)
     connection = connect(target, seconds=OPENING_SECONDS)
     try:
-        return schema.migrate(connection, target)
+        return schema.migrate(connection, target) + engine.migrate(connection, target)
     except psycopg.Error as error:
         raise explained(error, target) from error
     finally:

@@ -11,7 +11,7 @@ from syncer.model.errors import SettingsError
 from syncer.model.refs import Cursor, ItemKey, PartitionKey
 from syncer.model.report import Report
 from syncer.model.rows import ManifestRow
-from syncer.ports import JobStatus, Ledger, RunRow, Unit
+from syncer.ports import FleetView, JobStatus, Ledger, RunRow, Unit
 from syncer.state.lease import Lease, Leases, held
 from syncer.state.tables import history, jobs, notes
 from syncer.state.tables.database import Database, T, Work
@@ -182,6 +182,10 @@ class TableStore:
     async def rename(self, old: str, new: str) -> None:
         """Give a job another name."""
         await self._alone(old, lambda c: jobs.rename(c, old, new))
+
+    async def fleet(self) -> FleetView | None:
+        """Know of none: a fleet needs a state that more than one machine can reach."""
+        return None
 
     async def close(self) -> None:
         """Give the database back."""
