@@ -16,6 +16,7 @@ from syncer.model.errors import Forbidden, HttpError, ItemFailed, PermissionRefu
 from syncer.model.events import Emit, ItemFetched
 from syncer.model.refs import ItemKey, Piece
 from syncer.model.running import works_on
+from syncer.model.value import value
 from syncer.ports import Source
 
 #: An origin counts as down when at least this many, and this share, of the last `WINDOW` items failed alike.
@@ -24,7 +25,7 @@ DOWN_SHARE = 0.5
 WINDOW = 100
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fetched:
     """A document, shaped for every leg that lacks it."""
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from syncer.model.entries import Container, Leg, StoredRow
 from syncer.model.refs import AnnotationRef, Cursor, GroupKey, ItemKey, PartitionKey
+from syncer.model.value import value
 
 
 class Action(StrEnum):
@@ -34,7 +35,7 @@ class LegSpec:
     root: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Candidate:
     """A listed reference with the path that each leg would like to give it (see `layout`)."""
 
@@ -42,7 +43,7 @@ class Candidate:
     paths: Mapping[Leg, str]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Verdict:
     """A leg's answer to one candidate."""
 
@@ -82,7 +83,7 @@ class Doomed:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Change:
     """One row that a commit writes for one leg; becomes one manifest row.
 

@@ -8,6 +8,7 @@ from syncer.model.checkpoint import Action, Candidate, LegSpec, Verdict
 from syncer.model.entries import Leg, StoredRow
 from syncer.model.paths import suffixed
 from syncer.model.refs import ItemKey
+from syncer.model.value import value
 from syncer.state.names import keeps, place_of
 from syncer.state.tables.held import Debt, held_and_owed
 from syncer.state.tables.rows import grouped, tokens
@@ -21,7 +22,7 @@ BACK = "finished again"
 NOWHERE = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Open:
     """A candidate that a leg has to store, before its path is settled."""
 
