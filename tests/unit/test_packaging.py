@@ -65,7 +65,7 @@ def test_dependencies_are_what_is_imported() -> None:
             elif isinstance(node, ast.ImportFrom) and node.module:
                 imported.add(node.module.partition(".")[0])
     # Rooms that need an extra are themselves imported when they are used.
-    extras = {"postgres": "psycopg", "otel": "opentelemetry"}
+    extras = {"postgres": "psycopg", "otel": "opentelemetry", "parquet": "pyarrow", "zstd": "zstandard"}
     for extra, module in extras.items():
         assert all(name.startswith(module) for name in _requirements(PROJECT["optional-dependencies"][extra]))
         imported.remove(module)
