@@ -64,6 +64,7 @@ class ArchiveSink:
         }  # fmt: skip
         #: Archives that no later run rewrites keep what was superseded.
         self.history = plan.mode == "delta"
+        self.lasting = plan.mode != "current"
         self._options, self._plan, self._blobs, self._clock = options, plan, blobs, tools.clock
         self._ending = plan.form.ending
         self._place = ArchivePlace(blobs, options, plan.upload, plan.limit, tools, self._ending)
@@ -137,9 +138,11 @@ class ArchiveSink:
 
     def manifest(self, job: str) -> JobManifest:
         """Return the manifest of a job beside the archives."""
-        return self._manifests.setdefault(
-            job, JobManifest(self._blobs, job, self.name, self._clock, history=self.history)
-        )
+        made = JobManifest(
+            self._blobs, job, self.name, self._clock,
+            history=self.history, lasting=self.lasting, keep=self._options.kept(),
+        )  # fmt: skip
+        return self._manifests.setdefault(job, made)
 
     async def read(self, row: ManifestRow, limit: int) -> bytes | None:
         """Return the document of an entry, None if archive or entry are missing.

@@ -1,19 +1,18 @@
 """The kinds of sink `jsonl` and `parquet`: their options, and what they mean for files."""
 
-from importlib.util import find_spec
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from syncer.model.containers import HISTORY, LINES, PARQUET
-from syncer.model.errors import SettingsError
 from syncer.ports import SinkPlugin, Tools
+from syncer.sinks.archive.form import Form
 from syncer.sinks.archive.sink import ArchiveSink, Plan
 from syncer.sinks.archive.sizes import Size
 from syncer.sinks.options import SinkOptions
-from syncer.sinks.tables.files import zstandard
-from syncer.sinks.tables.lines import LinesForm
+from syncer.sinks.tables.kinds import GROUP, form_of
 
 
 class TableOptions(SinkOptions):
@@ -79,7 +78,7 @@ class ParquetOptions(TableOptions):
         default="parquet", description="Tables in Parquet, one row an item (needs `annotation-syncer[parquet]`)."
     )
     row_group_size: Size = Field(
-        default=16 << 20, description="Bytes of documents in one row group: what a reader holds at once."
+        default=GROUP, description="Bytes of documents in one row group: what a reader holds at once."
     )
 
 
@@ -89,26 +88,18 @@ def _ending(options: TableOptions, plain: str) -> str:
 
 
 def _jsonl(options: JsonlOptions, base: Path, tools: Tools) -> ArchiveSink:
-    if options.compression == "zst":
-        zstandard()
-    form = LinesForm(_ending(options, LINES[options.compression]))
-    plan = Plan(
-        form, options.name, options.mode, options.upload, options.shard_size, options.shard_items,
-        options.compact_above, {"compression": options.compression},
-    )  # fmt: skip
-    return ArchiveSink(options, plan, options.open(base), tools)
+    form = form_of(_ending(options, LINES[options.compression]))
+    return _sink(options, form, base, tools, {"compression": options.compression})
 
 
 def _parquet(options: ParquetOptions, base: Path, tools: Tools) -> ArchiveSink:
-    if find_spec("pyarrow") is None:
-        message = f"sink {tools.name}: Parquet needs a library that is not installed"
-        raise SettingsError(message, hint="pip install 'annotation-syncer[parquet]'")
-    from syncer.sinks.tables.parquet import ParquetForm  # noqa: PLC0415  # loads a large library
+    return _sink(options, form_of(_ending(options, PARQUET), options.row_group_size), base, tools, {})
 
-    form = ParquetForm(_ending(options, PARQUET), options.row_group_size)
+
+def _sink(options: TableOptions, form: Form, base: Path, tools: Tools, layout: Mapping[str, str]) -> ArchiveSink:
     plan = Plan(
         form, options.name, options.mode, options.upload, options.shard_size, options.shard_items,
-        options.compact_above,
+        options.compact_above, layout,
     )  # fmt: skip
     return ArchiveSink(options, plan, options.open(base), tools)
 
