@@ -37,6 +37,12 @@ _COMMANDS: Sequence[tuple[Group, str, str, str]] = (
     (_CARE, "repair", "[JOB] [OPTIONS]", "Fetch again what is missing or damaged, or salvage a broken archive."),
     (_CARE, "compact", "JOB [OPTIONS]", "Rewrite archives without what is no longer current."),
     (_CARE, "retention", "JOB [OPTIONS]", "Remove superseded versions that nobody wants to go back to."),
+    (
+        _CARE,
+        "erase",
+        "[JOB...] --keys-from FILE|- [OPTIONS]",
+        "Erase items, their media and all their versions for good.",
+    ),
     (_CARE, "adopt", "URL --job JOB [OPTIONS]", "Hand a destination over to a job of this configuration."),
     (_BEGIN, "init", "[OPTIONS]", "Write a configuration file to start from."),
     (_BEGIN, "doctor", "[OPTIONS]", "Try credentials, destinations, state and clock, and say what to do."),

@@ -210,6 +210,10 @@ class DestinationChanged(RunFailed):
     exit_code = Exit.DAMAGE
 
 
+class ErasedAgain(DestinationChanged):
+    """What was erased lies there again."""
+
+
 class LeaseHeld(RunFailed):
     """Another process works on this unit; the message names it."""
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from syncer.model.entries import Container
 from syncer.model.rows import ManifestRow
+from syncer.model.suppression import Suppression
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,3 +180,19 @@ class Manifest(Protocol):
 
     async def checkpoint(self) -> Mapping[str, object] | None:
         """Return the documents of `checkpoint.json` by unit, None if there is none."""
+
+    async def forget(self, gone: Callable[[ManifestRow], bool], named: Callable[[str], bool]) -> None:
+        """Rewrite segments, HEAD, snapshots and the documents beside it without some rows, for good.
+
+        `named` tells which texts name one of their items: cursors that do are forgotten, other texts replaced. What
+        former generations named goes at once: whoever reads by one begins anew. Idempotent. Nobody else may write here.
+        """
+
+    async def repin(self) -> None:
+        """Let snapshots name archives as HEAD does, after an erasure rewrote them. Idempotent."""
+
+    async def suppression(self) -> Suppression | None:
+        """Return the list of what may not come back, and its key, as they lie here; None if there is none."""
+
+    async def suppress(self, suppression: Suppression) -> None:
+        """Add lines and keys to the list, by compare-and-swap."""

@@ -125,6 +125,12 @@ class SinkSession(Protocol):
         Idempotent.
         """
 
+    async def erase(self, rows: Removals, former: Removals) -> None:
+        """Take entries out of wherever they lie, published or not, whatever the mode: no byte of them stays.
+
+        `former` are superseded versions. Seal, stage, publish and settle follow. Idempotent.
+        """
+
     async def seal(self) -> Seal:
         """Make durable all that was accepted so far; return its receipts."""
 

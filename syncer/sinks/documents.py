@@ -188,7 +188,7 @@ class CheckpointDocument(msgspec.Struct, frozen=True):
 #: Documents that name files.
 _Naming = HeadDocument | LogDocument | SnapshotDocument
 _Document = _Naming | OwnerDocument | CheckpointDocument
-D = TypeVar("D", HeadDocument, LogDocument, SnapshotDocument, OwnerDocument, CheckpointDocument)
+D = TypeVar("D", bound=msgspec.Struct)
 
 
 def decode(data: bytes, kind: type[D], where: str) -> D:

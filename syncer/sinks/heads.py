@@ -58,13 +58,16 @@ class HeadFile:
         data, tag = found
         return await to_thread.run_sync(lambda: decode(data, HeadDocument, where)), tag
 
-    async def move(self, change: Callable[[HeadDocument], HeadDocument], least: int = 0) -> HeadDocument:
+    async def move(
+        self, change: Callable[[HeadDocument], HeadDocument], least: int = 0, *, last: bool = False
+    ) -> HeadDocument:
         """Replace HEAD by what `change` makes of it, one generation on; it may be asked again, for a newer HEAD.
 
         The generation will be `least`, at least: an older copy that was restored and accepted counts on from there.
 
         Nothing is written where nothing changes: readers reload for every generation. A HEAD that somebody deleted
         comes back with the segments that still lie there: without them it would name nothing that is stored.
+        `last`: former generations end with this one, and nothing leads back to them.
 
         Raises:
             NotNow: others move it all the time.
@@ -83,7 +86,8 @@ class HeadFile:
             lasting = before.lasting if self._lasting is None else self._lasting
             after = msgspec.structs.replace(after, generation=generation, lasting=lasting)
             now = self._clock.now()
-            after = await self.log.trimmed(recorded(before, after, now), now)
+            if not last:
+                after = await self.log.trimmed(recorded(before, after, now), now)
             data = await to_thread.run_sync(encode, after)
             try:
                 await self._blobs.put(self._name, data, create=tag is None, match=tag)
@@ -121,7 +125,7 @@ class HeadFile:
         inputs = mergeable(document.segments, least)
         if not inputs:
             return None
-        bodies = [await self._body(entry) for entry in inputs]
+        bodies = [await self.body(entry) for entry in inputs]
         try:
             lines = await to_thread.run_sync(lambda: merged_lines(bodies, history=self._history))
             unit = unit_of(bodies[0])
@@ -163,7 +167,12 @@ class HeadFile:
                 found.append(await to_thread.run_sync(entry_of, name, body[0]))
         return msgspec.structs.replace(head, segments=ordered([*head.segments, *found]), snapshots=snapshots)
 
-    async def _body(self, entry: SegmentEntry) -> bytes:
+    async def body(self, entry: SegmentEntry) -> bytes:
+        """Return the bytes of a segment.
+
+        Raises:
+            DestinationChanged: it is missing or is not what HEAD says.
+        """
         found = await self._blobs.get(f"{self._folder}/{entry.name}", _MAX_SEGMENT)
         body = b"" if found is None else found[0]
         if hashlib.sha256(body).hexdigest() != entry.sha256:

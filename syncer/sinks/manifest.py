@@ -4,7 +4,7 @@ Readers start from `_manifest/<job>/HEAD.json` and need no listing. HEAD moves b
 what it names. Everything that is read back is checked first.
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 
@@ -13,8 +13,10 @@ import msgspec
 from syncer.model.entries import Container
 from syncer.model.errors import Conflict, DestinationChanged, GenerationGone, NotNow, TooLarge
 from syncer.model.paths import MANIFEST_FOLDER, clean_segment
+from syncer.model.refs import GroupKey, ItemKey
+from syncer.model.suppression import Suppression
 from syncer.ports import Blobs, Claim, Clock, Head, ManifestRow, SegmentRef, Snapshots
-from syncer.sinks import owners
+from syncer.sinks import erasing, owners, suppressing
 from syncer.sinks.documents import (
     FORMAT,
     CheckpointDocument,
@@ -191,6 +193,35 @@ class JobManifest:
         with destination(self._leg, self._blobs.url):
             document, _ = await self._read_checkpoint()
         return None if document is None else document.units
+
+    async def forget(self, gone: Callable[[ManifestRow], bool], named: Callable[[str], bool]) -> None:
+        """Rewrite segments, HEAD and the documents beside it without some rows, for good; see the door."""
+
+        def owed(key: ItemKey, group: GroupKey | None) -> bool:
+            return gone(ManifestRow("put", key, "", "", None, 0, "", {}, "", "", group=group))
+
+        with destination(self._leg, self._blobs.url):
+            await erasing.forget_rows(self._blobs, self._folder, self._heads, gone)
+            for name, scrub in (
+                (CHECKPOINT, lambda document: erasing.scrubbed_checkpoint(document, owed, named)),
+                (STATUS, lambda document: erasing.scrubbed_status(document, named)),
+            ):
+                await erasing.scrub_document(self._blobs, self._name(name), scrub, self._clock)
+
+    async def repin(self) -> None:
+        """Let snapshots name archives as they are by now."""
+        with destination(self._leg, self._blobs.url):
+            await erasing.repin(self._blobs, self._folder, self._heads)
+
+    async def suppression(self) -> Suppression | None:
+        """Return the list of what may not come back, with its key."""
+        with destination(self._leg, self._blobs.url):
+            return await suppressing.read(self._blobs, self._folder)
+
+    async def suppress(self, suppression: Suppression) -> None:
+        """Add lines and keys to the list, by compare-and-swap."""
+        with destination(self._leg, self._blobs.url):
+            await suppressing.add(self._blobs, self._folder, suppression, self._clock)
 
     async def _read_checkpoint(self) -> tuple[CheckpointDocument | None, str | None]:
         name = self._name(CHECKPOINT)

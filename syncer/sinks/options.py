@@ -8,6 +8,7 @@ from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from syncer.blobs.access import CONCURRENCY, RETRY_BUDGET, BucketAccess
+from syncer.blobs.places import place_of
 from syncer.blobs.roots import is_bucket, open_root
 from syncer.model.units import DURATION_PATTERN, seconds
 from syncer.net.options import SecretField
@@ -209,6 +210,15 @@ class SinkOptions(BaseModel):
             retry_budget=self.retry_budget,
             bandwidth=self.bandwidth,
         )
+
+    async def protection(self) -> dict[str, object]:
+        """Return what the store may still hold of what is deleted in it, as far as it can be asked."""
+        from syncer.blobs.protection import protection  # noqa: PLC0415  # only an erasure asks
+
+        if not self.in_bucket:
+            return await protection(None, None)
+        scheme, _, rest = self.url.partition(":")
+        return await protection(place_of(scheme.lower(), rest), self.access())
 
     def kept(self) -> timedelta:
         """Return how long former generations stay known."""

@@ -20,7 +20,8 @@ MERGED_ROWS = 10_000
 #: Merging on request takes any two; otherwise so many times the usual number is merged whatever their sizes are.
 _PAIR, _LEVELS = 2, 4
 #: Names in a manifest's folder that no unit may take.
-_TAKEN = frozenset({"head.json", "checkpoint.json", "status.json", "owner.json", "latest", "_success"})
+_TAKEN = frozenset({"head.json", "checkpoint.json", "status.json", "owner.json", "latest", "_success",
+                    "suppressed.json", "suppressed.key"})  # fmt: skip
 
 
 class _Keyed(msgspec.Struct):

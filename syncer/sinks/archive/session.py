@@ -78,6 +78,11 @@ class ArchiveSession:
         self._void()
         await self._work(self._parts.drop, rows)
 
+    async def erase(self, rows: Removals, former: Removals) -> None:
+        """Take entries out of whichever archive they lie in, published or not. Idempotent."""
+        self._void()
+        await self._work(self._parts.erase, rows, former)
+
     async def seal(self) -> Seal:
         """Make durable all that was accepted so far; return its receipts."""
         if self._parts.pending:
