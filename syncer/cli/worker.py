@@ -40,7 +40,7 @@ async def worker(
     from syncer.observe.outcomes import Outcomes
 
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(opened(here, usual="info"))
+        session = await stack.enter_async_context(opened(here, usual="info", fleet=True))
         session.jobs(())
         # What is wrong with the state is said before the queue is imported. That reads files: not on the event loop.
         await shared(session.syncer.store)

@@ -58,6 +58,8 @@ async def _prepare(this: Pass, sink: Sink, units: Sequence[Unit], epoch: int, kn
         job.name, store.id, job.platform_type, source.origin, source.account, epoch, tuple(_claims(sink, units))
     )
     await manifest.claim(claim, adopt=this.options.adopt or lost)
+    if this.shelved is not None and sink.name in this.shelved.lacking:
+        await manifest.suppress(this.shelved.whole)
 
 
 def _claims(sink: Sink, units: Sequence[Unit]) -> list[str]:

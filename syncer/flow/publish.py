@@ -70,7 +70,11 @@ class Publisher:
         if not leg.sink.immediate:
             published = await self._swap(leg)
             containers, dropped, leg.worn = published.containers, published.dropped, published.worn
-        return await self.flush(leg, containers, dropped)
+        generation = await self.flush(leg, containers, dropped)
+        if leg.sink.lasting and not leg.sink.immediate:
+            # What was announced is done by now, also by a compaction that died on the way.
+            await leg.manifest.snapshots.release(leg.holds)
+        return generation
 
     async def _swap(self, leg: LegRun) -> Published:
         """Stage, record, swap, record: each step in the checkpoint before the next one begins."""
@@ -116,7 +120,7 @@ class Publisher:
             await self.ledger.sent(name, last, self.heads.note(name, self.unit, move))
             return None
         # What is to be removed waits for nobody: the row that says so is told first, by us.
-        generation = await self._move(leg, segments, containers, dropped)
+        generation = await self._move(leg, segments, containers, dropped, removes=bool(gone.rows) and leg.sink.lasting)
         # Bytes go after the row that says so, and before the row is forgotten: a crash repeats it, harmlessly.
         await self._remove(leg, gone)
         if segments:
@@ -126,10 +130,14 @@ class Publisher:
     async def _remove(self, leg: LegRun, gone: "_Gone") -> None:
         if not gone.rows:
             return
+        rows = dict(gone.rows)
+        if leg.sink.lasting:
+            for _, path in (await leg.manifest.snapshots.held([(None, path) for path in rows])).places:
+                del rows[path]
         try:
             # A place that an item left may be another's by now, also that of another unit.
-            async with self.ledger.vacating(leg.sink.name, gone.rows.keys()) as free:
-                await leg.session.remove([row for path, row in gone.rows.items() if path in free])
+            async with self.ledger.vacating(leg.sink.name, rows.keys()) as free:
+                await leg.session.remove([row for path, row in rows.items() if path in free])
         except LegFailed as error:
             if gone.deletes:
                 raise
@@ -137,13 +145,15 @@ class Publisher:
             self.emit(Warned(f"sink {leg.sink.name}: old objects could not be removed: {error}"))
 
     async def _move(
-        self, leg: LegRun, segments: Sequence[SegmentRef], containers: Sequence[Container], dropped: Sequence[str]
-    ) -> int:
+        self, leg: LegRun, segments: Sequence[SegmentRef], containers: Sequence[Container], dropped: Sequence[str], *,
+        removes: bool,
+    ) -> int:  # fmt: skip
         generation = await leg.manifest.move_head(
             segments=segments,
             containers=containers,
             dropped=dropped,
             checkpoint={self.unit: await self.ledger.checkpoint(leg.sink.name)},
+            removes=removes,
         )
         self.emit(HeadMoved(leg.sink.name, generation))
         return generation

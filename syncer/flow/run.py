@@ -23,8 +23,10 @@ from syncer.flow.first import first
 from syncer.flow.heads import tell
 from syncer.flow.job import Job, RunOptions
 from syncer.flow.layouts import check_layout
+from syncer.flow.redact import Redacting
 from syncer.flow.restate import reached
 from syncer.flow.room import Room
+from syncer.flow.suppress import refuse_underway, suppression
 from syncer.flow.unit import Pass
 from syncer.flow.units import check_apart, in_shard
 from syncer.flow.units import group as group_units
@@ -45,7 +47,11 @@ def pass_of(
     account = Account(before=traffic())
     name, meter = run_id(clock.now()), Meter(options, drain)
     room = Room(job.arriving, spool.threshold, job.source.features.batch, job.share)
-    return Pass(job, name, store, options, account, Outcomes(), room, drain, meter, spool, clock, emit, traffic)
+    redacting = None if job.redaction is None else Redacting(job.redaction)
+    return Pass(
+        job, name, store, options, account, Outcomes(), room, drain, meter, spool, clock, emit, traffic,
+        redacting=redacting,
+    )  # fmt: skip
 
 
 async def run(
@@ -97,6 +103,8 @@ async def units_of(this: Pass) -> list[Unit]:
     await tell(this.job, this.store)
     await check_layout(this.job, this.store, this.options)
     this.reached = await reached(this.store, this.job, this.run)
+    await refuse_underway(this.job.name, this.store)
+    this.shelved = await suppression(this.job, this.store)
     partitions: list[Partition] = []
     if not await this.drain.admitted(partial(_partitions, this, partitions)):
         return []

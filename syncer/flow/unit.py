@@ -20,15 +20,18 @@ from syncer.flow.legs import Legs, open_leg
 from syncer.flow.plan import Planner
 from syncer.flow.publish import Heads, Publisher
 from syncer.flow.rebuild import recover
+from syncer.flow.redact import Redacting
 from syncer.flow.remove import Remover
 from syncer.flow.restate import expect_manifest
 from syncer.flow.room import Room
+from syncer.flow.suppress import Shelved, refuse_underway, remembered
 from syncer.flow.transform import Shaper
 from syncer.flow.write import Writer
 from syncer.model.entries import Leg
 from syncer.model.errors import LegFailed, RunFailed, SyncerError
 from syncer.model.events import Emit, UnitEnded, UnitStarted
 from syncer.model.refs import PartitionKey
+from syncer.model.suppression import Suppression
 from syncer.ports import Claim, Clock, Ledger, Spool, StateStore, Unit
 
 
@@ -53,6 +56,10 @@ class Pass:
     units: int = 1
     #: Generations that the manifests had when the last run ended.
     reached: Mapping[Leg, int] = field(default_factory=dict)
+    #: What was erased and may not come back; None: nobody asked yet, since this is a part of a run.
+    shelved: Shelved | None = None
+    #: What is dropped from documents and columns.
+    redacting: Redacting | None = None
     #: Legs whose destination this run opened.
     touched: set[Leg] = field(default_factory=set)
     #: Partitions that were given up: their items go, and nothing is listed.
@@ -65,6 +72,11 @@ class Pass:
     def queued(self) -> int:
         """Return the bytes of documents that are being fetched or wait to be written."""
         return self.room.held + sum(channel.held for channel in self.channels)
+
+    @property
+    def suppressed(self) -> Suppression:
+        """What was erased and may not come back."""
+        return Suppression() if self.shelved is None else self.shelved.whole
 
     async def unit(self, unit: Unit) -> dict[Leg, int]:
         """Run one unit; return the generations that its destinations reached.
@@ -79,6 +91,9 @@ class Pass:
                 await self.store.claim(self.job.name, sink.url, sink.claims(unit))
             lost = await recover(self.job, self.store, unit, specs, self.emit)
         async with self.store.unit(self.job.name, unit, specs) as ledger, AsyncExitStack() as stack:
+            if self.shelved is None:
+                await refuse_underway(self.job.name, self.store)
+                self.shelved = await remembered(self.job, self.store)
             self.emit(UnitStarted(unit.name, len(unit.partitions), ledger.epoch, self.units))
             publisher = Publisher(self.run, unit.name, ledger, self.clock, self.emit, self.heads)
             legs = await self._legs(stack, unit, ledger, publisher, adopt=self.options.adopt or lost)
@@ -103,6 +118,8 @@ class Pass:
                     await expect_manifest(sink, manifest, self.job.name, ledger, self.reached.get(sink.name, 0))
                 await manifest.claim(self._claim(ledger.epoch, sink.claims(unit)),
                                                          adopt=adopt)  # fmt: skip
+                if self.shelved is not None and sink.name in self.shelved.lacking:
+                    await manifest.suppress(self.shelved.whole)
                 leg = await open_leg(
                     stack, sink, spec, self.job.name, unit, ledger, run=self.run, clock=self.clock, emit=self.emit
                 )
@@ -128,8 +145,9 @@ class Pass:
         channel: Channel[Message] = Channel(budget, max(64, self.job.commit.items), self.job.share)
         sinks = {name: leg.sink for name, leg in legs.live.items()}
         planner = Planner(self.job, sinks, ledger, frontier, self.account, self.options, self.emit)
+        planner.suppressed, planner.redacting = self.suppressed, self.redacting
         planner.reviving = any([sum(await ledger.doomed_count(leg)) for leg in sinks])
-        shaper = Shaper(sinks, self.job.transform, self.options.refetch)
+        shaper = Shaper(sinks, self.job.transform, self.options.refetch, self.redacting)
         fetcher = Fetcher(
             self.job.source, shaper, channel, self.outcomes, self.room, self.emit, lambda: self.drain.hurried
         )

@@ -1,6 +1,7 @@
 """What is stored: bodies, entries on their way into a sink, and the proofs that come back."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from syncer.model.refs import AnnotationRef, GroupKey, ItemKey
+from syncer.model.value import value
 
 #: Name of one sink of a job. A run feeds several legs at once; each has rows and cursors of its own.
 Leg = str
@@ -42,7 +44,7 @@ class Content:
         return self._sha256
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Body:
     """The document of one reference, as served."""
 
@@ -59,6 +61,27 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
+class Annotation:
+    """One finished document with the identifiers that it is known by."""
+
+    key: ItemKey
+    version: str
+    #: The document, byte for byte as the platform served it; as it was stored, where it is read back.
+    content: bytes
+    fields: Mapping[str, str]
+    #: Name inside the destination; empty where it comes straight from the platform.
+    path: str = ""
+
+    def json(self) -> object:
+        """Return the document parsed.
+
+        Raises:
+            ValueError: it is no JSON.
+        """
+        return json.loads(self.content)
+
+
+@value
 class Entry:
     """One document on its way into one sink."""
 
@@ -94,7 +117,7 @@ class Entry:
         return len(data) if isinstance(data, bytes) else data.size
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StoredRow:
     """What one leg holds of one item."""
 
@@ -115,7 +138,7 @@ class StoredRow:
     withdrawn: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Receipt:
     """A sink's word that an entry is accepted; durable once it stands in a `Seal`."""
 

@@ -11,6 +11,7 @@ from typing import Literal
 from syncer.model.entries import Leg
 from syncer.model.refs import ItemKey, PartitionKey
 from syncer.model.report import Counts, Report
+from syncer.model.value import value
 
 #: What a request is for: the platform's interface, a new credential, or what a link in its data leads to.
 Purpose = Literal["api", "auth", "content"]
@@ -71,7 +72,7 @@ class PagePlanned:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ItemFetched:
     """A document is here."""
 
@@ -150,6 +151,14 @@ class HeadMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class ErasureMoved:
+    """A step of an erasure is durable; whatever dies now, the next process goes on from here."""
+
+    job: str
+    step: str
+
+
+@value
 class RequestEnded:
     """One attempt of a request ended. `status` 0: no answer."""
 
@@ -255,8 +264,8 @@ class RunEnded:
 
 Event = (
     RunStarted | UnitStarted | UnitEnded | PageListed | PagePlanned | ItemFetched | ItemOwed | Written | Sealed
-    | Committed | Staged | PublishedLeg | SegmentSent | HeadMoved | RequestEnded | Retrying | Throttled | LimitChanged
-    | LegDetached | LegReset | DeletesHeld | PartitionFrozen | Draining | Warned | RunEnded
+    | Committed | Staged | PublishedLeg | SegmentSent | HeadMoved | ErasureMoved | RequestEnded | Retrying | Throttled
+    | LimitChanged | LegDetached | LegReset | DeletesHeld | PartitionFrozen | Draining | Warned | RunEnded
 )  # fmt: skip
 
 Emit = Callable[[Event], None]

@@ -77,8 +77,7 @@ class Figures:
             case events.RequestEnded():
                 self.requests += 1
             case events.ItemFetched():
-                self._fetched += 1
-                self.stage = "fetching"
+                self.fetched()
             case events.Written():
                 self.stage = "writing"
             case events.Sealed():
@@ -101,7 +100,7 @@ class Figures:
                 self.stage = "committing"
             case events.Staged() | events.PublishedLeg():
                 self.stage = "publishing"
-            case events.SegmentSent() | events.HeadMoved():
+            case events.SegmentSent() | events.HeadMoved() | events.ErasureMoved():
                 self.stage = "manifest"
             case events.ItemOwed():
                 self.owed += 1
@@ -132,6 +131,11 @@ class Figures:
                 pass
             case _:
                 assert_never(event)
+
+    def fetched(self) -> None:
+        """Follow one document that came."""
+        self._fetched += 1
+        self.stage = "fetching"
 
     def _announce(self, partition: PartitionKey, total: int | None) -> None:
         if total is None:

@@ -13,9 +13,10 @@ from syncer.ports.desk import CircuitState, Control, Health, JobState, JobView, 
 from syncer.ports.fleet import FleetQueue, FleetRun, FleetRunState, FleetView, FleetWorker, WorkerState
 from syncer.ports.http import Authenticator, Http, Judge, Judgement, Meaning, Request, Response
 from syncer.ports.ledger import Beside, Ledger
-from syncer.ports.manifest import Claim, Head, Manifest, SegmentRef
+from syncer.ports.manifest import Claim, Head, Held, Manifest, Place, SegmentRef, Snapshot, Snapshots
 from syncer.ports.plugins import SinkPlugin, SourcePlugin, Tools, Transform
 from syncer.ports.quota import Account, Grant, Partner, Quota, Quotas, Refusal, Standing, Terms
+from syncer.ports.reading import DocumentReader, OpenDocuments
 from syncer.ports.share import Share, whole
 from syncer.ports.sink import Found, Sink, SinkSession, Unit
 from syncer.ports.source import Features, Known, Selection, Source
@@ -32,6 +33,7 @@ __all__ = [
     "Claim",
     "Clock",
     "Control",
+    "DocumentReader",
     "Features",
     "FleetQueue",
     "FleetRun",
@@ -43,6 +45,7 @@ __all__ = [
     "Head",
     "HeadNote",
     "Health",
+    "Held",
     "Http",
     "JobState",
     "JobStatus",
@@ -56,8 +59,10 @@ __all__ = [
     "Manifest",
     "ManifestRow",
     "Meaning",
+    "OpenDocuments",
     "Overview",
     "Partner",
+    "Place",
     "PlatformView",
     "Quota",
     "Quotas",
@@ -71,6 +76,8 @@ __all__ = [
     "Sink",
     "SinkPlugin",
     "SinkSession",
+    "Snapshot",
+    "Snapshots",
     "Source",
     "SourcePlugin",
     "Spool",

@@ -1,6 +1,6 @@
 """Everything that is remembered between runs."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -124,6 +124,23 @@ class StateStore(Protocol):
         """Write a note of a job, durably; None takes it away.
 
         Notes follow a job that is renamed and go with one that is reset. They alone don't make a job known (`jobs`).
+        """
+
+    async def remember_all(self, job: str, texts: Mapping[str, str]) -> None:
+        """Write many notes of a job in one transaction."""
+
+    async def forget(self, job: str, keys: Sequence[ItemKey], named: Callable[[str], bool]) -> int:
+        """Forget items for good, in all batches and types, as if nobody had ever listed them; return how many rows.
+
+        `named` tells which texts name one of them: cursors that do are forgotten, reports of runs lose the text.
+        Everything of the job has to be published and sent before; places that they held are free afterwards.
+        """
+
+    async def clean(self) -> Sequence[str]:
+        """Make sure that nothing forgotten is left in what the database wrote; return what can't be made sure of.
+
+        Raises:
+            NotNow: another process is in the way.
         """
 
     async def status(self, job: str) -> JobStatus:

@@ -205,6 +205,10 @@ class JobOptions(Options):
         alias="validate",
         description="Name of a transform, or `module:function`, that refuses a document by raising ValueError.",
     )
+    redact: tuple[str, ...] = Field(
+        default=(),
+        description="Fields that are dropped before anything is written, beside those of the platform's `redact`.",
+    )
     limits: dict[str, Any] = Field(default_factory=dict, description="Limits of the platform, changed for this job.")
     commit: CommitOptions = Field(default_factory=CommitOptions, description="Size of a group of writes.")
     full_every: Duration | None = Field(

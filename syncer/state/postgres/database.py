@@ -7,7 +7,7 @@ the server for it. A function in a thread runs to its end, whoever stops waiting
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -23,6 +23,12 @@ from syncer.state.tables.database import Work
 from syncer.state.thread import OneThread
 
 T = TypeVar("T")
+
+#: Tables that name items.
+REWRITTEN = "items, pending, owed, doomed, seen, outbox, positions, runs, memories, fleet_heads"
+_BESIDE = (
+    "the server's write-ahead log, its archive, replicas and base backups may hold what was deleted, until they expire"
+)
 
 #: Seconds to reach the server at first, and again after it went away in the middle of the work.
 OPENING_SECONDS = 10.0
@@ -87,6 +93,10 @@ class PostgresDatabase(OneThread):
         """
         return await self.call(partial(self._again, partial(self._write, work)))
 
+    async def clean(self) -> Sequence[str]:
+        """Write the tables anew, where nobody is in the way; what the server keeps beside them is named."""
+        return await self.call(self._clean)
+
     async def equip(self) -> None:
         """Make sure that the task queue of a fleet is there, as the installed one needs it.
 
@@ -135,6 +145,24 @@ class PostgresDatabase(OneThread):
             return
         finally:
             connection.close()
+
+    def _clean(self) -> Sequence[str]:
+        left = [_BESIDE]
+        try:
+            connection = self._connected()
+            connection.execute("SET statement_timeout = 0; SET lock_timeout = '10s'")
+            try:
+                connection.execute(f"VACUUM (FULL) {REWRITTEN}")
+            except psycopg.errors.LockNotAvailable:
+                # Other jobs are at work. What is dead is cleared away; pages keep the bytes until they are written to.
+                connection.execute(f"VACUUM {REWRITTEN}")
+                left.append("pages of its tables may hold dead rows until they are reused: run VACUUM FULL on them")
+            finally:
+                # The next call connects anew, with the limits that it should have.
+                connection.close()
+        except psycopg.Error as error:
+            raise explained(error, self.target) from error
+        return left
 
     def _again(self, attempt: Callable[[Connection], T]) -> T:
         """Make a transaction until it is done, or fails for a reason of its own."""
