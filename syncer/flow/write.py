@@ -27,6 +27,9 @@ BATCH_SIZE = 4 * 1024 * 1024
 #: Items that are waited for, until the next tick at most: a hop for each of them would cost more than its write.
 WORTHWHILE = 64
 
+#: As many times a group's items may gather while the one before is being committed.
+PATIENCE = 4
+
 #: Seconds after which a manifest follows a run that goes on.
 SEGMENT_INTERVAL = 30.0
 
@@ -220,6 +223,9 @@ class Writer:
     def _due(self) -> bool:
         this = self._gathered
         if this.since is None:
+            return False
+        if not self._through.is_set() and this.items < PATIENCE * self.policy.items:
+            # A slow disk gets fewer and larger groups.
             return False
         return (
             this.items >= self.policy.items
