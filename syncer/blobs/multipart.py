@@ -5,7 +5,7 @@ Everything else that happens in a bucket goes through `objects`; only these call
 
 import importlib
 import importlib.util
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -106,16 +106,29 @@ class Uploads:
                 "UploadIdMarker": answer.get("NextUploadIdMarker") or there[-1][1],
             }
 
+    async def versioning(self) -> str:
+        """Return whether the bucket keeps older versions: `enabled`, `suspended` or `off`."""
+        return str((await self._call("get_bucket_versioning", {})).get("Status") or "off").lower()
+
+    async def object_lock(self) -> str:
+        """Return whether objects can be locked against deletion: `enabled` or `off`."""
+        code = "ObjectLockConfigurationNotFoundError"
+        answer = await self._call("get_object_lock_configuration", {}, absent=frozenset({code}))
+        return "off" if answer is None else str(answer["ObjectLockConfiguration"]["ObjectLockEnabled"]).lower()
+
     def _key(self, name: str) -> str:
         return f"{self._place.prefix}/{name}" if self._place.prefix else name
 
-    async def _call(self, method: str, values: Mapping[str, object], *, ended: bool = False) -> Any:  # noqa: ANN401  # plain dictionaries
-        """Send one request. With `ended`, None is the answer where the upload is none, or none any more."""
+    async def _call(
+        self, method: str, values: Mapping[str, object], *, ended: bool = False, absent: Collection[str] = ()
+    ) -> Any:  # noqa: ANN401  # plain dictionaries
+        """Send one request. None is the answer for codes in `absent`; with `ended`, if the upload is none any more."""
+        fine = {"NoSuchUpload", "404", *absent} if ended else absent
         with _refusals(self._place.url):
             try:
                 return await getattr(self._client, method)(Bucket=self._place.bucket, **values)
             except self._client.exceptions.ClientError as error:
-                if ended and error.response["Error"]["Code"] in {"NoSuchUpload", "404"}:
+                if error.response["Error"]["Code"] in fine:
                     return None
                 raise
 

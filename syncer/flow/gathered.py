@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from syncer.flow.account import Account, counted
+from syncer.flow.account import counted
 from syncer.flow.fetch import Failed
 from syncer.flow.frontier import Ticket, Wanted
 from syncer.model.checkpoint import Change, OwedItem
 from syncer.model.entries import Leg, Receipt, StoredRow
-from syncer.model.events import Emit, ItemOwed
 from syncer.model.refs import GroupKey, ItemKey, PartitionKey
+from syncer.model.report import Counts
 from syncer.model.value import value
 
 #: First and longest wait before an owed item is tried again by a daemon.
@@ -61,9 +61,9 @@ class Gathered:
         wanted = [*(done.wanted for done in self.settled), *(failed.wanted for failed in self.failed)]
         return sum(counted(each.ref.key) and not each.replayed for each in wanted)
 
-    def count(self, account: Account, owed: Sequence[OwedItem], emit: Emit) -> None:
-        """Add what was committed to the account of the run."""
-        counts = account.counts
+    def counted(self) -> Counts:
+        """Return what became of the labels among them."""
+        counts = Counts()
         for done in self.settled:
             if not counted(done.wanted.ref.key):
                 continue
@@ -73,12 +73,10 @@ class Gathered:
             else:
                 counts.stored += 1
                 counts.updated += done.updated
-        for failed in self.failed:
-            if not failed.wanted.replayed and counted(failed.wanted.ref.key):
-                counts.filtered += failed.gone
-                counts.owed += not failed.gone
-        for key, reason in {item.key: item.reason for item in owed}.items():
-            emit(ItemOwed(key, reason))
+        listed = [each for each in self.failed if not each.wanted.replayed and counted(each.wanted.ref.key)]
+        counts.filtered = sum(each.gone for each in listed)
+        counts.owed = len(listed) - counts.filtered
+        return counts
 
 
 def stored(receipt: Receipt, fields: Mapping[str, str], group: GroupKey | None, fingerprint: str) -> StoredRow:

@@ -17,7 +17,7 @@ from syncer.flow.publish import SEGMENT_ROWS, Publisher
 from syncer.model.checkpoint import Action, CommitGroup
 from syncer.model.entries import Entry, Leg, Receipt, SpooledFile
 from syncer.model.errors import LegFailed, RunFailed, SyncerError
-from syncer.model.events import Committed, Emit, Sealed, Written
+from syncer.model.events import Committed, Emit, ItemOwed, Sealed, Written
 from syncer.model.refs import ItemKey
 from syncer.ports import Clock, Ledger, Spool
 
@@ -120,6 +120,7 @@ class Writer:
             doomed=[row for t in passed for row in t.doomed] + [(key, "gone", "deleted upstream") for key in gone],
             revived=[key for t in passed for key in t.listed if key not in self._gone],
             live=live,
+            counts=this.counted(),
         )
         self._unsent += sum(map(len, receipts.values()))
         self._through = anyio.Event()
@@ -137,7 +138,9 @@ class Writer:
             # Settled in our eyes, not in the checkpoint's: the next run brings them again.
             self.account.counts.unsettled += this.labels()
             raise
-        this.count(self.account, group.owed, self.emit)
+        self.account.counts.add(group.counts)
+        for key, reason in {item.key: item.reason for item in group.owed}.items():
+            self.emit(ItemOwed(key, reason))
         lost = sum(failed.gone for failed in this.failed)
         took = self.clock.monotonic() - began
         self.emit(Committed(self.unit, len(this.settled), this.size, gone=lost, seconds=took))

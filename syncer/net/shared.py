@@ -16,8 +16,12 @@ from syncer.ports import Account, Clock, Quota, Quotas, Refusal, Share, Standing
 
 #: A slot that nobody used for so many seconds is given up: many of them together would be a burst.
 STALE = 0.25
+#: Slots that are asked for at once, at most; one lease is seldom as many.
+MOST = 256
 #: After a pause without a known rate, processes begin within this part of it, and at most so many seconds.
 JITTER, MOST_JITTER = 0.1, 2.0
+#: Ends of one pause, told by way of others, may differ by so many seconds.
+NEAR = 0.1
 #: Tokens that are asked for beyond what is in use, so that growth does not wait for an answer each time.
 ROOM = 4
 #: Looks in a row that found nothing in flight, after which tokens go back.
@@ -96,6 +100,7 @@ class SharedPace:
         self._starts: Gcra | None = None
         #: The leased slots that are left: when the next one is due, how many, how far apart.
         self._next, self._left, self._interval = 0.0, 0, 0.0
+        self._lot = 1
         self._lease = asyncio.Lock()
         self._waiting = 0
         self._cut_at = float("-inf")
@@ -146,23 +151,23 @@ class SharedPace:
         if not fresh and (retry_after is None or self._knows(now, min(retry_after, MAX_PAUSE))):
             return
         wish = None if retry_after is None else min(retry_after, MAX_PAUSE)
-        self.quota.refused(Refusal(now - sent, meter.rate(now), meter.young(now), wish))
         self._cut_at = now
         self._succeeded = False
         self._pause(now, FIRST_PAUSE if wish is None else wish)
+        self.quota.refused(Refusal(now - sent, meter.rate(now), meter.young(now), wish))
 
     def pause(self, now: float, seconds: float) -> None:
         """Start nothing for so long (at most 15 minutes), wherever."""
         seconds = min(seconds, MAX_PAUSE)
         if not self._knows(now, seconds):
-            self.quota.pause(seconds)
             self._pause(now, seconds)
+            self.quota.pause(seconds)
 
     def heard(self, rate: float | None, pause: float) -> None:
         """Take what holds for everybody."""
         now = self._clock.monotonic()
         self._set(rate)
-        if pause > 0 and not self._knows(now, pause):
+        if pause > 0 and now + pause > self.resume_at + max(0.1 * pause, NEAR):
             # What was in flight meanwhile says nothing about the time after it.
             self._cut_at, self._succeeded = now, False
             # Slots space the beginning after it; where there are none, processes must not all begin at once.
@@ -176,12 +181,14 @@ class SharedPace:
             async with self._lease:
                 if not self._fresh():
                     pauses, succeeded, self._succeeded = self._pauses, self._succeeded, False
-                    grant = await self.quota.slots(self._waiting, succeeded=succeeded)
+                    grant = await self.quota.slots(max(self._waiting, self._lot), succeeded=succeeded)
                     self._set(1 / grant.interval if grant.interval else None)
                     if pauses != self._pauses or self.rate is None:
                         return None
                     now = self._clock.monotonic()
                     self._next, self._left, self._interval = now + grant.wait, grant.count, grant.interval
+                    # As long as none of them is left over, the next lot may be larger.
+                    self._lot = min(2 * grant.count, MOST)
                 due = self._next
                 self._left -= 1
                 self._next += self._interval
@@ -195,6 +202,7 @@ class SharedPace:
         while self._left and self._next < oldest:
             self._left -= 1
             self._next += self._interval
+            self._lot = max(1, self._lot // 2)
         return self._left > 0
 
     def _knows(self, now: float, seconds: float) -> bool:

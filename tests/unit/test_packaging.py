@@ -68,6 +68,7 @@ def test_dependencies_are_what_is_imported() -> None:
     extras = {"postgres": ("psycopg", "procrastinate"), "otel": ("opentelemetry",)}
     for extra, modules in extras.items():
         assert all(name.startswith(modules) for name in _requirements(PROJECT["optional-dependencies"][extra]))
+        assert imported.issuperset(modules)
         imported -= set(modules)
     declared = {name: MODULES.get(name, {name}) for name in _requirements(PROJECT["dependencies"])}
     assert imported - own == set().union(*declared.values()) - UNNAMED

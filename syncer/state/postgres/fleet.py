@@ -1,11 +1,11 @@
 """What the state knows of a fleet: its workers, its runs and what waits. One consistent view."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from syncer.ports import FleetQueue, FleetRun, FleetView, FleetWorker
+from syncer.ports import FleetQueue, FleetRun, FleetView, FleetWorker, HeadNote
 from syncer.state.tables.transaction import Transaction
 
 #: Runs that have ended, of which the newest are shown.
@@ -29,9 +29,10 @@ WHERE r.state <> 'ended' GROUP BY u.run, u.state
 """
 
 _RUNS = """
-SELECT id, job, run, state, why, queue, created, ended, units, paused, stop, code, report FROM fleet_runs
-WHERE state <> 'ended' OR id IN (SELECT id FROM fleet_runs WHERE state = 'ended' ORDER BY ended DESC LIMIT ?)
-ORDER BY state = 'ended', created DESC, id DESC
+SELECT f.id, f.job, f.run, f.state, f.why, f.queue, f.created, f.ended, f.units, f.paused, f.stop, f.code, h.report
+FROM fleet_runs AS f LEFT JOIN runs AS h ON h.job = f.job AND h.run = f.run
+WHERE f.state <> 'ended' OR f.id IN (SELECT id FROM fleet_runs WHERE state = 'ended' ORDER BY ended DESC LIMIT ?)
+ORDER BY f.state = 'ended', f.created DESC, f.id DESC
 """
 
 #: Counters that a run shows.
@@ -64,6 +65,26 @@ def look(transaction: Transaction) -> FleetView:
             )
     (untold,) = transaction.execute("SELECT count(*) FROM fleet_heads").fetchone()
     return FleetView(workers, runs, list(queues.values()), untold)
+
+
+def note(transaction: Transaction, job: str, leg: str, unit: str, document: str) -> None:
+    """Take down what HEAD of a manifest is to be told of a unit."""
+    transaction.execute(
+        "INSERT INTO fleet_heads (job, leg, unit, document) VALUES (?, ?, ?, ?)", (job, leg, unit, document)
+    )
+
+
+def untold(transaction: Transaction, job: str, limit: int) -> list[HeadNote]:
+    """Return the oldest notes of a job."""
+    rows = transaction.execute(
+        "SELECT id, leg, unit, document FROM fleet_heads WHERE job = ? ORDER BY id LIMIT ?", (job, limit)
+    )
+    return [HeadNote(*row) for row in rows]
+
+
+def forget(transaction: Transaction, notes: Sequence[HeadNote]) -> None:
+    """Forget notes."""
+    transaction.execute("DELETE FROM fleet_heads WHERE id = ANY(CAST(? AS bigint[]))", ([each.id for each in notes],))
 
 
 def _worker(row: Any) -> FleetWorker:  # noqa: ANN401  # a row of the table

@@ -1,13 +1,14 @@
 """Opening a state in PostgreSQL."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import cast
 
 import psycopg
 
 from syncer.model.errors import SettingsError
-from syncer.ports import FleetView
+from syncer.ports import FleetView, HeadNote
 from syncer.state.postgres import engine, fleet, schema
 from syncer.state.postgres.connecting import connect
 from syncer.state.postgres.database import OPENING_SECONDS, PATIENCE_SECONDS, PostgresDatabase
@@ -23,9 +24,22 @@ class PostgresStore(TableStore):
 
     leases: PostgresLeases
 
+    @property
+    def server(self) -> PostgresDatabase:
+        """The database as what it is."""
+        return cast("PostgresDatabase", self._database)
+
+    async def untold(self, job: str, limit: int) -> Sequence[HeadNote]:
+        """Return what HEADs of a job's manifests are still to be told, oldest first."""
+        return await self._database.read(lambda c: fleet.untold(c, job, limit))
+
+    async def told(self, notes: Sequence[HeadNote]) -> None:
+        """Forget notes."""
+        await self._database.write(lambda c: fleet.forget(c, notes))
+
     async def fleet(self) -> FleetView | None:
         """Return what is known of the fleet that works on this state."""
-        return await self._read(fleet.look)
+        return await self._database.read(fleet.look)
 
     async def close(self) -> None:
         """Give both connections back."""
