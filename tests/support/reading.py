@@ -30,11 +30,12 @@ class Stored:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.platform = folder, MemoryPlatform(items, size=size)
         self.url = url or (folder / "labels").as_uri()
+        self.name = "job"
         self.options: dict[str, object] = {"url": self.url, **SHAPES[shape]}
 
     def engine(self) -> Engine:
         """Return a process that syncs."""
-        return Engine(self.folder, MemorySource(self.platform), sinks={"labels": self.options})
+        return Engine(self.folder, MemorySource(self.platform), sinks={"labels": self.options}, name=self.name)
 
     async def sync(self) -> int:
         """Run once; return the generation that readers find."""

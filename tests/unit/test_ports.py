@@ -18,7 +18,9 @@ def test_every_door_is_exported() -> None:
     assert syncer.ports.__all__ == sorted(
         [
             *defined,
+            "Beside",
             "ManifestRow",
+            "Beside",
             "CircuitState",
             "FleetRunState",
             "JobState",

@@ -31,7 +31,7 @@ class PostgresStore(TableStore):
 
     async def untold(self, job: str, limit: int) -> Sequence[HeadNote]:
         """Return what HEADs of a job's manifests are still to be told, oldest first."""
-        return await self._read(lambda c: fleet.untold(c, job, limit))
+        return await self._database.read(lambda c: fleet.untold(c, job, limit))
 
     async def told(self, notes: Sequence[HeadNote]) -> None:
         """Forget notes."""
@@ -39,7 +39,7 @@ class PostgresStore(TableStore):
 
     async def fleet(self) -> FleetView | None:
         """Return what is known of the fleet that works on this state."""
-        return await self._read(fleet.look)
+        return await self._database.read(fleet.look)
 
     async def close(self) -> None:
         """Give both connections back."""

@@ -59,7 +59,9 @@ class TableStore:
 
     async def load(self) -> None:
         """Read the id of this state."""
-        (self.id,) = await self._read(lambda c: c.execute("SELECT value FROM meta WHERE name = 'id'").fetchone())
+        (self.id,) = await self._database.read(
+            lambda c: c.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()
+        )
 
     @asynccontextmanager
     async def sharing(self, job: str, epoch: int, account: Account | None = None) -> AsyncIterator["TableStore"]:
@@ -91,7 +93,7 @@ class TableStore:
         async with self._taken(job, *names) as taken:
             try:
                 self._running[job] = taken
-                self._epochs[job] = await self._read(lambda c: next_epoch(c, job))
+                self._epochs[job] = await self._database.read(lambda c: next_epoch(c, job))
                 yield
             finally:
                 self._epochs.pop(job, None)
@@ -107,12 +109,12 @@ class TableStore:
     async def peek(self, job: str, unit: Unit, legs: Sequence[LegSpec]) -> AsyncIterator[Ledger]:
         """Open a unit for reading only; paths settled here are nobody else's business."""
         session = Session(job, unit, {leg.name: leg for leg in legs}, {}, {}, writable=False)
-        await self._read(session.load)
+        await self._database.read(session.load)
         yield TableLedger(self._database, session, self._now)
 
     async def layout(self, job: str, leg: Leg) -> Mapping[str, str] | None:
         """Return the layout that the leg's destination was written with."""
-        return await self._read(lambda c: jobs.layout(c, job, leg))
+        return await self._database.read(lambda c: jobs.layout(c, job, leg))
 
     async def set_layout(self, job: str, leg: Leg, layout: Mapping[str, str], url: str) -> None:
         """Remember it."""
@@ -124,7 +126,7 @@ class TableStore:
 
     async def partitions(self, job: str) -> Mapping[PartitionKey, int]:
         """Return the partitions ever synced, with their live items."""
-        return await self._read(lambda c: jobs.partitions(c, job))
+        return await self._database.read(lambda c: jobs.partitions(c, job))
 
     async def release(self, job: str, keys: Sequence[PartitionKey]) -> None:
         """Forget partitions: their items are doomed as gone in the next run."""
@@ -150,11 +152,11 @@ class TableStore:
 
     async def runs(self, job: str | None, limit: int) -> Sequence[RunRow]:
         """Return the newest runs first."""
-        return await self._read(lambda c: history.runs(c, job, limit))
+        return await self._database.read(lambda c: history.runs(c, job, limit))
 
     async def recall(self, job: str) -> Mapping[str, str]:
         """Return the notes of a job."""
-        return await self._read(lambda c: notes.recall(c, job))
+        return await self._database.read(lambda c: notes.recall(c, job))
 
     async def remember(self, job: str, name: str, value: str | None) -> None:
         """Write a note of a job; None takes it away."""
@@ -177,15 +179,15 @@ class TableStore:
         """Return counters; never counts rows."""
         holders = await self._database.call(partial(self._leases.holders, job))
         leases = {name.removeprefix(_UNIT): who for name, who in holders.items() if name.startswith(_UNIT)}
-        return await self._read(lambda c: jobs.status(c, job, leases))
+        return await self._database.read(lambda c: jobs.status(c, job, leases))
 
     async def jobs(self) -> Sequence[str]:
         """Return the names of all jobs with state."""
-        return await self._read(jobs.names)
+        return await self._database.read(jobs.names)
 
     async def all_owed(self, job: str) -> Sequence[OwedItem]:
         """Return every owed item of a job."""
-        return await self._read(lambda c: jobs.all_owed(c, job))
+        return await self._database.read(lambda c: jobs.all_owed(c, job))
 
     async def postpone(self, job: str, keys: Sequence[ItemKey], until: datetime | None) -> int:
         """Leave owed items alone until a time (None: retry them now); return how many there were."""
@@ -193,7 +195,7 @@ class TableStore:
 
     async def rows(self, job: str, leg: Leg) -> Sequence[ManifestRow]:
         """Return all published rows of a leg."""
-        return await self._read(lambda c: published(c, job, leg))
+        return await self._database.read(lambda c: published(c, job, leg))
 
     async def rebuild(
         self, job: str, unit: Unit, leg: LegSpec, rows: AsyncIterator[Sequence[ManifestRow]],
@@ -282,9 +284,6 @@ class TableStore:
             if name.startswith(_UNIT):
                 raise held(job, name, who)
         return await self._write(work)
-
-    async def _read(self, work: Work[T]) -> T:
-        return await self._database.read(work)
 
     async def _write(self, work: Work[T]) -> T:
         self._check_writable()
