@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from syncer.flow.legs import LegRun
-from syncer.model.entries import Container, Published, StoredRow
+from syncer.model.entries import Container, Leg, Published, StoredRow
 from syncer.model.errors import LegFailed
 from syncer.model.events import Emit, HeadMoved, PublishedLeg, SegmentSent, Staged, Warned
 from syncer.model.refs import ItemKey
-from syncer.ports import Clock, Ledger, SegmentRef, Unit
+from syncer.ports import Claim, Clock, Ledger, SegmentRef, Unit
 
 #: Rows of one manifest segment, at most; it is built in memory.
 SEGMENT_ROWS = 5_000
@@ -29,6 +29,8 @@ class Publisher:
     ledger: Ledger
     clock: Clock
     emit: Emit
+    #: Whose unit it is, for destinations to look at.
+    claims: Mapping[Leg, Claim] = field(default_factory=dict)
 
     async def catch_up(self, leg: LegRun, unit: Unit) -> int | None:
         """Write what a dead run left unsent; let HEAD name the containers as the checkpoint does."""
@@ -119,6 +121,7 @@ class Publisher:
             containers=containers,
             dropped=dropped,
             checkpoint={self.unit: await self.ledger.checkpoint(leg.sink.name)},
+            claim=self.claims.get(leg.sink.name),
         )
         self.emit(HeadMoved(leg.sink.name, generation))
         return generation

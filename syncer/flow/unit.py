@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio
 
@@ -73,10 +73,12 @@ class Pass:
         specs = [self.job.leg_spec(sink) for sink in self.job.sinks]
         for sink in self.job.sinks:
             await self.store.claim(self.job.name, sink.url, sink.claims(unit))
+        unit = replace(unit, state=self.store.id)
         lost = await recover(self.job, self.store, unit, specs, self.emit)
         async with self.store.unit(self.job.name, unit, specs) as ledger, AsyncExitStack() as stack:
             self.emit(UnitStarted(unit.name, len(unit.partitions), ledger.epoch, self.units))
-            publisher = Publisher(self.run, unit.name, ledger, self.clock, self.emit)
+            claims = {sink.name: self._claim(ledger.epoch, unit, sink.claims(unit)) for sink in self.job.sinks}
+            publisher = Publisher(self.run, unit.name, ledger, self.clock, self.emit, claims)
             legs = await self._legs(stack, unit, ledger, publisher, adopt=self.options.adopt or lost)
             complete = await self._items(unit, ledger, legs, publisher)
             if complete:
@@ -96,11 +98,13 @@ class Pass:
             try:
                 manifest = sink.manifest(self.job.name)
                 await expect_manifest(sink, manifest, self.job.name, ledger, self.reached.get(sink.name, 0))
-                await manifest.claim(self._claim(ledger.epoch, sink.claims(unit)),
-                                                         adopt=adopt)  # fmt: skip
+                claim = publisher.claims[sink.name]
+                await manifest.claim(claim, adopt=adopt)
                 leg = await open_leg(
                     stack, sink, spec, self.job.name, unit, ledger, run=self.run, clock=self.clock, emit=self.emit
                 )
+                # Whoever was stopped between the two finds here that somebody else goes on.
+                await manifest.claim(claim)
                 await publisher.catch_up(leg, unit)
             except (LegFailed, RunFailed) as error:
                 failures.append((sink.name, error))
@@ -111,9 +115,11 @@ class Pass:
             legs.detach(name, failure)
         return legs
 
-    def _claim(self, epoch: int, paths: tuple[str, ...]) -> Claim:
-        job = self.job
-        return Claim(job.name, self.store.id, job.platform_type, job.source.origin, job.source.account, epoch, paths)
+    def _claim(self, epoch: int, unit: Unit, paths: tuple[str, ...]) -> Claim:
+        source = self.job.source
+        return Claim(
+            self.job.name, self.store.id, self.job.platform_type, source.origin, source.account, epoch, paths, unit.name
+        )
 
     async def _items(self, unit: Unit, ledger: Ledger, legs: Legs, publisher: Publisher) -> bool:
         """Move items until intake ends; tell whether every partition was listed to its end."""

@@ -21,6 +21,8 @@ class Claim:
     epoch: int = 0
     #: Directory prefixes ("7/", "" = all) and archive stems ("7.zip") that belong to the job.
     paths: tuple[str, ...] = ()
+    #: Whose epoch it is. Units may share a folder, and each counts on its own.
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class Manifest(Protocol):
         complete: bool | None = None,
         anew: bool = False,
         least: int = 0,
+        claim: Claim | None = None,
     ) -> int:
         """Add segments and containers to HEAD, by compare-and-swap, then replace the documents beside it.
 
@@ -85,6 +88,9 @@ class Manifest(Protocol):
         documents; units that it does not name keep theirs, and `Manifest.checkpoint` returns them all. `complete` True
         also moves `latest` and `_SUCCESS`; False removes `_SUCCESS`; None leaves both. With `anew` the present
         segments leave HEAD, readable or not: the given ones stand for all. The generation will be `least`, at least.
+
+        Raises:
+            Fenced: `claim` is given, and a successor took its unit over; whatever this one changed, it changed before.
         """
 
     async def merge(self) -> int:

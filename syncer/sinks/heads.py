@@ -1,7 +1,6 @@
 """HEAD of one job's manifest: read with distrust, moved by compare-and-swap, kept short by merging segments."""
 
 import hashlib
-import random
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -9,8 +8,9 @@ import msgspec
 from anyio import to_thread
 
 from syncer.model.errors import Conflict, DestinationChanged, NotNow, TooLarge
-from syncer.ports import Blobs, Clock, SegmentRef
+from syncer.ports import Blobs, Claim, Clock, SegmentRef
 from syncer.sinks.documents import HeadDocument, SegmentEntry, Superseded, decode, encode
+from syncer.sinks.owners import pause, still_ours
 from syncer.sinks.segments import encode_segment, entry_of, mergeable, merged_lines, merged_name, unit_of
 
 HEAD, CHECKPOINT = "HEAD.json", "checkpoint.json"
@@ -20,8 +20,6 @@ _MAX_HEAD = 256 << 20
 _MAX_SEGMENT = 1 << 30
 #: Attempts of a compare-and-swap before somebody else is told to come back later.
 ATTEMPTS = 50
-#: Seconds that somebody waits who was not first, times the number of attempts; a random part of it.
-_PAUSE = 0.02
 #: How long a merged segment stays for readers that still follow an older HEAD.
 _GRACE = timedelta(hours=1)
 
@@ -55,8 +53,12 @@ class HeadFile:
         data, tag = found
         return await to_thread.run_sync(lambda: decode(data, HeadDocument, where)), tag
 
-    async def move(self, change: Callable[[HeadDocument], HeadDocument], least: int = 0) -> HeadDocument:
+    async def move(
+        self, change: Callable[[HeadDocument], HeadDocument], least: int = 0, claim: Claim | None = None
+    ) -> HeadDocument:
         """Replace HEAD by what `change` makes of it, one generation on; it may be asked again, for a newer HEAD.
+
+        With a claim, that is looked at after HEAD was read: a successor that moved HEAD since then changed its tag.
 
         The generation will be `least`, at least: an older copy that was restored and accepted counts on from there.
 
@@ -66,9 +68,12 @@ class HeadFile:
         Raises:
             NotNow: others move it all the time.
             DestinationChanged: HEAD is gone, and a segment can't be read either.
+            Fenced: the claim does not count any more.
         """
         for attempt in range(ATTEMPTS):
             present, tag = await self.read()
+            if claim is not None:
+                await still_ours(self._blobs, self._folder, claim)
             before = present or HeadDocument(self._job, 0)
             after = await self._swept(change(before))
             if present is None:
@@ -171,11 +176,6 @@ class HeadFile:
         await self._blobs.delete_many([f"{self._folder}/{name}" for name in sorted(expired)])
         kept = tuple(old for old in head.superseded if old.name not in expired)
         return msgspec.structs.replace(head, superseded=kept)
-
-
-def pause(attempt: int) -> float:
-    """Return how long to wait before a compare-and-swap is tried again: those who met should not meet again."""
-    return _PAUSE * min(attempt + 1, 20) * random.random()  # noqa: S311  # spreads writers, protects nothing
 
 
 def ordered(entries: Sequence[SegmentEntry]) -> tuple[SegmentEntry, ...]:

@@ -25,10 +25,9 @@ from syncer.sinks.documents import (
     encode,
 )
 from syncer.sinks.failures import destination
-from syncer.sinks.heads import ATTEMPTS, CHECKPOINT, HEAD, HeadFile, ordered, pause
+from syncer.sinks.heads import ATTEMPTS, CHECKPOINT, HEAD, HeadFile, ordered
 from syncer.sinks.segments import read_rows, segment_name
-
-STATUS, LATEST, SUCCESS = "status.json", "latest", "_SUCCESS"
+from syncer.sinks.words import Words
 
 #: Bytes of `checkpoint.json` that are read.
 _MAX_CHECKPOINT = 256 << 20
@@ -50,6 +49,7 @@ class JobManifest:
         self._clock = clock
         self._folder = f"{MANIFEST_FOLDER}/{clean_segment(job, job)}"
         self._heads = HeadFile(blobs, self._folder, job, clock, history=history)
+        self._words = Words(blobs, self._folder, clock)
 
     async def claim(self, claim: Claim, *, adopt: bool = False) -> None:
         """Take or confirm ownership, by compare-and-swap.
@@ -97,26 +97,27 @@ class JobManifest:
         complete: bool | None = None,
         anew: bool = False,
         least: int = 0,
+        claim: Claim | None = None,
     ) -> int:
         """Add segments and containers, replace HEAD, then the documents beside it; return the generation.
 
         `checkpoint` maps units to their documents; units that it does not name keep theirs. `complete` True also
-        moves `latest` and `_SUCCESS`; False removes `_SUCCESS`; None leaves both. `least`: see the door.
+        moves `latest` and `_SUCCESS`; False removes `_SUCCESS`; None leaves both. `least`, `claim`: see the door.
         """
         added = [SegmentEntry(ref.name, ref.rows, ref.sha256, ref.epoch, ref.seq) for ref in segments]
         with destination(self._leg, self._blobs.url):
             if complete is False:
-                await self._blobs.delete_many([self._name(SUCCESS)])
+                await self._words.withdraw(status or {})
             document = await self._heads.move(
-                lambda head: _changed(_emptied(head, self._clock) if anew else head, added, containers, dropped), least
-            )
+                lambda head: _changed(_emptied(head, self._clock) if anew else head, added, containers, dropped),
+                least, claim,
+            )  # fmt: skip
             document = await self._heads.merge(document, _MANY) or document
             generation = document.generation
             if checkpoint is not None:
                 await self._merge_checkpoint(generation, checkpoint)
             if status is not None:
-                whole = {"format": FORMAT, "job": self._job, "generation": generation, **status}
-                await self._blobs.put(self._name(STATUS), encode(whole))
+                await self._words.state(generation, {"format": FORMAT, "job": self._job, **status})
             if complete:
                 await self._succeed(generation)
         return generation
@@ -133,12 +134,10 @@ class JobManifest:
 
     async def _succeed(self, generation: int) -> None:
         """Say that all is there, and take it back if HEAD moved meanwhile: whoever moved it says so itself."""
-        latest = {"format": FORMAT, "generation": generation, "head": HEAD}
-        await self._blobs.put(self._name(LATEST), encode(latest))
-        await self._blobs.put(self._name(SUCCESS), b"")
+        tag = await self._words.succeed(generation, HEAD)
         document, _ = await self._heads.read()
-        if document is None or document.generation != generation:
-            await self._blobs.delete_many([self._name(SUCCESS)])
+        if tag is not None and (document is None or document.generation != generation):
+            await self._words.take_back(tag)
 
     async def rows(self) -> AsyncGenerator[tuple[SegmentRef, ManifestRow], None]:
         """Yield the rows of all segments of HEAD, in (epoch, seq) order.
@@ -180,12 +179,13 @@ class JobManifest:
             present, tag = await self._read_checkpoint()
             before = {} if present is None else present.units
             newest = generation if present is None else max(generation, present.generation)
-            whole = {"format": FORMAT, "generation": newest, "units": {**before, **units}}
+            later = {name: document for name, document in units.items() if not _later(before.get(name), document)}
+            whole = {"format": FORMAT, "generation": newest, "units": {**before, **later}}
             body = encode(msgspec.convert(whole, CheckpointDocument))
             try:
                 await self._blobs.put(self._name(CHECKPOINT), body, create=tag is None, match=tag)
             except Conflict:
-                await self._clock.sleep(pause(attempt))
+                await self._clock.sleep(owners.pause(attempt))
                 continue  # it was another unit's turn
             return
         message = f"{self._blobs.url}/{self._name(CHECKPOINT)} is changed all the time by others"
@@ -202,6 +202,12 @@ def _changed(
     for new in containers:
         entries[new.name] = ContainerEntry(new.tag, new.size, new.sha256, new.live, new.dead)
     return msgspec.structs.replace(head, segments=ordered([*head.segments, *added]), containers=entries)
+
+
+def _later(present: object, document: object) -> bool:
+    """Tell whether what stands there of a unit was written under a later epoch."""
+    epochs = [each.get("epoch") if isinstance(each, dict) else None for each in (present, document)]
+    return isinstance(epochs[0], int) and isinstance(epochs[1], int) and epochs[0] > epochs[1]
 
 
 def _emptied(head: HeadDocument, clock: Clock) -> HeadDocument:

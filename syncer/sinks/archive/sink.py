@@ -146,7 +146,7 @@ class ZipSink:
         mine = frozenset(naming.stem_of(partition) for partition in unit.partitions)
         swapped = frozenset(swap.name for swap in decode_swaps(staged)) if staged else frozenset[str]()
         await self._check([one for one in containers if part_id(one.name).stem in mine and one.name not in swapped])
-        async with self._place.growth() as growth:
+        async with self._place.growth(self.claims(unit) if unit.state else (), epoch) as growth:
             rules = Rules(
                 mode=options.mode, limit=self._place.limit, durable=options.durability != "none" and growth.outlives,
                 # Where the version is part of the name, older ones are wanted.
