@@ -8,24 +8,54 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from syncer.app.library import Annotation, Syncer
+    from syncer.app.blocking import BlockingLabels
+    from syncer.app.labels import Labels
+    from syncer.app.library import Syncer
     from syncer.app.library import open_syncer as open  # noqa: A004  # `syncer.open` reads as what it is
+    from syncer.app.reading import Reading, read
     from syncer.flow.job import RunOptions
-    from syncer.model.errors import SyncerError
+    from syncer.model.entries import Annotation
+    from syncer.model.errors import GenerationGone, Overtaken, SyncerError
+    from syncer.model.refs import ItemKey
     from syncer.model.report import Report
+    from syncer.model.rows import ManifestRow
 
 __version__ = "0.1.0"
 
-__all__ = ["Annotation", "Report", "RunOptions", "Syncer", "SyncerError", "__version__", "open"]
+__all__ = [
+    "Annotation",
+    "BlockingLabels",
+    "GenerationGone",
+    "ItemKey",
+    "Labels",
+    "ManifestRow",
+    "Overtaken",
+    "Reading",
+    "Report",
+    "RunOptions",
+    "Syncer",
+    "SyncerError",
+    "__version__",
+    "open",
+    "read",
+]
 
 #: Where each name comes from.
 _HOMES: Final = {
-    "Annotation": ("syncer.app.library", "Annotation"),
+    "Annotation": ("syncer.model.entries", "Annotation"),
+    "BlockingLabels": ("syncer.app.blocking", "BlockingLabels"),
+    "GenerationGone": ("syncer.model.errors", "GenerationGone"),
+    "ItemKey": ("syncer.model.refs", "ItemKey"),
+    "Labels": ("syncer.app.labels", "Labels"),
+    "ManifestRow": ("syncer.model.rows", "ManifestRow"),
+    "Overtaken": ("syncer.model.errors", "Overtaken"),
+    "Reading": ("syncer.app.reading", "Reading"),
     "Report": ("syncer.model.report", "Report"),
     "RunOptions": ("syncer.flow.job", "RunOptions"),
     "Syncer": ("syncer.app.library", "Syncer"),
     "SyncerError": ("syncer.model.errors", "SyncerError"),
     "open": ("syncer.app.library", "open_syncer"),
+    "read": ("syncer.app.reading", "read"),
 }
 
 if not TYPE_CHECKING:  # a type checker would take it as leave for any name

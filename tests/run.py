@@ -35,7 +35,7 @@ AZURITE = "azurite@3.35.0"
 #: Programs that accept our archives, check our units, rehearse our image and show our page; their Debian packages.
 PROGRAMS = {
     "unzip": "unzip", "zip": "zip", "7z": "p7zip-full", "bsdtar": "libarchive-tools",
-    "bwrap": "bubblewrap", "systemd-analyze": "systemd", "chromium": "chromium",
+    "bwrap": "bubblewrap", "systemd-analyze": "systemd", "chromium": "chromium", "pgbouncer": "pgbouncer",
 }  # fmt: skip
 
 #: The Debian package that the checker of alert rules is taken from; the server in it is not installed.

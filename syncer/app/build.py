@@ -7,12 +7,13 @@ from pathlib import Path
 import anyio.to_thread
 
 from syncer.app.registry import Registry
+from syncer.app.sharing import is_shared
 from syncer.flow.job import CommitPolicy, Job
 from syncer.model.errors import SettingsError
 from syncer.model.events import Emit
 from syncer.net.client import Client, open_http
 from syncer.net.network import Network
-from syncer.ports import Blobs, Clock, Share, Sink, Source, Spool, Tools, whole
+from syncer.ports import Blobs, Clock, Quotas, Share, Sink, Source, Spool, Tools, whole
 from syncer.settings import Configured, Settings
 from syncer.settings import Job as JobSettings
 
@@ -34,6 +35,9 @@ class Assembly:
     emit: Emit
     #: How much may happen at once, of what is configured.
     share: Share = whole
+    #: Where limits are shared with other processes, and whether they are unless a platform says otherwise.
+    quotas: Quotas | None = None
+    fleet: bool = False
     _sources: dict[str, tuple[Source, Client]] = field(default_factory=dict)
 
     async def source(self, platform: Configured) -> Source:
@@ -46,8 +50,9 @@ class Assembly:
         if key not in self._sources:
             await anyio.to_thread.run_sync(platform.require_secrets)
             plugin = self.registry.source(platform.type)
+            quotas = self.quotas if is_shared(platform, fleet=self.fleet) else None
             http = await self.stack.enter_async_context(
-                open_http(_network(platform), self.clock, self.emit, self.spool, self.share)
+                open_http(_network(platform), self.clock, self.emit, self.spool, self.share, quotas)
             )
             tools = Tools(platform.name, self.clock, self.emit)
             self._sources[key] = plugin.create(platform.options, http, tools), http
@@ -83,6 +88,7 @@ class Assembly:
         sinks = tuple(self.sink(leg) for leg in job.legs)
         base: Path = self.settings.base
         transform = await anyio.to_thread.run_sync(self.registry.transform, job.options, base)
+        redaction = await anyio.to_thread.run_sync(self.registry.redaction, job)
         commit = job.options.commit
         default = CommitPolicy()
         built = Job(
@@ -93,6 +99,7 @@ class Assembly:
             select=job.options.select.selection(),
             sinks=sinks,
             transform=transform,
+            redaction=redaction,
             commit=CommitPolicy(
                 commit.items or default.items, commit.bytes or default.size, commit.interval or default.interval
             ),
@@ -105,6 +112,8 @@ class Assembly:
         for name, selected in (("batch", built.select.batches), ("annotation_type", built.select.annotation_types)):
             if not selected:
                 variables.pop(name, None)
+        for name in () if redaction is None else redaction.rules.anywhere:
+            variables.pop(name, None)
         for sink in sinks:
             try:
                 sink.bind(built.fixed(), variables)
@@ -119,4 +128,4 @@ def _key(platform: Configured) -> str:
 
 def _network(platform: Configured) -> Network:
     network: Network = platform.options.network()  # type: ignore[attr-defined]  # every platform's options derive from PlatformOptions
-    return replace(network, platform=platform.name)
+    return replace(network, platform=platform.name, account=network.account or platform.name)

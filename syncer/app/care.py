@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from syncer.app.erasing import go_on
 from syncer.app.library import Syncer
 from syncer.flow.compact import compact_unit
 from syncer.flow.job import Job
@@ -103,6 +104,7 @@ async def rebuild_job(syncer: Syncer, name: str) -> int:
     """
     job = await syncer.job(name)
     rows = 0
+    await go_on(syncer, name)
     async with syncer.store.lease(name):
         await syncer.store.reset(name)
         for unit in await _units(job):

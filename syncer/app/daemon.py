@@ -31,13 +31,17 @@ class Daemon:
     reload: Reload
     sides: Sequence[Side] = ()
 
-    async def work(self) -> None:
-        """Run jobs at their turns until `drain`; returns when those under way are over."""
+    async def work(self, ready: Callable[[], None]) -> None:
+        """Run jobs at their turns until `drain`; returns when those under way are over.
+
+        `ready` is called once all sides are there: who waits for it finds every listener open.
+        """
         async with AsyncExitStack() as stack:
             for side in self.sides:
                 await stack.enter_async_context(side(self.desk, self.desk, self.syncer.hub))
             group = await stack.enter_async_context(anyio.create_task_group())
             group.start_soon(self.reload.watch)
+            ready()
             await self.scheduler.work()
             group.cancel_scope.cancel()
 

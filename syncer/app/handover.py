@@ -7,6 +7,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from syncer.app.erasing import refuse_underway
 from syncer.app.library import Syncer
 from syncer.blobs.roots import canonical
 from syncer.flow.job import RunOptions
@@ -50,6 +51,7 @@ async def take_over(syncer: Syncer, url: str, name: str) -> Report:
                                 hint="give the job a path of its own, or each of them its own url")  # fmt: skip
         for other in former:
             async with syncer.store.lease(other):
+                await refuse_underway(syncer, other)
                 await _move(blobs, other, name)
                 if other in await syncer.store.jobs():
                     await syncer.store.reset(other)

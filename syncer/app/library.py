@@ -12,14 +12,16 @@ from typing import Any
 import anyio.to_thread
 
 from syncer.app.build import Assembly
+from syncer.app.erasing import go_on
 from syncer.app.notices import notifying
 from syncer.app.registry import Registry, discover
+from syncer.app.sharing import sharing
 from syncer.blobs.spool import open_spool
 from syncer.flow.drain import Drain
 from syncer.flow.job import Job, RunOptions
 from syncer.flow.preview import Preview, preview
 from syncer.flow.run import pass_of, run
-from syncer.model.entries import Body
+from syncer.model.entries import Annotation, Body
 from syncer.model.errors import SettingsError, SyncerError
 from syncer.model.events import RunEnded
 from syncer.model.refs import AnnotationRef, GroupKey, ItemKey, Partition
@@ -37,17 +39,6 @@ from syncer.state import open_state
 
 #: Documents that `Syncer.annotations` fetches ahead of its reader.
 OPEN_AHEAD = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Annotation:
-    """One finished document with the identifiers that it is known by."""
-
-    key: ItemKey
-    version: str
-    #: The document, byte for byte as the platform served it.
-    content: bytes
-    fields: Mapping[str, str]
 
 
 @dataclass(slots=True)
@@ -80,11 +71,13 @@ class Syncer:
         started = self.clock.now()
         try:
             built = await self.job(job)
+            # Rows that it has removed already would look like deletions, and be told to everybody.
+            await go_on(self, job)
         except SyncerError as error:
             # No run began, so nobody else says that there is none.
             self.hub.emit(RunEnded(unbegun(job, started, self.clock.now(), error)))
             raise
-        with self._draining(job) as drain:
+        with self.draining(job) as drain:
             return await run(
                 built, self.store, options or RunOptions(), drain=drain, spool=self.assembly.spool,
                 clock=self.clock, emit=self.hub.emit, traffic=self.tally.traffic,
@@ -97,7 +90,7 @@ class Syncer:
             SyncerError: the platform or the settings do not allow it.
         """
         built = await self.job(job)
-        with self._draining(job) as drain:
+        with self.draining(job) as drain:
             return await preview(
                 pass_of(
                     built, self.store, options or RunOptions(), drain=drain, spool=self.assembly.spool,
@@ -171,7 +164,7 @@ class Syncer:
                 drain.start(reason, bounded=True)
 
     @contextmanager
-    def _draining(self, job: str) -> Iterator[Drain]:
+    def draining(self, job: str) -> Iterator[Drain]:
         """Give a run its own switch: one that is stopped does not stop the others."""
         drain = Drain(self.hub.emit, self.settings.daemon.grace)
         if self._drained is not None:
@@ -233,10 +226,12 @@ async def _opened(source: Source, refs: Sequence[AnnotationRef]) -> list[Annotat
 async def open_syncer(
     config: Path | str | None = None, *, sets: Sequence[str] = (), add: Mapping[str, Any] | None = None,
     hub: Hub | None = None, clock: Clock | None = None, registry: Registry | None = None, readonly: bool = False,
+    fleet: bool = False,
 ) -> AsyncIterator[Syncer]:  # fmt: skip
     """Open a configuration file (or a tree in `add`), its state and what jobs need.
 
-    With `readonly` nothing is written where the state lies, not even an empty file: for looking and planning.
+    With `readonly` nothing is written where the state lies, not even an empty file: for looking and planning. With
+    `fleet` limits are shared with all processes of the same state, unless a platform's `limits.shared` says otherwise.
 
     Raises on entering:
         SettingsError: the configuration can't be used; all that is wrong is listed.
@@ -259,7 +254,8 @@ async def open_syncer(
         spool = await stack.enter_async_context(open_spool(scratch))
         store = await stack.enter_async_context(open_state(url, settings.base, readonly=readonly))
         valve = Valve()
-        assembly = Assembly(settings, known, stack, spool, scratch, ticking, heard.emit, valve)
+        quotas = await stack.enter_async_context(sharing(settings, url, heard.emit, fleet=fleet))
+        assembly = Assembly(settings, known, stack, spool, scratch, ticking, heard.emit, valve, quotas, fleet)
         notify = () if readonly else settings.notify
         await stack.enter_async_context(notifying(notify, ticking, heard, spool))
         yield Syncer(settings, known, assembly, store, ticking, heard, tally, underway, valve, read)

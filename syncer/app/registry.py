@@ -16,9 +16,10 @@ from pydantic import BaseModel
 
 from syncer.app.shelf import Shelf
 from syncer.app.transforms import Chain, as_transform, find_transform
+from syncer.flow.redact import Redaction
 from syncer.model.errors import SettingsError
 from syncer.ports import SinkPlugin, SourcePlugin, Transform
-from syncer.settings import Catalog, JobOptions, Kind, Settings, find, json_schema, load
+from syncer.settings import Catalog, Job, JobOptions, Kind, Settings, find, json_schema, load
 from syncer.settings.problems import suggestion
 
 P = TypeVar("P", SourcePlugin, SinkPlugin)
@@ -109,6 +110,19 @@ class Registry:
             None if job.transform is None else find_transform(job.transform, known, base),
             None if job.validator is None else find_transform(job.validator, known, base, checks=True),
         )
+
+    def redaction(self, job: Job) -> Redaction | None:
+        """Return what is dropped from the documents of a job: as its platform and the job itself say.
+
+        Raises:
+            SettingsError: an entry is neither a field nor a path, nor a set of the platform's.
+        """
+        wanted = [*job.platform.options.redact, *job.options.redact]  # type: ignore[attr-defined]  # every platform's options derive from PlatformOptions
+        try:
+            return Redaction.of(wanted, self.source(job.platform.type).redactions) if wanted else None
+        except ValueError as error:
+            hint = "write the name of a field, a path such as /annotations/*/completed_by, or a set such as people"
+            raise SettingsError(f"jobs.{job.name}.redact: {error}", hint=hint) from error
 
     def catalog(self) -> Catalog:
         """Return the same as values that `settings` checks a configuration against."""

@@ -6,7 +6,7 @@ from syncer.app.library import Syncer
 from syncer.schedule import memory
 from syncer.schedule.due import After, Cron, Every, Kind, Schedule, Single, due
 from syncer.schedule.scheduler import Entry
-from syncer.settings import Settings
+from syncer.settings import Job, Settings
 from syncer.settings.cron import plain_cron, zone
 from syncer.settings.schema import AdaptiveOptions, ScheduleOptions
 
@@ -26,6 +26,11 @@ async def outlook(syncer: Syncer, job: str) -> tuple[datetime | None, bool]:
     now = syncer.clock.now()
     answer = due(schedule, now, known.past, job)
     return (now if answer.turn is not None else answer.next), False
+
+
+def schedule_of(job: Job) -> Schedule | None:
+    """Return when a job runs; None: by hand."""
+    return _schedule(job.options.schedule)
 
 
 def _schedule(options: ScheduleOptions | None) -> Schedule | None:

@@ -103,6 +103,23 @@ def discard(path: Path) -> None:
     _note_of(path).unlink(missing_ok=True)
 
 
+def clear(folder: Path) -> int:
+    """Remove every kept file that no process has open; return how many stay. Blocks."""
+    stay = 0
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.suffix:
+            continue  # a note: it goes with its file, or describes one that stays
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            if locked_now(descriptor):
+                discard(path)
+            else:
+                stay += 1
+        finally:
+            os.close(descriptor)
+    return stay
+
+
 def _opened(path: Path) -> int:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

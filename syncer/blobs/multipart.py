@@ -5,7 +5,7 @@ Everything else that happens in a bucket goes through `objects`; only these call
 
 import importlib
 import importlib.util
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -114,6 +114,16 @@ class Uploads:
                 "UploadIdMarker": answer.get("NextUploadIdMarker") or there[-1][1],
             }
 
+    async def versioning(self) -> str:
+        """Return whether the bucket keeps older versions: `enabled`, `suspended` or `off`."""
+        return str((await self.call("get_bucket_versioning", {})).get("Status") or "off").lower()
+
+    async def object_lock(self) -> str:
+        """Return whether objects can be locked against deletion: `enabled` or `off`."""
+        code = "ObjectLockConfigurationNotFoundError"
+        answer = await self.call("get_object_lock_configuration", {}, absent=frozenset({code}))
+        return "off" if answer is None else str(answer["ObjectLockConfiguration"]["ObjectLockEnabled"]).lower()
+
     def key(self, name: str) -> str:
         """Return what an object is called in the bucket."""
         return f"{self._place.prefix}/{name}" if self._place.prefix else name
@@ -130,18 +140,20 @@ class Uploads:
         return {"Bucket": self._place.bucket, "Key": self.key(name)}
 
     async def call(
-        self, method: str, values: Mapping[str, object], *, ended: bool = False, refused: Mapping[str, Exception] = {}
-    ) -> Any:  # noqa: ANN401  # plain dictionaries
-        """Send one request. With `ended`, None is the answer where the upload is none, or none any more.
+        self, method: str, values: Mapping[str, object], *, ended: bool = False, absent: Collection[str] = (),
+        refused: Mapping[str, Exception] = {},
+    ) -> Any:  # noqa: ANN401  # plain dictionaries  # fmt: skip
+        """Send one request. None is the answer for codes in `absent`; with `ended`, if the upload is none any more.
 
         `refused` says what to raise for some codes of the service.
         """
+        fine = {"NoSuchUpload", "404", *absent} if ended else absent
         with _refusals(self._place.url):
             try:
                 return await getattr(self._client, method)(Bucket=self._place.bucket, **values)
             except self._client.exceptions.ClientError as error:
                 code = error.response["Error"]["Code"]
-                if ended and code in {"NoSuchUpload", "404"}:
+                if code in fine:
                     return None
                 if code in refused:
                     raise refused[code] from None

@@ -37,8 +37,7 @@ async def daemon(*, here: Everywhere = EVERYWHERE) -> int:
         vitals.lag.heard = metrics.late
         running.desk.stalled = lambda: vitals.stalls.stalled
         session.logger.info("daemon started", jobs=len(running.scheduler.plans), memory_limit=vitals.memory_limit)
-        life.supervisor.ready()
-        await running.work()
+        await running.work(life.supervisor.ready)
         session.logger.info("daemon ended", reason=life.ending)
         # Nobody asked for this end: whoever started the process is to start it again.
         return Exit.NOT_NOW if life.stalled else Exit.DONE

@@ -90,6 +90,7 @@ async def rebuild(
 @app.command(usage="Usage: syncer state reset JOB [OPTIONS]")
 async def reset(job: Job, /, *, yes: Yes = False, here: Everywhere = EVERYWHERE) -> int:
     """Forget a job: cursors, rows, owed items and claims. Destinations stay as they are."""
+    from syncer.app.erasing import refuse_underway
     from syncer.cli.confirm import confirmed
     from syncer.cli.context import opened
     from syncer.cli.messages import say
@@ -98,6 +99,7 @@ async def reset(job: Job, /, *, yes: Yes = False, here: Everywhere = EVERYWHERE)
         store = session.syncer.store
         name = await _known(session, job)
         await confirmed(f"What is remembered of job {name} is forgotten.", yes=yes)
+        await refuse_underway(session.syncer, name)
         async with store.lease(name):
             await store.reset(name)
         say(f"{name} is forgotten; a destination with a manifest brings it back (syncer state rebuild {name})")

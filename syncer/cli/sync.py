@@ -10,6 +10,9 @@ from syncer.cli.options import EVERYWHERE, PASS, Everywhere, Output, PassFlags
 async def sync(
     *jobs: Annotated[str, Parameter(name="JOB", help="Jobs of the configuration; all of them if none is named.")],
     flags: PassFlags = PASS,
+    fleet: Annotated[
+        bool, Parameter(help="Let the workers of the fleet do it, and wait for them. Ctrl-C stops waiting, not them.")
+    ] = False,
     output: Output = "table",
     here: Everywhere = EVERYWHERE,
 ) -> int:
@@ -26,5 +29,10 @@ async def sync(
     if flags.dry_run:
         async with opened(here, readonly=True) as session:
             return await preview_jobs(session, session.jobs(jobs), flags.options(), output)
+    if fleet:
+        from syncer.cli.fleets import sync_by_fleet
+
+        async with pinged(flags.ping, quiet=here.quiet) as ended, opened(here, progress=True) as session:
+            return ended(await sync_by_fleet(session, flags, session.jobs(jobs), output))
     async with pinged(flags.ping, quiet=here.quiet) as ended, opened(here, progress=True) as session:
         return ended(await Pass(session, flags).run(session.jobs(jobs), output))

@@ -24,10 +24,12 @@ _COMMANDS: Sequence[tuple[Group, str, str, str]] = (
     (_EXPORT, "get", "PLATFORM PART... [OPTIONS]", "Print one document, byte for byte."),
     (_EXPORT, "sync", "[JOB...] [OPTIONS]", "Bring the sinks of jobs in step with their platforms, once."),
     (_EXPORT, "daemon", "[OPTIONS]", "Run jobs by their schedules, until told to stop."),
+    (_EXPORT, "worker", "[OPTIONS]", "Work for a fleet, until told to stop."),
     (_EXPORT, "plan", "[JOB...] [OPTIONS]", "Say what sync would do now; nothing is fetched or written."),
     (_LOOK, "status", "[JOB...] [OPTIONS]", "Show what is stored, owed and running."),
     (_LOOK, "history", "[JOB] [OPTIONS]", "Show the last runs."),
     (_LOOK, "manifest", "JOB [OPTIONS]", "Print what is current in a destination, where it lies, and its sha256."),
+    (_LOOK, "changes", "JOB --since GENERATION [OPTIONS]", "Print what changed in a destination since a generation."),
     (_LOOK, "platforms", "[OPTIONS]", "List platforms: those configured, and the types there are."),
     (_LOOK, "projects", "PLATFORM [OPTIONS]", "List the projects of a platform."),
     (_LOOK, "batches", "PLATFORM PROJECT [OPTIONS]", "List the batches of a project."),
@@ -35,6 +37,12 @@ _COMMANDS: Sequence[tuple[Group, str, str, str]] = (
     (_CARE, "repair", "[JOB] [OPTIONS]", "Fetch again what is missing or damaged, or salvage a broken archive."),
     (_CARE, "compact", "JOB [OPTIONS]", "Rewrite archives without what is no longer current."),
     (_CARE, "retention", "JOB [OPTIONS]", "Remove superseded versions that nobody wants to go back to."),
+    (
+        _CARE,
+        "erase",
+        "[JOB...] --keys-from FILE|- [OPTIONS]",
+        "Erase items, their media and all their versions for good.",
+    ),
     (_CARE, "adopt", "URL --job JOB [OPTIONS]", "Hand a destination over to a job of this configuration."),
     (_BEGIN, "init", "[OPTIONS]", "Write a configuration file to start from."),
     (_BEGIN, "doctor", "[OPTIONS]", "Try credentials, destinations, state and clock, and say what to do."),
@@ -42,6 +50,8 @@ _COMMANDS: Sequence[tuple[Group, str, str, str]] = (
 )
 _FAMILIES: Sequence[tuple[Group, str, str]] = (
     (_CARE, "owed", "Items that could not be had: list, show, retry, ignore."),
+    (_CARE, "snapshot", "Generations that stay as they are: create, list, drop."),
+    (_CARE, "fleet", "Runs that workers do together: cancel, pause, resume."),
     (_CARE, "state", "What is remembered between runs: export, import, rebuild, reset, rename."),
     (_BEGIN, "config", "The configuration: show it as it was understood, or its schema."),
 )

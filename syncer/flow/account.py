@@ -26,6 +26,8 @@ class Account:
     resumed: bool = False
     #: Stored items of partitions or kinds that are selected no more: kept, and said.
     unselected: int = 0
+    #: Listed items that were erased and are stored nevertheless: an older copy was restored.
+    again: int = 0
 
     #: What the network did before this run.
     before: tuple[int, int, int] = (0, 0, 0)

@@ -42,9 +42,17 @@ async def compact_unit(job: Job, store: StateStore, unit: Unit, *, run: str, clo
 
 async def compact_leg(leg: LegRun, ledger: Ledger, publisher: Publisher) -> int | None:
     """Compact the containers of one open leg, all of which is published; return HEAD's generation if it moved."""
+    spare = await announced(leg)
     passing = Passing(leg, ledger, publisher.run, publisher.clock)
-    await leg.session.compact(passing.rows(), passing.commit)
+    await leg.session.compact(passing.rows(), passing.commit, spare=spare)
     return await publisher.publish(leg)
+
+
+async def announced(leg: LegRun) -> frozenset[str]:
+    """Say what is about to be rewritten, where snapshots could be made of it; return what they hold and is spared."""
+    if leg.sink.immediate or not leg.sink.lasting:
+        return frozenset()
+    return (await leg.manifest.snapshots.announce(leg.holds)).containers
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from syncer.flow.fresh import HISTORY, judged
 from syncer.flow.unit import Pass
 from syncer.flow.units import accepted, selected
 from syncer.model.entries import Leg
-from syncer.model.errors import SyncerError
+from syncer.model.errors import ErasedAgain, SyncerError
 from syncer.model.events import PartitionFrozen, Warned
 from syncer.model.refs import Partition, PartitionKey
 from syncer.model.report import WHOLE, Report
@@ -52,6 +52,10 @@ async def close(
     drained = this.drain.reason
     if left := this.account.unselected:
         this.emit(Warned(f"{left:,} stored items are no longer selected; they are kept (--prune removes them)"))
+    if this.redacting is not None and (idle := this.redacting.idle):
+        this.emit(Warned(f"redact: {', '.join(idle)} met nothing in {this.redacting.documents:,} documents"))
+    if again := this.account.again:
+        this.account.trouble(_restored(this, again))
     this.account.network(this.traffic)
     owed: Mapping[Leg, int] = {}
     pending = 0
@@ -87,6 +91,13 @@ async def close(
         report = judge(_with_problems(this, report, generations))
         await this.store.end_run(report, report.exit_code(), this.options.replaces if report.idle else None)
     return report
+
+
+def _restored(this: Pass, again: int) -> SyncerError:
+    return ErasedAgain(
+        f"{again:,} erased items are stored again: an older copy of the destination or of the state was restored",
+        hint=f"run: syncer erase --again {this.job.name} --yes",
+    )
 
 
 async def _mark(this: Pass, report: Report) -> dict[Leg, int]:

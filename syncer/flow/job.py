@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from syncer.flow.redact import Redaction
 from syncer.model.checkpoint import LegSpec
 from syncer.ports import Selection, Share, Sink, Source, Transform, whole
 
@@ -32,6 +33,8 @@ class Job:
     select: Selection
     sinks: tuple[Sink, ...]
     transform: Transform | None = None
+    #: What is dropped from documents and columns before the transform, and before anything is written.
+    redaction: Redaction | None = None
     commit: CommitPolicy = field(default_factory=CommitPolicy)
     #: Documents fetched at once, at most; the network's own limits apply within.
     fetchers: int = 64
@@ -56,6 +59,8 @@ class Job:
         """Return what a ledger has to know of one of the job's sinks."""
         options = {**self.source.shape, **sink.shape}
         options["transform"] = "" if self.transform is None else self.transform.version
+        if self.redaction is not None:
+            options["redact"] = self.redaction.fingerprint
         text = json.dumps(options, sort_keys=True, separators=(",", ":"))
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         return LegSpec(sink.name, digest, options, sink.immediate, sink.url)

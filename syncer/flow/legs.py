@@ -20,8 +20,13 @@ class LegRun:
     sink: Sink
     session: SinkSession
     manifest: Manifest
+    unit: Unit
     #: The last publish said that compacting is due.
     worn: bool = False
+
+    def holds(self, container: str) -> bool:
+        """Tell whether a container, by its name, is one of this unit's."""
+        return self.sink.holds(self.unit, container)
 
 
 @dataclass(slots=True)
@@ -82,4 +87,4 @@ async def open_leg(
         emit(LegReset(spec.name, dropped, str(lost)))
         state = (await ledger.legs())[spec.name]
         opened = await stack.enter_async_context(sink.session(unit, ledger.epoch, state.resume, state.containers))
-    return LegRun(spec, sink, opened, manifest)
+    return LegRun(spec, sink, opened, manifest, unit)

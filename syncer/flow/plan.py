@@ -1,16 +1,18 @@
 """Planning: a page is compared with the checkpoint; what some leg lacks is wanted, the rest is settled."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from syncer.flow.account import Account, counted
 from syncer.flow.discover import Listing, spared
 from syncer.flow.frontier import Frontier, Ticket, Wanted
 from syncer.flow.job import Job, RunOptions
+from syncer.flow.redact import Redacting
 from syncer.model.checkpoint import Action, Candidate, OwedItem, Verdict
 from syncer.model.entries import Leg
 from syncer.model.events import Emit, PagePlanned
 from syncer.model.refs import AnnotationRef, BrokenRow, GroupKey, ItemKey, Page, Partition, PartitionKey
+from syncer.model.suppression import Suppression
 from syncer.ports import Ledger, Sink
 
 
@@ -50,13 +52,18 @@ class Planner:
     replayed: dict[PartitionKey, list[ItemKey]] = field(default_factory=dict)
     #: Owed items whose time has not come, by leg and key: their version.
     resting: dict[tuple[Leg, ItemKey], str] = field(default_factory=dict)
+    #: What was erased and may not come back.
+    suppressed: Suppression = field(default_factory=Suppression)
+    redacting: Redacting | None = None
     #: Why items counted as changed, for `plan`.
     reasons: dict[str, int] = field(default_factory=dict)
 
     async def plan(self, listing: Listing, page: Page, *, first: bool) -> Planned:
         """Compare one page, and admit it to the frontier."""
         counts = self.account.counts
+        page = page if self.redacting is None else self.redacting.page(page)
         refs, duplicates = _unique(page.refs)
+        page, refs, hidden = await self._admitted(page, refs)
         broken_refs = [_ref_of(row) for row in page.broken]
         verdicts = await self.ledger.classify(
             [self._candidate(listing.partition, ref) for ref in (*refs, *broken_refs)]
@@ -69,7 +76,11 @@ class Planner:
             listing.partition,
             cursor=page.cursor,
             end=page.end,
-            seen=[ref.key for ref in (*refs, *broken_refs)] + [row.key for row in page.withdrawn] + kept + again,
+            seen=[ref.key for ref in (*refs, *broken_refs)]
+            + [row.key for row in page.withdrawn]
+            + kept
+            + again
+            + hidden,
             listed=[*(ref.key for ref in refs), *kept] if self.reviving else (),
             doomed=doomed,
             began=listing.began if first else None,
@@ -128,7 +139,7 @@ class Planner:
     async def replay(self, partition: Partition, owed: Sequence[OwedItem]) -> Planned:
         """Plan items that earlier runs owe; they come before anything new."""
         refs = [
-            AnnotationRef(item.key, item.version, fields=item.fields, hint=item.hint)
+            AnnotationRef(item.key, item.version, fields=self._columns(item.fields), hint=item.hint)
             for item in {item.key: item for item in owed}.values()
         ]
         attempts = {item.key: item.attempts for item in owed}
@@ -148,9 +159,35 @@ class Planner:
                     continue
                 if ref.key.kind in self.job.source.features.unlisted:
                     dropped.append(Broken(item, "it is no longer selected", settled=True))
+                elif self.suppressed.hides_ref(ref):
+                    dropped.append(Broken(item, "it was erased", settled=True))
                 else:
                     wanted.append(item)
         return Planned(ticket, wanted, dropped)
+
+    def _columns(self, fields: Mapping[str, str]) -> Mapping[str, str]:
+        return fields if self.redacting is None else self.redacting.redaction.columns(fields)
+
+    async def _admitted(self, page: Page, refs: list[AnnotationRef]) -> tuple[Page, list[AnnotationRef], list[ItemKey]]:
+        """Leave out what was erased; return what is left, and erased keys that are stored nevertheless.
+
+        Those are of an older copy that somebody restored: what is to become of them is for the user to say.
+        """
+        if not self.suppressed:
+            return page, refs, []
+        hidden = [ref for ref in refs if self.suppressed.hides_ref(ref)]
+        broken = [row for row in page.broken if self.suppressed.hides(row.key)]
+        if not hidden and not broken:
+            return page, refs, []
+        left = {ref.key for ref in hidden}
+        counts = self.account.counts
+        gone = sum(map(counted, [*left, *(row.key for row in broken)]))
+        counts.suppressed += gone
+        counts.listed += sum(counted(row.key) for row in broken)
+        held = await self.ledger.has([*left])
+        self.account.again += len(held)
+        rest = tuple(row for row in page.broken if row not in broken)
+        return replace(page, broken=rest), [ref for ref in refs if ref.key not in left], sorted(held)
 
     async def _kept(self, partition: Partition, page: Page) -> list[ItemKey]:
         """Return the stored members of the groups that a page calls unchanged, without those that it names."""

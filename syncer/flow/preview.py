@@ -11,6 +11,7 @@ from syncer.flow.frontier import Frontier
 from syncer.flow.job import RunOptions
 from syncer.flow.layouts import check_layout
 from syncer.flow.plan import Planned, Planner
+from syncer.flow.suppress import suppression
 from syncer.flow.unit import Pass
 from syncer.flow.units import group, in_shard
 from syncer.model.checkpoint import Action
@@ -60,6 +61,7 @@ async def preview(this: Pass) -> Preview:
     """
     result = Preview(this.job.name, legs={sink.name: LegPreview() for sink in this.job.sinks})
     await check_layout(this.job, this.store, this.options, remember=False)
+    this.shelved = await suppression(this.job, this.store, heal=False)
     partitions = [partition async for partition in this.job.source.partitions(this.job.select)]
     result.partitions = len(partitions)
     for unit in group(partitions, this.job.sinks):
@@ -75,6 +77,7 @@ async def _unit(this: Pass, unit: Unit, result: Preview) -> None:
     async with this.store.peek(this.job.name, unit, specs) as ledger:
         sinks = {sink.name: sink for sink in this.job.sinks}
         planner = Planner(this.job, sinks, ledger, Frontier(), this.account, this.options, this.emit)
+        planner.suppressed, planner.redacting = this.suppressed, this.redacting
         options = RunOptions(relist=this.options.relist, refetch=this.options.refetch, prune=this.options.prune)
         async with anyio.create_task_group() as tasks:
             listed = listings(tasks, this.job, unit.partitions, ledger, frozenset(sinks), options, this.emit, lean=True)

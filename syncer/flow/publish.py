@@ -5,9 +5,10 @@ rolls forward, so a run that died between two of them is finished by the next on
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from syncer.flow.legs import LegRun
 from syncer.model.entries import Container, Leg, Published, StoredRow
@@ -21,6 +22,24 @@ SEGMENT_ROWS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
+class HeadMove:
+    """What HEAD of a manifest is to be told of one unit: all of it is durable beside the data."""
+
+    segments: Sequence[SegmentRef]
+    containers: Sequence[Container]
+    dropped: Sequence[str]
+    #: The unit's checkpoint as it was after the last of these rows.
+    checkpoint: Mapping[str, object]
+
+
+class Heads(Protocol):
+    """Somebody who moves HEAD for many units at once: two thousand of them would get in each other's way."""
+
+    def note(self, leg: Leg, unit: str, move: HeadMove) -> Callable[[Any], object]:
+        """Return what takes note of a move, to be done by the transaction that forgets the rows in it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Publisher:
     """Publishes the legs of one unit."""
 
@@ -29,6 +48,8 @@ class Publisher:
     ledger: Ledger
     clock: Clock
     emit: Emit
+    #: Who moves HEAD; None: this publisher does.
+    heads: Heads | None = None
     #: Whose unit it is, for destinations to look at.
     claims: Mapping[Leg, Claim] = field(default_factory=dict)
 
@@ -52,7 +73,11 @@ class Publisher:
         if not leg.sink.immediate:
             published = await self._swap(leg)
             containers, dropped, leg.worn = published.containers, published.dropped, published.worn
-        return await self.flush(leg, containers, dropped)
+        generation = await self.flush(leg, containers, dropped)
+        if leg.sink.lasting and not leg.sink.immediate:
+            # What was announced is done by now, also by a compaction that died on the way.
+            await leg.manifest.snapshots.release(leg.holds)
+        return generation
 
     async def _swap(self, leg: LegRun) -> Published:
         """Stage, record, swap, record: each step in the checkpoint before the next one begins."""
@@ -93,7 +118,12 @@ class Publisher:
             last = rows[-1].seq
         if not segments and not containers and not dropped:
             return None
-        generation = await self._move(leg, segments, containers, dropped)
+        if self.heads is not None and not gone.rows:
+            move = HeadMove(segments, containers, dropped, await self.ledger.checkpoint(name))
+            await self.ledger.sent(name, last, self.heads.note(name, self.unit, move))
+            return None
+        # What is to be removed waits for nobody: the row that says so is told first, by us.
+        generation = await self._move(leg, segments, containers, dropped, removes=bool(gone.rows) and leg.sink.lasting)
         # Bytes go after the row that says so, and before the row is forgotten: a crash repeats it, harmlessly.
         await self._remove(leg, gone)
         if segments:
@@ -103,10 +133,14 @@ class Publisher:
     async def _remove(self, leg: LegRun, gone: "_Gone") -> None:
         if not gone.rows:
             return
+        rows = dict(gone.rows)
+        if leg.sink.lasting:
+            for _, path in (await leg.manifest.snapshots.held([(None, path) for path in rows])).places:
+                del rows[path]
         try:
             # A place that an item left may be another's by now, also that of another unit.
-            async with self.ledger.vacating(leg.sink.name, gone.rows.keys()) as free:
-                await leg.session.remove([row for path, row in gone.rows.items() if path in free])
+            async with self.ledger.vacating(leg.sink.name, rows.keys()) as free:
+                await leg.session.remove([row for path, row in rows.items() if path in free])
         except LegFailed as error:
             if gone.deletes:
                 raise
@@ -114,14 +148,17 @@ class Publisher:
             self.emit(Warned(f"sink {leg.sink.name}: old objects could not be removed: {error}"))
 
     async def _move(
-        self, leg: LegRun, segments: Sequence[SegmentRef], containers: Sequence[Container], dropped: Sequence[str]
-    ) -> int:
+        self, leg: LegRun, segments: Sequence[SegmentRef], containers: Sequence[Container], dropped: Sequence[str], *,
+        removes: bool,
+    ) -> int:  # fmt: skip
+        claim = self.claims.get(leg.sink.name)
         generation = await leg.manifest.move_head(
             segments=segments,
             containers=containers,
             dropped=dropped,
             checkpoint={self.unit: await self.ledger.checkpoint(leg.sink.name)},
-            claim=self.claims.get(leg.sink.name),
+            removes=removes,
+            still=None if claim is None else partial(leg.manifest.claim, claim),
         )
         self.emit(HeadMoved(leg.sink.name, generation))
         return generation

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from syncer.flow.compact import Passing
+from syncer.flow.compact import Passing, announced
 from syncer.flow.job import Job
 from syncer.flow.legs import open_leg
 from syncer.flow.publish import Publisher
@@ -51,8 +51,8 @@ class History:
     current: set[tuple[str | None, str]] = field(default_factory=set)
 
     @classmethod
-    async def read(cls, manifest: Manifest) -> "History":
-        """Read all segments.
+    async def read(cls, manifest: Manifest, *, deletes: bool = False) -> "History":
+        """Read all segments. With `deletes`, bytes of deleted items were to go: what is left of them is superseded.
 
         Raises:
             DestinationChanged: one is missing or is not what HEAD says.
@@ -65,7 +65,11 @@ class History:
                 if before is not None and (before.container, before.path) != (row.container, row.path):
                     history.superseded.append(Superseded(before, row.run, row.at))
                 last[row.key] = row
-        history.current = {(row.container, row.path) for row in last.values()}
+        gone = [row for row in last.values() if deletes and row.op == "delete"]
+        history.superseded += [Superseded(row, row.run, row.at) for row in gone]
+        history.current = {(row.container, row.path) for row in last.values()} - {
+            (row.container, row.path) for row in gone
+        }
         return history
 
     def expired(self, keep: Keep) -> list[Superseded]:
@@ -90,7 +94,7 @@ class Removed:
 
 
 async def plan(sink: Sink, job: str, keep: Keep) -> list[Superseded]:
-    """Return the superseded versions of a sink whose time is over, and that are still there.
+    """Return the superseded versions of a sink whose time is over, that are still there, and that no snapshot holds.
 
     Raises:
         SyncerError: its manifest can't be read.
@@ -99,8 +103,10 @@ async def plan(sink: Sink, job: str, keep: Keep) -> list[Superseded]:
     head = await manifest.head()
     if head is None or not sink.history:
         return []
-    history = await History.read(manifest)
+    history = await History.read(manifest, deletes=sink.on_delete == "delete")
     expired = history.expired(keep)
+    held = await manifest.snapshots.held({one.place for one in expired})
+    expired = [one for one in expired if one.place not in held.places]
     if not expired:
         return []
     if not sink.immediate:
@@ -108,7 +114,7 @@ async def plan(sink: Sink, job: str, keep: Keep) -> list[Superseded]:
         going = {(one.place, one.row.version) for one in expired}
         wanted = {one.row.container for one in history.superseded if (one.place, one.row.version) not in going}
         # What is rewritten already, in an earlier retention, holds no dead entry.
-        worn = {name for name, container in head.containers.items() if container.dead}
+        worn = {name for name, container in head.containers.items() if container.dead} - held.containers
         return [one for one in expired if one.row.container in worn and one.row.container not in wanted]
     there = {found.path async for found in sink.scan(head.containers)}
     return list({one.row.path: one for one in expired if one.row.path in there}.values())
@@ -132,8 +138,8 @@ async def retain(
             keys = frozenset(partition.key for partition in unit.partitions)
             mine = [one for one in expired if one.row.key.partition in keys]
             if mine:
-                await _remove(job, store, unit, sink, mine, run=run, clock=clock, emit=emit)
-            versions, size = versions + len(mine), size + sum(one.row.size for one in mine)
+                count, freed = await _remove(job, store, unit, sink, mine, run=run, clock=clock, emit=emit)
+                versions, size = versions + count, size + freed
         removed.append(Removed(sink.name, versions, size))
     return removed
 
@@ -141,7 +147,8 @@ async def retain(
 async def _remove(
     job: Job, store: StateStore, unit: Unit, sink: Sink, expired: Sequence[Superseded], *, run: str, clock: Clock,
     emit: Emit,
-) -> None:  # fmt: skip
+) -> tuple[int, int]:  # fmt: skip
+    """Remove expired versions of one unit but those that snapshots hold; return how many went, and their bytes."""
     specs = [job.leg_spec(each) for each in job.sinks]
     spec = job.leg_spec(sink)
     unit = replace(unit, state=store.id)
@@ -151,12 +158,18 @@ async def _remove(
         await publisher.catch_up(leg, unit)
         await publisher.publish(leg)
         if sink.immediate:
-            await leg.session.remove([_stored(one.row) for one in expired])
+            await leg.manifest.snapshots.raise_floor()
+            held = (await leg.manifest.snapshots.held({one.place for one in expired})).places
+            going = [one for one in expired if one.place not in held]
+            await leg.session.remove([_stored(one.row) for one in going])
             await leg.session.seal()
-            return
+            return len(going), sum(one.row.size for one in going)
+        spare = await announced(leg)
+        going = [one for one in expired if one.row.container not in spare]
         passing = Passing(leg, ledger, run, clock)
-        await leg.session.compact(passing.rows(), passing.commit, only=_containers(expired))
+        await leg.session.compact(passing.rows(), passing.commit, only=_containers(going), spare=spare)
         await publisher.publish(leg)
+        return len(going), sum(one.row.size for one in going)
 
 
 def _containers(expired: Iterable[Superseded]) -> frozenset[str]:

@@ -20,12 +20,15 @@ from syncer.flow.drain import Drain, Meter
 from syncer.flow.fetch import Outcomes
 from syncer.flow.finish import close, freeze
 from syncer.flow.first import first
+from syncer.flow.heads import tell
 from syncer.flow.job import Job, RunOptions
 from syncer.flow.layouts import check_layout
+from syncer.flow.redact import Redacting
 from syncer.flow.restate import reached
 from syncer.flow.room import Room
+from syncer.flow.suppress import refuse_underway, suppression
 from syncer.flow.unit import Pass
-from syncer.flow.units import check_shards, in_shard
+from syncer.flow.units import check_apart, in_shard
 from syncer.flow.units import group as group_units
 from syncer.model.entries import Leg
 from syncer.model.errors import NotNow, SyncerError, UnknownName
@@ -44,7 +47,11 @@ def pass_of(
     account = Account(before=traffic())
     name, meter = run_id(clock.now()), Meter(options, drain)
     room = Room(job.arriving, spool.threshold, job.source.features.batch, job.share)
-    return Pass(job, name, store, options, account, Outcomes(), room, drain, meter, spool, clock, emit, traffic)
+    redacting = None if job.redaction is None else Redacting(job.redaction)
+    return Pass(
+        job, name, store, options, account, Outcomes(), room, drain, meter, spool, clock, emit, traffic,
+        redacting=redacting,
+    )  # fmt: skip
 
 
 async def run(
@@ -88,14 +95,22 @@ async def _account_of(this: Pass, started: datetime) -> Report:
 
 async def _work(this: Pass, generations: dict[Leg, int]) -> None:
     """Do what the run is for; note the generations that destinations reached."""
+    await _units(this, await units_of(this), generations)
+
+
+async def units_of(this: Pass) -> list[Unit]:
+    """Return the units of today; note in the run what is frozen and what was given up."""
+    await tell(this.job, this.store)
     await check_layout(this.job, this.store, this.options)
     this.reached = await reached(this.store, this.job, this.run)
+    await refuse_underway(this.job.name, this.store)
+    this.shelved = await suppression(this.job, this.store)
     partitions: list[Partition] = []
     if not await this.drain.admitted(partial(_partitions, this, partitions)):
-        return
+        return []
     given_up = await freeze(this, partitions)
     this.released.update(partition.key for partition in given_up)
-    await _units(this, [*partitions, *given_up], generations)
+    return group_units([*partitions, *given_up], this.job.sinks)
 
 
 def _cut_off(this: Pass) -> SyncerError:
@@ -117,12 +132,11 @@ async def _partitions(this: Pass, found: list[Partition]) -> None:
             raise
 
 
-async def _units(this: Pass, partitions: Sequence[Partition], generations: dict[Leg, int]) -> None:
+async def _units(this: Pass, units: Sequence[Unit], generations: dict[Leg, int]) -> None:
     """Run the units, a few at a time; one that fails does not stop the others, a platform that is down does."""
     turns = anyio.Semaphore(this.job.units)
-    units = group_units(partitions, this.job.sinks)
     if this.options.shard is not None and this.options.shard[1] > 1:
-        check_shards(units, this.job.sinks)
+        check_apart(units, this.job.sinks, "--shard")
     chosen = [unit for unit in units if in_shard(unit, this.options.shard)]
     this.units = len(chosen)
 

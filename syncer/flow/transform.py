@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio.to_thread
 
 from syncer.flow.frontier import Wanted
+from syncer.flow.redact import Redacting
 from syncer.model.entries import Body, Content, Entry, Leg, SpooledFile
 from syncer.model.errors import ItemFailed
-from syncer.model.refs import CONTEXT, FILES
+from syncer.model.refs import CONTEXT, FILES, MEDIA
 from syncer.ports import Sink, Transform
 
 #: Bytes above which an envelope is made off the event loop: below, the hop costs more than the work.
@@ -24,6 +25,7 @@ class Shaper:
     transform: Transform | None
     #: Everything is fetched again: what is stored is not trusted.
     refetch: bool = False
+    redacting: Redacting | None = None
 
     async def entries(self, wanted: Wanted, body: Body) -> dict[Leg, Entry]:
         """Return one entry for each leg that lacks the item.
@@ -37,13 +39,16 @@ class Shaper:
 
     def light(self, size: int) -> bool:
         """Tell whether so many bytes can be shaped on the event loop: nobody looks into them, or they are few."""
-        return self.transform is None and (size <= INLINE or not any(map(_enveloped, self.sinks.values())))
+        plain = self.transform is None and self.redacting is None
+        return plain and (size <= INLINE or not any(map(_enveloped, self.sinks.values())))
 
     def entries_now(self, wanted: Wanted, body: Body) -> dict[Leg, Entry]:
         """Do the same in the calling thread; for whole pages in one hop."""
         kind = body.ref.key.kind
         # Transforms are for labels; files are stored as they are, whatever documents look like.
         transform = None if kind == CONTEXT or kind in FILES else self.transform
+        if self.redacting is not None:
+            body = self._redacted(self.redacting, body)
         data = body.data if transform is None else self._transformed(transform, body)
         version = body.version or body.ref.version
         plain = Content(data)
@@ -66,6 +71,15 @@ class Shaper:
                 mends=wanted.owed or self.refetch,
             )
         return result
+
+    @staticmethod
+    def _redacted(redacting: Redacting, body: Body) -> Body:
+        ref = redacting.ref(body.ref)
+        return (
+            replace(body, ref=ref)
+            if ref.key.kind == MEDIA
+            else replace(body, ref=ref, data=redacting.document(_bytes(body.data), ref))
+        )
 
     @staticmethod
     def _transformed(transform: Transform, body: Body) -> bytes:

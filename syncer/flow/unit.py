@@ -18,17 +18,20 @@ from syncer.flow.intake import Intake
 from syncer.flow.job import Job, RunOptions
 from syncer.flow.legs import Legs, open_leg
 from syncer.flow.plan import Planner
-from syncer.flow.publish import Publisher
+from syncer.flow.publish import Heads, Publisher
 from syncer.flow.rebuild import recover
+from syncer.flow.redact import Redacting
 from syncer.flow.remove import Remover
 from syncer.flow.restate import expect_manifest
 from syncer.flow.room import Room
+from syncer.flow.suppress import Shelved, refuse_underway, remembered
 from syncer.flow.transform import Shaper
 from syncer.flow.write import Writer
 from syncer.model.entries import Leg
 from syncer.model.errors import LegFailed, RunFailed, SyncerError
 from syncer.model.events import Emit, UnitEnded, UnitStarted
 from syncer.model.refs import PartitionKey
+from syncer.model.suppression import Suppression
 from syncer.ports import Claim, Clock, Ledger, Spool, StateStore, Unit
 
 
@@ -53,16 +56,27 @@ class Pass:
     units: int = 1
     #: Generations that the manifests had when the last run ended.
     reached: Mapping[Leg, int] = field(default_factory=dict)
+    #: What was erased and may not come back; None: nobody asked yet, since this is a part of a run.
+    shelved: Shelved | None = None
+    #: What is dropped from documents and columns.
+    redacting: Redacting | None = None
     #: Legs whose destination this run opened.
     touched: set[Leg] = field(default_factory=set)
     #: Partitions that were given up: their items go, and nothing is listed.
     released: set[PartitionKey] = field(default_factory=set)
+    #: Who moves HEAD for all units; None: each unit does. Then destinations are prepared (`flow.part`), too.
+    heads: Heads | None = None
     #: What feeds the writers of the units under way.
     channels: list[Channel[Message]] = field(default_factory=list)
 
     def queued(self) -> int:
         """Return the bytes of documents that are being fetched or wait to be written."""
         return self.room.held + sum(channel.held for channel in self.channels)
+
+    @property
+    def suppressed(self) -> Suppression:
+        """What was erased and may not come back."""
+        return Suppression() if self.shelved is None else self.shelved.whole
 
     async def unit(self, unit: Unit) -> dict[Leg, int]:
         """Run one unit; return the generations that its destinations reached.
@@ -71,14 +85,18 @@ class Pass:
             RunFailed: it can't go on; what is committed stays.
         """
         specs = [self.job.leg_spec(sink) for sink in self.job.sinks]
-        for sink in self.job.sinks:
-            await self.store.claim(self.job.name, sink.url, sink.claims(unit))
-        unit = replace(unit, state=self.store.id)
-        lost = await recover(self.job, self.store, unit, specs, self.emit)
+        unit, lost = replace(unit, state=self.store.id), False
+        if self.heads is None:
+            for sink in self.job.sinks:
+                await self.store.claim(self.job.name, sink.url, sink.claims(unit))
+            lost = await recover(self.job, self.store, unit, specs, self.emit)
         async with self.store.unit(self.job.name, unit, specs) as ledger, AsyncExitStack() as stack:
+            if self.shelved is None:
+                await refuse_underway(self.job.name, self.store)
+                self.shelved = await remembered(self.job, self.store)
             self.emit(UnitStarted(unit.name, len(unit.partitions), ledger.epoch, self.units))
             claims = {sink.name: self._claim(ledger.epoch, unit, sink.claims(unit)) for sink in self.job.sinks}
-            publisher = Publisher(self.run, unit.name, ledger, self.clock, self.emit, claims)
+            publisher = Publisher(self.run, unit.name, ledger, self.clock, self.emit, self.heads, claims)
             legs = await self._legs(stack, unit, ledger, publisher, adopt=self.options.adopt or lost)
             complete = await self._items(unit, ledger, legs, publisher)
             if complete:
@@ -97,9 +115,12 @@ class Pass:
             spec = self.job.leg_spec(sink)
             try:
                 manifest = sink.manifest(self.job.name)
-                await expect_manifest(sink, manifest, self.job.name, ledger, self.reached.get(sink.name, 0))
+                if self.heads is None:
+                    await expect_manifest(sink, manifest, self.job.name, ledger, self.reached.get(sink.name, 0))
                 claim = publisher.claims[sink.name]
                 await manifest.claim(claim, adopt=adopt)
+                if self.shelved is not None and sink.name in self.shelved.lacking:
+                    await manifest.suppress(self.shelved.whole)
                 leg = await open_leg(
                     stack, sink, spec, self.job.name, unit, ledger, run=self.run, clock=self.clock, emit=self.emit
                 )
@@ -129,8 +150,9 @@ class Pass:
         channel: Channel[Message] = Channel(budget, max(64, self.job.commit.items), self.job.share)
         sinks = {name: leg.sink for name, leg in legs.live.items()}
         planner = Planner(self.job, sinks, ledger, frontier, self.account, self.options, self.emit)
+        planner.suppressed, planner.redacting = self.suppressed, self.redacting
         planner.reviving = any([sum(await ledger.doomed_count(leg)) for leg in sinks])
-        shaper = Shaper(sinks, self.job.transform, self.options.refetch)
+        shaper = Shaper(sinks, self.job.transform, self.options.refetch, self.redacting)
         fetcher = Fetcher(
             self.job.source, shaper, channel, self.outcomes, self.room, self.emit, lambda: self.drain.hurried
         )

@@ -50,8 +50,8 @@ def in_shard(unit: Unit, shard: tuple[int, int] | None) -> bool:
     return int.from_bytes(hashlib.sha256(unit.name.encode()).digest()[:8], "big") % count == index
 
 
-def check_shards(units: Sequence[Unit], sinks: Sequence[Sink]) -> None:
-    """Refuse shares where two units write into one folder: names are kept apart within one process only.
+def check_apart(units: Sequence[Unit], sinks: Sequence[Sink], option: str) -> None:
+    """Refuse several processes where two units write into one folder: names are kept apart within one only.
 
     Raises:
         SettingsError: two of them do; the message names both.
@@ -64,9 +64,10 @@ def check_shards(units: Sequence[Unit], sinks: Sequence[Sink]) -> None:
                 around.pop()
             other = next((theirs for _, theirs in around if theirs is not unit), None)
             if other is not None:
-                message = f"sink {sink.name}: {other.name} and {unit.name} write into one folder; shards might meet"
+                message = f"sink {sink.name}: {other.name} and {unit.name} write into one folder; processes might meet"
                 raise SettingsError(
-                    message, hint="begin `path` with what tells them apart, such as {project}/, or run without --shard"
+                    message,
+                    hint=f"begin `path` with what tells them apart, such as {{project}}/, or run without {option}",
                 )
             around.append((place, unit))
 

@@ -16,6 +16,7 @@ from syncer.model.entries import Entry, Leg, Receipt, SpooledFile, StoredRow
 from syncer.model.errors import LegFailed, RunFailed, SyncerError
 from syncer.model.events import Committed, Emit, ItemOwed, Sealed, Written
 from syncer.model.refs import GroupKey, ItemKey, PartitionKey
+from syncer.model.report import Counts
 from syncer.ports import Clock, Ledger, Spool
 
 #: Documents handed to a session in one go: a thread hop for each, and never more bytes than this.
@@ -104,6 +105,7 @@ class Writer:
         self._gone.update(failed.wanted.ref.key for failed in self._failed if failed.gone)
         gone = [f.wanted.ref.key for f in self._failed if f.gone and f.wanted.ref.key.kind not in self.spared]
         passed = self.frontier.passed()
+        counts = self._counted()
         if passed or owed or self._failed or any(receipts.values()):
             group = CommitGroup(
                 run=self.run,
@@ -121,6 +123,7 @@ class Writer:
                 doomed=[row for t in passed for row in t.doomed] + [(key, "gone", "deleted upstream") for key in gone],
                 revived=[key for t in passed for key in t.listed if key not in self._gone],
                 live=live,
+                counts=counts,
             )
             try:
                 await self.ledger.commit(group)
@@ -128,7 +131,9 @@ class Writer:
                 # Settled in our eyes, not in the checkpoint's: the next run brings them again.
                 self.account.counts.unsettled += self._labels()
                 raise
-            self._count(owed)
+            self.account.counts.add(counts)
+            for key, reason in {item.key: item.reason for item in owed}.items():
+                self.emit(ItemOwed(key, reason))
             lost = sum(failed.gone for failed in self._failed)
             took = self.clock.monotonic() - began
             self.emit(Committed(self.unit, len(self._settled), self._size, gone=lost, seconds=took))
@@ -222,8 +227,9 @@ class Writer:
         wanted = [*(done.wanted for done in self._settled), *(failed.wanted for failed in self._failed)]
         return sum(counted(each.ref.key) and not each.replayed for each in wanted)
 
-    def _count(self, owed: Sequence[OwedItem]) -> None:
-        counts = self.account.counts
+    def _counted(self) -> Counts:
+        """Return what became of the labels of the group."""
+        counts = Counts()
         for done in self._settled:
             if not counted(done.wanted.ref.key):
                 continue
@@ -233,12 +239,10 @@ class Writer:
             else:
                 counts.stored += 1
                 counts.updated += done.updated
-        for failed in self._failed:
-            if not failed.wanted.replayed and counted(failed.wanted.ref.key):
-                counts.filtered += failed.gone
-                counts.owed += not failed.gone
-        for key, reason in {item.key: item.reason for item in owed}.items():
-            self.emit(ItemOwed(key, reason))
+        listed = [each for each in self._failed if not each.wanted.replayed and counted(each.wanted.ref.key)]
+        counts.filtered = sum(each.gone for each in listed)
+        counts.owed = len(listed) - counts.filtered
+        return counts
 
     async def _let_go(self, message: Fetched) -> None:
         for entry in message.entries.values():

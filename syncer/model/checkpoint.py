@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from syncer.model.entries import Container, Leg, StoredRow
 from syncer.model.refs import AnnotationRef, Cursor, GroupKey, ItemKey, PartitionKey
+from syncer.model.report import Counts
 
 
 class Action(StrEnum):
@@ -129,6 +130,8 @@ class CommitGroup:
     revived: Sequence[ItemKey] = ()
     #: Legs that take part.
     live: frozenset[Leg] = frozenset()
+    #: What became of labels with this group, for whoever keeps account beside the ledger (`Store.sharing`).
+    counts: Counts = field(default_factory=Counts)
 
 
 @dataclass(frozen=True, slots=True)

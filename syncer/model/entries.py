@@ -1,6 +1,7 @@
 """What is stored: bodies, entries on their way into a sink, and the proofs that come back."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -56,6 +57,27 @@ class Body:
     def size(self) -> int:
         """Bytes of the document."""
         return len(self.data) if isinstance(self.data, bytes) else self.data.size
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One finished document with the identifiers that it is known by."""
+
+    key: ItemKey
+    version: str
+    #: The document, byte for byte as the platform served it; as it was stored, where it is read back.
+    content: bytes
+    fields: Mapping[str, str]
+    #: Name inside the destination; empty where it comes straight from the platform.
+    path: str = ""
+
+    def json(self) -> object:
+        """Return the document parsed.
+
+        Raises:
+            ValueError: it is no JSON.
+        """
+        return json.loads(self.content)
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,10 @@ class NotNow(RunFailed):
     """Platform, database or disk is away; try again later."""
 
 
+class Overtaken(NotNow):
+    """A pass over one generation can't be completed: a newer one was published, and replaced what it names."""
+
+
 class PlatformAway(NotNow):
     """Item after item fails alike: the platform, or what holds its contents, is down."""
 
@@ -196,10 +200,18 @@ class UnknownName(SettingsError):
         self.names = names
 
 
+class GenerationGone(SettingsError):
+    """A generation of a destination is asked for that is not known any more, or never was."""
+
+
 class DestinationChanged(RunFailed):
     """Somebody else changed what a checkpoint names."""
 
     exit_code = Exit.DAMAGE
+
+
+class ErasedAgain(DestinationChanged):
+    """What was erased lies there again."""
 
 
 class LeaseHeld(RunFailed):

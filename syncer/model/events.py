@@ -150,6 +150,14 @@ class HeadMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class ErasureMoved:
+    """A step of an erasure is durable; whatever dies now, the next process goes on from here."""
+
+    job: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
 class RequestEnded:
     """One attempt of a request ended. `status` 0: no answer."""
 
@@ -255,8 +263,8 @@ class RunEnded:
 
 Event = (
     RunStarted | UnitStarted | UnitEnded | PageListed | PagePlanned | ItemFetched | ItemOwed | Written | Sealed
-    | Committed | Staged | PublishedLeg | SegmentSent | HeadMoved | RequestEnded | Retrying | Throttled | LimitChanged
-    | LegDetached | LegReset | DeletesHeld | PartitionFrozen | Draining | Warned | RunEnded
+    | Committed | Staged | PublishedLeg | SegmentSent | HeadMoved | ErasureMoved | RequestEnded | Retrying | Throttled
+    | LimitChanged | LegDetached | LegReset | DeletesHeld | PartitionFrozen | Draining | Warned | RunEnded
 )  # fmt: skip
 
 Emit = Callable[[Event], None]

@@ -1,7 +1,7 @@
 """The account of a run: counts that must add up, and the exit code that follows from them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from syncer.model.entries import Leg
@@ -27,6 +27,8 @@ class Counts:
     filtered: int = 0
     #: Items of partitions that are frozen.
     frozen: int = 0
+    #: Erased before, and left alone though they are still there (`syncer erase`).
+    suppressed: int = 0
     #: Of the stored: replaced an older version.
     updated: int = 0
     deleted: int = 0
@@ -47,8 +49,13 @@ class Counts:
     @property
     def difference(self) -> int:
         """Rows that vanished from the account; 0 unless there is a bug."""
-        settled = self.stored + self.unchanged + self.owed + self.filtered + self.frozen + self.unsettled
-        return self.listed - settled
+        settled = self.stored + self.unchanged + self.owed + self.filtered + self.frozen
+        return self.listed - settled - self.suppressed - self.unsettled
+
+    def add(self, other: "Counts") -> None:
+        """Count what another one counted, too."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
     def reconcile(self) -> str:
         """Return the one line that must add up."""
@@ -56,6 +63,7 @@ class Counts:
             f"listed {self.listed:,} = stored {self.stored:,} + unchanged {self.unchanged:,} + owed {self.owed:,}"
             f" + filtered {self.filtered:,} + frozen {self.frozen:,}"
         )
+        line += f" + suppressed {self.suppressed:,}" if self.suppressed else ""
         return line + (f" + not reached {self.unsettled:,}" if self.unsettled else "")
 
 

@@ -20,16 +20,16 @@ from syncer.net.parts import NoRanges, Parts
 from syncer.net.policy import Policy
 from syncer.net.resume import Download, GrowingBody
 from syncer.net.transport import open_transport
-from syncer.ports import Clock, Request, Response, Share, Spool, whole
+from syncer.ports import Clock, Quotas, Request, Response, Share, Spool, whole
 
 
 @asynccontextmanager
 async def open_http(
-    network: Network, clock: Clock, emit: Emit, spool: Spool, share: Share = whole
+    network: Network, clock: Clock, emit: Emit, spool: Spool, share: Share = whole, quotas: Quotas | None = None
 ) -> AsyncIterator["Client"]:
     """Open the way to one platform; its connections are closed when the block is left.
 
-    `share` says which part of the limits may be used.
+    `share` says which part of the limits may be used; with `quotas` they are shared with other processes.
 
     Raises:
         SettingsError: a certificate, key, authority or proxy can't be used.
@@ -37,7 +37,11 @@ async def open_http(
     """
     guard = Guard(network)
     async with open_transport(network, guard) as transport:
-        yield Client(network, Policy(network, guard, transport, clock, emit, share), clock, spool)
+        policy = Policy(network, guard, transport, clock, emit, share, quotas)
+        try:
+            yield Client(network, policy, clock, spool)
+        finally:
+            policy.close()
 
 
 class Client:

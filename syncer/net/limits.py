@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from typing import Protocol
 
 from syncer.model.events import Emit, LimitChanged
 from syncer.net.network import Network
@@ -65,6 +66,11 @@ class Slots:
         self.limit = limit
         self._hand_out()
 
+    @property
+    def awaited(self) -> bool:
+        """Tell whether somebody waits for one."""
+        return bool(self._waiters)
+
     def _hand_out(self) -> None:
         while self._waiters and self.used < self._allowed():
             waiter = self._waiters.popleft()
@@ -74,7 +80,29 @@ class Slots:
 
     def _allowed(self) -> int:
         share = self._share()
-        return self.limit if share >= 1 else max(1, int(self.limit * share))
+        return self.limit if share >= 1 else min(self.limit, max(1, int(self.limit * share)))
+
+
+class Paced(Protocol):
+    """When requests may start. See `pace.Pace`."""
+
+    free: bool
+    resume_at: float
+
+    def relimit(self, most: float | None) -> None:
+        """Take another configured highest rate."""
+
+    async def turn(self) -> bool:
+        """Wait until a request may start; tell whether it had to wait for the rate."""
+
+    def answered(self, now: float, entered: float, sent: float, *, saturated: bool) -> None:
+        """Note an answer that was no refusal."""
+
+    def refused(self, now: float, entered: float, sent: float, retry_after: float | None) -> None:
+        """Note a 429."""
+
+    def pause(self, now: float, seconds: float) -> None:
+        """Start nothing for so long."""
 
 
 class OriginLimits:
@@ -85,29 +113,36 @@ class OriginLimits:
     while it only makes the server slower.
     """
 
-    def __init__(self, origin: str, network: Network, clock: Clock, emit: Emit, share: Share = whole) -> None:
-        """Take the origin's bounds from the configuration."""
+    def __init__(
+        self, origin: str, network: Network, clock: Clock, emit: Emit, share: Share = whole,
+        pace: Paced | None = None, ceiling: int | None = None,
+    ) -> None:  # fmt: skip
+        """Take the origin's bounds from the configuration, or the pace and the ceiling to begin with."""
         self.origin = origin
         self._clock = clock
         self._emit = emit
-        self._most = network.concurrency
-        self._exact = float(min(START, self._most))
-        self.slots = Slots(int(self._exact), share)
+        self._platform = network.platform
+        #: Highest number of slots at present.
+        self._ceiling = network.concurrency if ceiling is None else ceiling
+        self._exact = float(min(START, network.concurrency))
+        self.slots = Slots(min(int(self._exact), self._ceiling), share)
         #: Gives the slot back.
         self.leave = self.slots.give
-        self.pace = Pace(clock, emit, origin, network.requests_per_second, network.platform)
+        self.pace: Paced = pace or Pace(clock, emit, origin, network.requests_per_second, network.platform)
         self._cut_at = float("-inf")
         self._eager = True
         self._trend = _Trend()
-        self._platform = network.platform
-        emit(LimitChanged(origin, self.slots.limit, network.platform))
+        emit(LimitChanged(origin, int(self._exact), network.platform))
 
     def relimit(self, network: Network) -> None:
         """Take other bounds of the configuration; requests in flight stay."""
-        self._most = network.concurrency
-        if self._exact > self._most:
-            self._resize(float(self._most))
+        self._ceiling = network.concurrency
+        if self._exact > self._ceiling:
+            self._resize(float(self._ceiling))
         self.pace.relimit(network.requests_per_second)
+
+    def close(self) -> None:
+        """Leave what is shared to others; nothing is, here."""
 
     def enter_nowait(self) -> bool:
         """Take a slot if that needs no waiting of any kind."""
@@ -115,6 +150,8 @@ class OriginLimits:
 
     async def enter(self) -> bool:
         """Wait for a slot and for the pace; tell whether the pace made it wait."""
+        if self.slots.limit == 0:
+            self._capped()
         await self.slots.take()
         try:
             return await self.pace.turn()
@@ -139,9 +176,13 @@ class OriginLimits:
         if back is not None:
             self._eager = False
             self._resize(back)
-        elif self._exact < self._most and not self._trend.held(now):
+        elif self._trend.held(now):
+            return
+        elif self._exact < self._ceiling:
             more = 1.0 / self._exact
-            self._resize(min(self._exact + (max(EAGER, more) if self._eager else more), self._most))
+            self._resize(min(self._exact + (max(EAGER, more) if self._eager else more), self._ceiling))
+        else:
+            self._capped()
 
     def refused(self, entered: float, sent: float, retry_after: float | None) -> None:
         """Learn from a 429."""
@@ -156,6 +197,9 @@ class OriginLimits:
             self.pace.pause(now, retry_after)
         self._decrease(now, sent)
 
+    def _capped(self) -> None:
+        """Take note that the ceiling is too low; it is the configuration's, here."""
+
     def _decrease(self, now: float, sent: float) -> None:
         if sent < self._cut_at:
             return
@@ -166,7 +210,7 @@ class OriginLimits:
 
     def _resize(self, exact: float) -> None:
         self._exact = exact
-        limit = int(exact)
+        limit = min(int(exact), self._ceiling)
         if limit != self.slots.limit:
             self.slots.resize(limit)
             self._emit(LimitChanged(self.origin, limit, self._platform))

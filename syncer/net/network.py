@@ -52,3 +52,5 @@ class Network:
     bandwidth: float | None = None
     #: Name of the platform in the configuration, for events.
     platform: str = ""
+    #: Name under which its limits are shared with other processes, where they are.
+    account: str = ""

@@ -1,7 +1,7 @@
 """The options that every platform shares; a source's own options derive from `PlatformOptions`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
@@ -67,6 +67,17 @@ class Limits(BaseModel):
         default=16 * 1024 * MIB, gt=0, description="Largest content body in bytes, after decompression."
     )
     bandwidth: float | None = Field(default=None, ge=1024, description="Bytes per second for all bodies together.")
+    shared: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="Whether rate, pauses and concurrency hold for all processes with the same PostgreSQL state"
+        " together; auto: for workers of a fleet.",
+    )
+    account: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Name under which they are shared: one for all platforms that ask the same account."
+        " By default the platform's own.",
+    )
 
 
 class PlatformOptions(BaseModel):
@@ -91,6 +102,13 @@ class PlatformOptions(BaseModel):
     content_hosts: list[str] = Field(
         default_factory=list,
         description="Further hosts that content links may point to: host, host:port, *.domain or http://host:port.",
+    )
+    redact: list[str] = Field(
+        default_factory=list,
+        description=(
+            "Fields that are dropped before anything is written, of documents and columns: a name (anywhere), a path"
+            " (`/annotations/*/completed_by`; `*` is one step, `**` any number), or a set of the platform's (`people`)."
+        ),
     )
     limits: Limits = Field(default_factory=Limits)
 
@@ -132,6 +150,7 @@ class PlatformOptions(BaseModel):
             max_body=limits.max_body,
             max_item=limits.max_item,
             bandwidth=limits.bandwidth,
+            account=limits.account or "",
         )
 
 

@@ -3,25 +3,16 @@
 from collections import deque
 
 from syncer.model.events import Emit, Throttled
+from syncer.net.learned import LearnedRate
 from syncer.net.network import MAX_PAUSE
 from syncer.ports import Clock
 
 #: Requests may start this much early, in seconds: timers are not exact, and a late one must not cost throughput.
 SLACK = 0.02
-#: Part of the observed success rate that a refused client goes on with.
-BACK_OFF = 0.9
-#: The learned rate grows by this factor each interval (seconds) without a refusal.
-GROWTH, GROWTH_INTERVAL = 1.02, 10.0
-#: The same for a rate that was guessed from a first burst, until the next refusal tells more.
-SEEKING, SEEKING_INTERVAL = 1.25, 1.0
 #: Requests may start this much closer together than their slots, in seconds, when they start late.
 LATE = 0.05
-#: Pause after a refusal that names none, in seconds; doubles while nothing succeeds.
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 #: Observation window, and how long saturated work must last before its mean counts, in seconds.
 WINDOW, LASTING = 60.0, 5.0
-#: Slowest learned rate, requests per second.
-SLOWEST = 0.1
 
 
 class Gcra:
@@ -86,6 +77,10 @@ class Meter:
         """Begin a new mean: so far the client, not the server, held its requests back."""
         self._busy = self._count = 0.0
 
+    def young(self, now: float) -> bool:
+        """Tell whether there were no answers until a moment ago."""
+        return self.began is None or now - self.began < LASTING
+
     def saturated(self, now: float, entered: float, *, success: bool) -> None:
         """Count the time of an answer that came while the slots were in use; `entered`: it joined the queue."""
         self._busy += now - max(self._last, entered)
@@ -95,13 +90,17 @@ class Meter:
             self._busy /= 2
             self._count /= 2
 
+    def lately(self, now: float) -> float:
+        """Return answers in the last second, at its end."""
+        recent = self.recent
+        if len(recent) == recent.maxlen and recent[0] > now - 1.0:
+            return len(recent) / max(now - recent[0], SLACK)
+        return float(sum(1 for at in recent if at > now - 1.0))
+
     def rate(self, now: float) -> float:
         """Return successes per second."""
-        recent = self.recent
         # The answer to whatever used the limit up may still be on its way: at least one was let in.
-        burst = max(1.0, float(sum(1 for at in recent if at > now - 1.0)))
-        if len(recent) == recent.maxlen and recent[0] > now - 1.0:
-            burst = len(recent) / max(now - recent[0], SLACK)
+        burst = max(1.0, self.lately(now))
         return min(burst, self._count / self._busy) if self._busy > LASTING else burst
 
 
@@ -114,36 +113,29 @@ class Pace:
         self._emit = emit
         self._origin = origin
         self._platform = platform
-        self._most = most
+        self._learned = LearnedRate(most, most)
         self._gcra: Gcra | None = None
         #: What really started: when the loop stood still, all whose slots went by meanwhile wake up at once.
         self._starts: Gcra | None = None
         #: No request ever has to wait here: no rate and no pause is known.
         self.free = most is None
         self._meter = Meter()
-        #: Requests per second now; None: not limited.
-        self.rate = most
         #: Nothing is sent before this time.
         self.resume_at = float("-inf")
         self._pauses = 0
-        self._cut_at = float("-inf")
-        self._grown_at = 0.0
         self._waited = False
-        self._barren = 0
-        #: The rate is a guess from below.
-        self._seeking = False
-        if most is not None:
-            self._set(most)
+        self._follow()
+
+    @property
+    def rate(self) -> float | None:
+        """Requests per second now; None: not limited."""
+        return self._learned.rate
 
     def relimit(self, most: float | None) -> None:
         """Take another configured highest rate; what the server taught stays."""
-        before, self._most = self._most, most
-        if most is not None and (self.rate is None or self.rate > most or self.rate == before):
-            self._set(most)
-        elif most is None and self.rate is not None and self.rate == before:
-            # Nothing but the configuration held it.
-            self.rate = self._gcra = self._starts = None
-            self.free = self.resume_at <= self._clock.monotonic()
+        self._learned.relimit(most)
+        self._follow()
+        self.free = self.rate is None and self.resume_at <= self._clock.monotonic()
 
     async def turn(self) -> bool:
         """Wait until a request may start; tell whether it had to wait for the rate.
@@ -172,23 +164,16 @@ class Pace:
         self._meter.answered(now)
         if saturated:
             self._meter.saturated(now, entered, success=True)
-        if sent >= self._cut_at:
-            self._barren = 0
+        self._learned.succeeded(sent)
 
     def refused(self, now: float, entered: float, sent: float, retry_after: float | None) -> None:
         """Note a 429: pause the origin, and put the rate under control; once for all that was in flight together."""
-        self._meter.saturated(now, entered, success=False)
-        fresh = sent >= self._cut_at
-        if fresh:
-            # With no success since the last refusal, the window is still closed; it need not be narrower.
-            if self._barren == 0:
-                self._cut(now)
-            self._barren += 1
-            self._cut_at = self._grown_at = now
-        if retry_after is not None:
-            self.pause(now, retry_after)
-        elif fresh:
-            self.pause(now, min(FIRST_PAUSE * 2 ** (self._barren - 1), LONGEST_PAUSE))
+        meter = self._meter
+        meter.saturated(now, entered, success=False)
+        pause = self._learned.refused(now, sent, meter.rate(now), young=meter.young(now), retry_after=retry_after)
+        self._follow()
+        if pause is not None:
+            self.pause(now, pause)
 
     def pause(self, now: float, seconds: float) -> None:
         """Start nothing for so long (at most 15 minutes), whoever asks."""
@@ -204,35 +189,28 @@ class Pace:
                 gcra.restart(self.resume_at)
         self._emit(Throttled(self._origin, seconds, self.rate, self._platform))
 
-    def _cut(self, now: float) -> None:
-        observed = BACK_OFF * self._meter.rate(now)
-        began = self._meter.began
-        # A burst at the very beginning is as large as what the server lets in at once, not as what it lets in a second.
-        self._seeking = self.rate is None and (began is None or now - began < LASTING)
-        self._set(max(observed if self.rate is None else min(observed, BACK_OFF * self.rate), SLOWEST))
-
     def _grow(self, now: float) -> None:
-        # While nothing succeeds, nothing says that more would be let in.
-        seeking = self._seeking and self._barren == 0
-        growth, interval = (SEEKING, SEEKING_INTERVAL) if seeking else (GROWTH, GROWTH_INTERVAL)
-        if now - self._grown_at < interval or self.rate is None:
+        learned = self._learned
+        if now - learned.grown_at < learned.interval or learned.rate is None:
             return
-        # A rate that nobody waits for is not the limit; raising it unseen would make the next refusals costly.
-        if self._waited and self.rate != self._most:
-            self._set(self.rate * growth)
-            if seeking:
+        if learned.grow(now, waited=self._waited):
+            self._follow()
+            if learned.sought:
                 self._meter.forget()
-        self._grown_at = now
         self._waited = False
 
-    def _set(self, rate: float) -> None:
-        self.rate = rate if self._most is None else min(rate, self._most)
+    def _follow(self) -> None:
+        """Space requests by the rate as it is now."""
+        rate = self._learned.rate
+        if rate is None:
+            self._gcra = self._starts = None
+            return
         self.free = False
         if self._gcra is None or self._starts is None:
-            self._gcra, self._starts = Gcra(self.rate), Gcra(self.rate, LATE)
+            self._gcra, self._starts = Gcra(rate), Gcra(rate, LATE)
         else:
-            self._gcra.change(self.rate)
-            self._starts.change(self.rate)
+            self._gcra.change(rate)
+            self._starts.change(rate)
 
 
 class Bandwidth:

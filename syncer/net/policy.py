@@ -21,7 +21,7 @@ from syncer.net.network import Network
 from syncer.net.retry import Patience, impatient, retry
 from syncer.net.routes import Routes
 from syncer.net.transport import Transport
-from syncer.ports import Clock, Request, Response, Share, whole
+from syncer.ports import Clock, Quotas, Request, Response, Share, whole
 
 T = TypeVar("T")
 
@@ -40,11 +40,12 @@ class Policy:
     """Limits, credentials, redirects and retries of one client."""
 
     def __init__(
-        self, network: Network, guard: Guard, transport: Transport, clock: Clock, emit: Emit, share: Share = whole
-    ) -> None:
+        self, network: Network, guard: Guard, transport: Transport, clock: Clock, emit: Emit, share: Share = whole,
+        quotas: Quotas | None = None,
+    ) -> None:  # fmt: skip
         """Take the parts; nothing is sent yet."""
         self._guard = guard
-        self._routes = Routes(network, guard, transport, clock, emit, share)
+        self._routes = Routes(network, guard, transport, clock, emit, share, quotas)
         self._clock = clock
         self._emit = emit
         self._platform = network.platform
@@ -57,6 +58,10 @@ class Policy:
         self._silence = network.read_timeout
         self._patience = Patience(network.attempts, network.retry_budget)
         self._routes.relimit(network)
+
+    def close(self) -> None:
+        """Leave limits that are shared to others; nothing is sent afterwards."""
+        self._routes.close()
 
     async def run(self, request: Request, receiver: Receiver[T]) -> T:
         """Return what the receiver makes of the first good answer.

@@ -8,8 +8,9 @@ from syncer.net.direct import Direct
 from syncer.net.guard import Guard, normalized, origin_of, parse_url, read_url
 from syncer.net.limits import OriginLimits
 from syncer.net.network import Network
+from syncer.net.shared import SharedLimits
 from syncer.net.transport import Transport
-from syncer.ports import Clock, Request, Share, whole
+from syncer.ports import Clock, Quotas, Request, Share, whole
 
 #: Decisions remembered; more than a platform and its stores ever need.
 _MOST = 1024
@@ -40,10 +41,12 @@ class Routes:
     """All routes of one client. Requests to one origin share its limits, whatever their class."""
 
     def __init__(
-        self, network: Network, guard: Guard, transport: Transport, clock: Clock, emit: Emit, share: Share = whole
-    ) -> None:
+        self, network: Network, guard: Guard, transport: Transport, clock: Clock, emit: Emit, share: Share = whole,
+        quotas: Quotas | None = None,
+    ) -> None:  # fmt: skip
         """Take the parts that decisions are made of."""
         self._share = share
+        self._quotas = quotas
         self._network = network
         self._guard = guard
         self._transport = transport
@@ -79,6 +82,11 @@ class Routes:
         for limits in self._limits.values():
             limits.relimit(network)
 
+    def close(self) -> None:
+        """Leave limits that are shared to others."""
+        for limits in self._limits.values():
+            limits.close()
+
     def _decide(self, url: URL, trusted: frozenset[str] | None, *, content: bool) -> Route:
         origin = origin_of(url)
         allowed = trusted is not None and origin in self._normalized(trusted)
@@ -86,13 +94,19 @@ class Routes:
         self._guard.check(url, own=known)
         limits = self._limits.get(origin)
         if limits is None:
-            limits = self._limits[origin] = OriginLimits(origin, self._network, self._clock, self._emit, self._share)
+            limits = self._limits[origin] = self._new_limits(origin)
         session = self._transport.own if known else self._transport.content
         proxy = self._transport.proxy_for(url)
         direct = self._transport.direct(origin, url) if content and proxy is None else None
         # What is asked of a platform without a credential is a credential.
         purpose: Purpose = "content" if content else "auth" if trusted is None else "api"
         return Route(origin, session, limits, proxy, direct, purpose, own=allowed and not content)
+
+    def _new_limits(self, origin: str) -> OriginLimits:
+        network, clock, emit, share = self._network, self._clock, self._emit, self._share
+        if self._quotas is None:
+            return OriginLimits(origin, network, clock, emit, share)
+        return SharedLimits(origin, network, clock, emit, self._quotas, share)
 
     def _normalized(self, trusted: frozenset[str]) -> frozenset[str]:
         origins = self._trusted.get(trusted)

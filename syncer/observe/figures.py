@@ -101,7 +101,7 @@ class Figures:
                 self.stage = "committing"
             case events.Staged() | events.PublishedLeg():
                 self.stage = "publishing"
-            case events.SegmentSent() | events.HeadMoved():
+            case events.SegmentSent() | events.HeadMoved() | events.ErasureMoved():
                 self.stage = "manifest"
             case events.ItemOwed():
                 self.owed += 1

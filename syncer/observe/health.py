@@ -54,6 +54,7 @@ class Tally:
                 | events.PublishedLeg()
                 | events.SegmentSent()
                 | events.HeadMoved()
+                | events.ErasureMoved()
                 | events.ItemOwed()
                 | events.LimitChanged()
                 | events.LegDetached()

@@ -59,6 +59,8 @@ class Log:
                 log.debug("manifest segment sent", sink=leg, rows=rows)
             case events.HeadMoved(leg, generation):
                 log.debug("manifest moved", sink=leg, generation=generation)
+            case events.ErasureMoved(job, step):
+                log.info("erasure", job=job, step=step)
             case events.LimitChanged(origin, limit):
                 log.debug("requests at once", origin=origin, limit=limit)
             case events.RunStarted(job, run, legs):

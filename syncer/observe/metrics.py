@@ -138,6 +138,7 @@ class Metrics:
                 | events.PublishedLeg()
                 | events.SegmentSent()
                 | events.HeadMoved()
+                | events.ErasureMoved()
                 | events.LegDetached()
                 | events.LegReset()
                 | events.DeletesHeld()

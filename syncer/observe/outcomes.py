@@ -14,7 +14,7 @@ from syncer.ports import JobView, RunRow
 
 #: What becomes of items, as `Counts` names it. The first row adds up to what was listed.
 RESULTS = (
-    "listed", "stored", "unchanged", "owed", "filtered", "frozen",
+    "listed", "stored", "unchanged", "owed", "filtered", "frozen", "suppressed",
     "updated", "deleted", "withdrawn", "held", "replayed",
 )  # fmt: skip
 _TRAFFIC = ("requests", "retries", "throttled")

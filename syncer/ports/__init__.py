@@ -10,28 +10,42 @@ from syncer.model.rows import ManifestRow
 from syncer.ports.blobs import About, BlobInfo, Blobs, KeptFile, Spool, SpoolWriter
 from syncer.ports.clock import Clock
 from syncer.ports.desk import CircuitState, Control, Health, JobState, JobView, LiveRun, Overview, PlatformView
+from syncer.ports.fleet import FleetQueue, FleetRun, FleetRunState, FleetView, FleetWorker, WorkerState
 from syncer.ports.http import Authenticator, Http, Judge, Judgement, Meaning, Request, Response
-from syncer.ports.ledger import Ledger
-from syncer.ports.manifest import Claim, Head, Manifest, SegmentRef
+from syncer.ports.ledger import Beside, Ledger
+from syncer.ports.manifest import Claim, Head, Held, Manifest, Place, SegmentRef, Snapshot, Snapshots
 from syncer.ports.plugins import SinkPlugin, SourcePlugin, Tools, Transform
+from syncer.ports.quota import Account, Grant, Partner, Quota, Quotas, Refusal, Standing, Terms
+from syncer.ports.reading import DocumentReader, OpenDocuments
 from syncer.ports.share import Share, whole
 from syncer.ports.sink import Found, Sink, SinkSession, Unit
 from syncer.ports.source import Features, Known, Selection, Source
-from syncer.ports.state import JobStatus, RunRow, StateStore
+from syncer.ports.state import HeadNote, JobStatus, RunRow, StateStore
 
 __all__ = [
     "About",
+    "Account",
     "Authenticator",
+    "Beside",
     "BlobInfo",
     "Blobs",
     "CircuitState",
     "Claim",
     "Clock",
     "Control",
+    "DocumentReader",
     "Features",
+    "FleetQueue",
+    "FleetRun",
+    "FleetRunState",
+    "FleetView",
+    "FleetWorker",
     "Found",
+    "Grant",
     "Head",
+    "HeadNote",
     "Health",
+    "Held",
     "Http",
     "JobState",
     "JobStatus",
@@ -45,8 +59,14 @@ __all__ = [
     "Manifest",
     "ManifestRow",
     "Meaning",
+    "OpenDocuments",
     "Overview",
+    "Partner",
+    "Place",
     "PlatformView",
+    "Quota",
+    "Quotas",
+    "Refusal",
     "Request",
     "Response",
     "RunRow",
@@ -56,13 +76,18 @@ __all__ = [
     "Sink",
     "SinkPlugin",
     "SinkSession",
+    "Snapshot",
+    "Snapshots",
     "Source",
     "SourcePlugin",
     "Spool",
     "SpoolWriter",
+    "Standing",
     "StateStore",
+    "Terms",
     "Tools",
     "Transform",
     "Unit",
+    "WorkerState",
     "whole",
 ]

@@ -1,9 +1,9 @@
 """The checkpoint of one unit, held under a lease."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from syncer.model.checkpoint import (
     Candidate,
@@ -17,6 +17,9 @@ from syncer.model.checkpoint import (
 )
 from syncer.model.entries import Leg, Published, StoredRow
 from syncer.model.refs import GroupKey, ItemKey, PartitionKey
+
+#: Something of somebody else's that becomes part of a transaction; it is given the store's own handle.
+Beside = Callable[[Any], object]
 
 
 class Ledger(Protocol):
@@ -90,8 +93,12 @@ class Ledger(Protocol):
     async def outbox(self, leg: Leg, limit: int, after: int = 0) -> Sequence[OutboxRow]:
         """Return manifest rows that were not `sent`, oldest first, from behind a sequence number on."""
 
-    async def sent(self, leg: Leg, last: int) -> None:
-        """Forget manifest rows up to a sequence number: their segment is durable and HEAD names it."""
+    async def sent(self, leg: Leg, last: int, beside: Beside | None = None) -> None:
+        """Forget manifest rows up to a sequence number: their segment is durable and HEAD names it.
+
+        Or will name it: `beside` is called in the same transaction, with the store's own handle of it, and takes note.
+        It may be called again if the transaction is made anew.
+        """
 
     async def checkpoint(self, leg: Leg) -> Mapping[str, object]:
         """Return the published cursors, owed items and counters of the unit as JSON values, for `checkpoint.json`."""

@@ -1,11 +1,12 @@
 """What lies beside the data and explains it: owner, segments, HEAD."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from syncer.model.entries import Container
 from syncer.model.rows import ManifestRow
+from syncer.model.suppression import Suppression
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,78 @@ class Head:
     generation: int
     segments: tuple[SegmentRef, ...]
     containers: Mapping[str, Container]
+    #: What is published stays under its name until it is removed: this generation reads as it did when it was HEAD.
+    lasting: bool = False
+
+
+#: Where bytes lie: the archive, and the path in it; or the path alone.
+Place = tuple[str | None, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A generation that stays, by the name that somebody gave it."""
+
+    name: str
+    generation: int
+    #: When it was made. ISO 8601, UTC.
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What snapshots name, and what is therefore neither removed nor rewritten."""
+
+    containers: frozenset[str]
+    #: Of the places that were asked about.
+    places: frozenset[Place]
+
+
+class Snapshots(Protocol):
+    """Generations of one job that stay. Of a snapshot and a removal that meet, the first in HEAD wins.
+
+    So the order is: `announce` or `raise_floor` (or `move_head(removes=True)`), then `held`, then whatever removes or
+    rewrites, sparing what is held; then, after `announce`, HEAD and `release`.
+    """
+
+    async def create(self, name: str, generation: int | None = None) -> Snapshot:
+        """Keep a generation, the present one if none is named. The same again is fine.
+
+        Raises:
+            SettingsError: the name is taken or none, or what that generation names does not stay as it is.
+            GenerationGone: it is not known, or not complete any more.
+            NotNow: archives that it names are being rewritten.
+        """
+
+    async def listed(self) -> Sequence[Snapshot]:
+        """Return all of them, oldest generation first."""
+
+    async def drop(self, name: str) -> None:
+        """Keep one no longer; what only it named goes with the next removals.
+
+        Raises:
+            GenerationGone: there is none of that name.
+        """
+
+    async def held(self, places: Collection[Place] = ()) -> Held:
+        """Return what snapshots name, of all jobs below the root: archives, and which of some places."""
+
+    async def announce(self, mine: Callable[[str], bool]) -> Held:
+        """Say in HEAD that archives are about to be rewritten or removed, but those that are held; return these."""
+
+    async def release(self, mine: Callable[[str], bool]) -> None:
+        """Say that archives are as HEAD says again. Fine if nothing was announced."""
+
+    async def raise_floor(self) -> None:
+        """Say in HEAD that bytes which only older generations name are about to go."""
 
 
 class Manifest(Protocol):
     """The manifest of one job beside one sink's data. Untrusted when read back: names are guarded, sizes bounded."""
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """Generations that stay."""
 
     async def claim(self, claim: Claim, *, adopt: bool = False) -> None:
         """Take or confirm ownership, by compare-and-swap.
@@ -80,7 +149,8 @@ class Manifest(Protocol):
         complete: bool | None = None,
         anew: bool = False,
         least: int = 0,
-        claim: Claim | None = None,
+        removes: bool = False,
+        still: Callable[[], Awaitable[None]] | None = None,
     ) -> int:
         """Add segments and containers to HEAD, by compare-and-swap, then replace the documents beside it.
 
@@ -88,16 +158,24 @@ class Manifest(Protocol):
         documents; units that it does not name keep theirs, and `Manifest.checkpoint` returns them all. `complete` True
         also moves `latest` and `_SUCCESS`; False removes `_SUCCESS`; None leaves both. With `anew` the present
         segments leave HEAD, readable or not: the given ones stand for all. The generation will be `least`, at least.
-
-        Raises:
-            Fenced: `claim` is given, and a successor took its unit over; whatever this one changed, it changed before.
+        `removes`: bytes that older generations name go after this; none of them can become a snapshot any more.
+        `still` is asked when HEAD was read and is about to be moved: what it raises leaves HEAD as it is, and whoever
+        moved it since then makes it be asked again. So a writer that was replaced does not get past its successor.
         """
 
     async def merge(self) -> int:
         """Merge small segments into wider ones; return how many HEAD names fewer."""
 
-    def rows(self) -> AsyncIterator[tuple[SegmentRef, ManifestRow]]:
-        """Yield the rows of all segments of HEAD, in (epoch, seq) order.
+    async def at(self, when: int | str) -> Head:
+        """Return what readers of a former generation start from: by its number, or by the name of its snapshot.
+
+        Raises:
+            GenerationGone: it is not known any more, or never was.
+            DestinationChanged: its snapshot can't be read.
+        """
+
+    def rows(self, head: Head | None = None) -> AsyncIterator[tuple[SegmentRef, ManifestRow]]:
+        """Yield the rows of all segments of HEAD (as it is now, or a given one), in (epoch, seq) order.
 
         Raises:
             DestinationChanged: a segment is missing or is not what HEAD says.
@@ -105,3 +183,19 @@ class Manifest(Protocol):
 
     async def checkpoint(self) -> Mapping[str, object] | None:
         """Return the documents of `checkpoint.json` by unit, None if there is none."""
+
+    async def forget(self, gone: Callable[[ManifestRow], bool], named: Callable[[str], bool]) -> None:
+        """Rewrite segments, HEAD, snapshots and the documents beside it without some rows, for good.
+
+        `named` tells which texts name one of their items: cursors that do are forgotten, other texts replaced. What
+        former generations named goes at once: whoever reads by one begins anew. Idempotent. Nobody else may write here.
+        """
+
+    async def repin(self) -> None:
+        """Let snapshots name archives as HEAD does, after an erasure rewrote them. Idempotent."""
+
+    async def suppression(self) -> Suppression | None:
+        """Return the list of what may not come back, and its key, as they lie here; None if there is none."""
+
+    async def suppress(self, suppression: Suppression) -> None:
+        """Add lines and keys to the list, by compare-and-swap."""

@@ -51,6 +51,8 @@ class SourcePlugin:
     defaults: Mapping[str, Sequence[str]] = field(default_factory=dict)
     #: Parts of the public name of one document, for `syncer get` ("ANNOTATION_ID",).
     parts: tuple[str, ...] = ()
+    #: Names that `redact` knows, with the fields and paths that each stands for: `people` is who did the work.
+    redactions: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

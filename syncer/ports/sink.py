@@ -29,6 +29,9 @@ class Sink(Protocol):
     immediate: bool
     #: True where superseded versions stay, and the manifest remembers them, until `retention` removes them.
     history: bool
+    #: True where what is published stays under its name until it is removed or compacted: an older generation reads as
+    #: it did, and snapshots of it can be made.
+    lasting: bool
     #: Canonical URL of the root, without credentials.
     url: str
     #: Options that shape paths or bytes, for the fingerprint (`path`, `document`).
@@ -124,6 +127,12 @@ class SinkSession(Protocol):
         Idempotent.
         """
 
+    async def erase(self, rows: Removals, former: Removals) -> None:
+        """Take entries out of wherever they lie, published or not, whatever the mode: no byte of them stays.
+
+        `former` are superseded versions. Seal, stage, publish and settle follow. Idempotent.
+        """
+
     async def seal(self) -> Seal:
         """Make durable all that was accepted so far; return its receipts."""
 
@@ -142,12 +151,13 @@ class SinkSession(Protocol):
         commit: Callable[[Seal], Awaitable[None]],
         *,
         only: Collection[str] | None = None,
+        spare: Collection[str] = (),
     ) -> int:
         """Rewrite what holds dead entries, given all published rows of the unit; return how many entries were dropped.
 
         `commit` stores each seal: its receipts say which items lie in another container now. Stage, publish and settle
-        follow. `only` names the containers that may be rewritten, whatever their share of dead entries. A sink whose
-        containers hold one item each has nothing to do.
+        follow. `only` names the containers that may be rewritten, whatever their share of dead entries; those of
+        `spare` stay as they are, also their names. A sink whose containers hold one item each has nothing to do.
         """
 
     async def settle(self) -> None:

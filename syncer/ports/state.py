@@ -1,6 +1,6 @@
 """Everything that is remembered between runs."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +11,7 @@ from syncer.model.entries import Container, Leg
 from syncer.model.refs import Cursor, ItemKey, PartitionKey
 from syncer.model.report import Report
 from syncer.model.rows import ManifestRow
+from syncer.ports.fleet import FleetView
 from syncer.ports.ledger import Ledger
 from syncer.ports.sink import Unit
 
@@ -45,6 +46,17 @@ class JobStatus:
     partitions: int
     #: Who holds a lease now ("pid 123 on host"), by unit.
     leases: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HeadNote:
+    """What HEAD of a manifest is to be told of one unit, by whoever tells it of all (`flow.heads`)."""
+
+    id: int
+    leg: Leg
+    unit: str
+    #: JSON.
+    document: str
 
 
 class StateStore(Protocol):
@@ -114,6 +126,23 @@ class StateStore(Protocol):
         Notes follow a job that is renamed and go with one that is reset. They alone don't make a job known (`jobs`).
         """
 
+    async def remember_all(self, job: str, texts: Mapping[str, str]) -> None:
+        """Write many notes of a job in one transaction."""
+
+    async def forget(self, job: str, keys: Sequence[ItemKey], named: Callable[[str], bool]) -> int:
+        """Forget items for good, in all batches and types, as if nobody had ever listed them; return how many rows.
+
+        `named` tells which texts name one of them: cursors that do are forgotten, reports of runs lose the text.
+        Everything of the job has to be published and sent before; places that they held are free afterwards.
+        """
+
+    async def clean(self) -> Sequence[str]:
+        """Make sure that nothing forgotten is left in what the database wrote; return what can't be made sure of.
+
+        Raises:
+            NotNow: another process is in the way.
+        """
+
     async def status(self, job: str) -> JobStatus:
         """Return counters; never counts rows."""
 
@@ -157,6 +186,22 @@ class StateStore(Protocol):
 
     async def rename(self, old: str, new: str) -> None:
         """Give a job another name."""
+
+    def turn(self, job: str, name: str) -> AbstractAsyncContextManager[None]:
+        """Hold something of a job that one process at a time may do.
+
+        Raises on entering:
+            LeaseHeld: another process does it now.
+        """
+
+    async def untold(self, job: str, limit: int) -> Sequence[HeadNote]:
+        """Return what HEADs of a job's manifests are still to be told, oldest first."""
+
+    async def told(self, notes: Sequence[HeadNote]) -> None:
+        """Forget notes: HEAD says what they said."""
+
+    async def fleet(self) -> FleetView | None:
+        """Return what is known of the fleet that works on this state; None: no fleet can."""
 
     async def close(self) -> None:
         """Give the database back."""

@@ -5,6 +5,7 @@ Never sends a request, never imports a platform or a sink, never reads a secret 
 """
 
 from syncer.settings.catalog import Catalog, Configured, Job, Kind, Settings
+from syncer.settings.daemon import FleetOptions
 from syncer.settings.load import find, load
 from syncer.settings.problems import Problem, SettingsRefused
 from syncer.settings.publish import json_schema
@@ -15,6 +16,7 @@ __all__ = [
     "Catalog",
     "CommitOptions",
     "Configured",
+    "FleetOptions",
     "Job",
     "JobOptions",
     "Kind",

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from syncer.model.errors import SettingsError
 from syncer.model.secret import Secret
-from syncer.settings.daemon import DaemonOptions, NotifyOptions, ServeOptions
+from syncer.settings.daemon import DaemonOptions, FleetOptions, NotifyOptions, ServeOptions
 from syncer.settings.problems import Problem, SettingsRefused
 from syncer.settings.schema import JobOptions, LogOptions
 
@@ -96,6 +96,7 @@ class Settings:
     sinks: Mapping[str, Configured]
     jobs: Mapping[str, Job]
     daemon: DaemonOptions = field(default_factory=DaemonOptions)
+    fleet: FleetOptions = field(default_factory=FleetOptions)
     serve: ServeOptions = field(default_factory=ServeOptions)
     notify: tuple[NotifyOptions, ...] = ()
     #: What the user should know, found while loading.

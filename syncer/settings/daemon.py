@@ -99,3 +99,29 @@ class DaemonOptions(Options):
     on_stall: Literal["report", "exit"] = Field(
         default="report", description="`exit`: end the process then, so that its supervisor starts it again."
     )
+
+
+class FleetOptions(Options):
+    """How workers of a fleet live and share the work."""
+
+    concurrency: int = Field(default=4, ge=1, description="Units that one worker works on at once.")
+    heartbeat: Duration = Field(default=10.0, ge=0.2, description="A worker says so often that it lives.")
+    silent_after: Duration = Field(
+        default=30.0, ge=1, description="A worker that was silent for so long is taken for dead: others do its work."
+    )
+    tick: Duration = Field(
+        default=10.0, ge=1, le=60, description="Schedules, and the work of dead workers, are looked at so often."
+    )
+    window: int = Field(
+        default=200, ge=1, le=500, description="Units of one run that wait in the queue at once; the rest follows."
+    )
+    manifest_every: Duration = Field(
+        default=3.0, gt=0, description="`HEAD.json` of a job's manifest moves so often while many units are written."
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.silent_after < 2 * self.heartbeat:
+            message = "silent_after: at least two heartbeats have to be missed before a worker is taken for dead"
+            raise ValueError(message)
+        return self

@@ -1,5 +1,6 @@
 """What differs between two readings of a configuration, and what of it a running daemon can take."""
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 
@@ -17,6 +18,9 @@ _LIVE = re.compile(
     r"|daemon\.concurrency"
 )
 
+#: What processes that share a job's runs may have each in its own way.
+_OWN = re.compile(rf"{_LIVE.pattern}|jobs\.[^.]+\.(priority|queue|commit)(\..*)?")
+
 
 def differences(old: Settings, new: Settings) -> list[str]:
     """Return the dotted paths of the options that differ."""
@@ -28,6 +32,29 @@ def is_live(path: str) -> bool:
     return _LIVE.fullmatch(path) is not None
 
 
+def digest(job: Job) -> str:
+    """Return a name for all that decides what a job moves and where: equal in processes that may share its runs.
+
+    When it runs, how hard and with whose copy of a credential is each process's own business.
+    """
+    tree = {
+        "jobs": {job.name: {**_job(job), "platform": None}},
+        "platforms": {job.platform.name: _configured(job.platform)},
+    }
+    told = sorted(f"{path}={value!r}" for path, value in _leaves(tree, "") if not _OWN.fullmatch(path))
+    return hashlib.sha256("\n".join(told).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
+    if isinstance(value, BaseModel):
+        value = {name: getattr(value, name) for name in type(value).model_fields}
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _leaves(inner, f"{path}.{name}" if path else str(name))
+    elif not isinstance(value, Secret):
+        yield path, value
+
+
 def _tree(settings: Settings) -> Mapping[str, object]:
     return {
         "state": settings.state,
@@ -35,6 +62,7 @@ def _tree(settings: Settings) -> Mapping[str, object]:
         "memory": settings.memory,
         "log": settings.log,
         "daemon": settings.daemon,
+        "fleet": settings.fleet,
         "serve": settings.serve,
         "platforms": {name: _configured(each) for name, each in settings.platforms.items()},
         "sinks": {name: _configured(each) for name, each in settings.sinks.items()},

@@ -94,6 +94,7 @@ def load(
         sinks=configured_sinks,
         jobs=jobs,
         daemon=top.daemon,
+        fleet=top.fleet,
         serve=top.serve,
         notify=top.notify,
         warnings=tuple(dict.fromkeys(binder.warnings)),

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from syncer.ports import Selection
 from syncer.settings.cron import check_cron, zone
-from syncer.settings.daemon import DaemonOptions, NotifyOptions, ServeOptions
+from syncer.settings.daemon import DaemonOptions, FleetOptions, NotifyOptions, ServeOptions
 from syncer.settings.units import MOMENT_PATTERN, Duration, Moment, Name, Options, Size, Text, moment
 
 #: Where the state lies when the file does not say: below the XDG state folder.
@@ -205,6 +205,10 @@ class JobOptions(Options):
         alias="validate",
         description="Name of a transform, or `module:function`, that refuses a document by raising ValueError.",
     )
+    redact: tuple[str, ...] = Field(
+        default=(),
+        description="Fields that are dropped before anything is written, beside those of the platform's `redact`.",
+    )
     limits: dict[str, Any] = Field(default_factory=dict, description="Limits of the platform, changed for this job.")
     commit: CommitOptions = Field(default_factory=CommitOptions, description="Size of a group of writes.")
     full_every: Duration | None = Field(
@@ -212,6 +216,10 @@ class JobOptions(Options):
         gt=0,
         description="Longest time between two complete listings: `7d`. Left out: the platform's own.",
     )
+    priority: int = Field(
+        default=0, ge=-1000, le=1000, description="In a fleet: units of jobs with a higher number come first."
+    )
+    queue: Name = Field(default="default", description="In a fleet: the queue whose workers do it.")
 
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -264,5 +272,6 @@ class FileOptions(Options):
     )
     log: LogOptions = Field(default_factory=LogOptions, description="What is logged.")
     daemon: DaemonOptions = Field(default_factory=DaemonOptions, description="How the daemon lives.")
+    fleet: FleetOptions = Field(default_factory=FleetOptions, description="How workers of a fleet live.")
     serve: ServeOptions = Field(default_factory=ServeOptions, description="Where the daemon listens.")
     notify: tuple[NotifyOptions, ...] = Field(default=(), description="Who is told of runs that ended.")

@@ -1,6 +1,6 @@
-"""The small JSON documents of a manifest: HEAD, owner, checkpoint. Checked when read: they may come from anywhere."""
+"""The small JSON documents of a manifest: HEAD and its history, owner, checkpoint. Checked whenever they are read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -56,11 +56,75 @@ class ContainerEntry(msgspec.Struct, frozen=True):
 
 
 class Superseded(msgspec.Struct, frozen=True):
-    """A segment whose rows stand in a wider one; it goes when no reader can still need it."""
+    """A segment that no generation names any more but a snapshot; it goes when no reader can still need it."""
 
     name: str
     #: ISO 8601, UTC.
     since: str
+
+
+class Step(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One move of HEAD, told backwards: what has to be undone to come from a generation to the one before it."""
+
+    generation: _Count
+    #: The generation before; not always one less.
+    before: _Count
+    #: When it was made. ISO 8601, UTC.
+    at: str
+    #: Names of segments that came.
+    added: tuple[str, ...] = ()
+    #: Segments that went: their rows stand in wider ones, or are told anew.
+    removed: tuple[SegmentEntry, ...] = ()
+    #: Archives as they were; null where there was none of that name.
+    containers: Mapping[str, ContainerEntry | None] = {}
+
+
+class LogEntry(msgspec.Struct, frozen=True):
+    """A file of older steps, as HEAD lists it; the name is relative to HEAD's folder."""
+
+    name: str
+    #: The first and the last generation that a step in it leads back from.
+    first: _Count
+    last: _Count
+    #: When the last of them was made.
+    until: str
+    sha256: str
+
+
+class LogDocument(msgspec.Struct, frozen=True):
+    """`generations/….json`: steps that HEAD has no room for."""
+
+    job: str
+    steps: tuple[Step, ...]
+    format: int = FORMAT
+
+
+class SnapshotEntry(msgspec.Struct, frozen=True):
+    """A snapshot, as HEAD lists it under its name: only what HEAD lists is kept."""
+
+    generation: _Count
+    #: When it was made. ISO 8601, UTC.
+    at: str
+    #: Digest of its document.
+    sha256: str
+
+
+class SnapshotDocument(msgspec.Struct, frozen=True):
+    """`snapshots/NAME-….json`: one generation as HEAD named it, whatever HEAD says by now. Written once."""
+
+    job: str
+    name: str
+    generation: _Count
+    at: str
+    segments: tuple[SegmentEntry, ...] = ()
+    containers: Mapping[str, ContainerEntry] = {}
+    #: Random: of two processes that make the same snapshot at once, each has a file of its own to take back.
+    id: str = ""
+    format: int = FORMAT
+
+    def head(self) -> Head:
+        """Return what readers start from."""
+        return _head(self.generation, self.segments, self.containers, lasting=True)
 
 
 class HeadDocument(msgspec.Struct, frozen=True):
@@ -72,14 +136,23 @@ class HeadDocument(msgspec.Struct, frozen=True):
     segments: tuple[SegmentEntry, ...] = ()
     containers: Mapping[str, ContainerEntry] = {}
     superseded: tuple[Superseded, ...] = ()
+    #: What is published stays under its name until it is removed: an older generation reads as it did.
+    lasting: bool = False
+    #: How HEAD came about, oldest first: the last steps here, those before in files.
+    steps: tuple[Step, ...] = ()
+    logs: tuple[LogEntry, ...] = ()
+    #: Files of this folder that nothing names any more; the next move deletes them.
+    going: tuple[str, ...] = ()
+    #: Generations that stay, by the names of their snapshots.
+    snapshots: Mapping[str, SnapshotEntry] = {}
+    #: Bytes that only older generations named were removed: from this one on, all are complete.
+    floor: _Count = 0
+    #: Archives that are about to be rewritten or removed: no snapshot may be made of them now.
+    rewriting: tuple[str, ...] = ()
 
     def head(self) -> Head:
         """Return what readers start from."""
-        containers = {
-            name: Container(name, entry.tag, entry.size, entry.sha256, entry.live, entry.dead)
-            for name, entry in self.containers.items()
-        }
-        return Head(self.generation, tuple(entry.ref() for entry in self.segments), containers)
+        return _head(self.generation, self.segments, self.containers, lasting=self.lasting)
 
 
 class OwnerDocument(msgspec.Struct, frozen=True):
@@ -113,7 +186,10 @@ class CheckpointDocument(msgspec.Struct, frozen=True):
     format: int = FORMAT
 
 
-D = TypeVar("D", HeadDocument, OwnerDocument, CheckpointDocument)
+#: Documents that name files.
+_Naming = HeadDocument | LogDocument | SnapshotDocument
+_Document = _Naming | OwnerDocument | CheckpointDocument
+D = TypeVar("D", bound=msgspec.Struct)
 
 
 def decode(data: bytes, kind: type[D], where: str) -> D:
@@ -132,25 +208,61 @@ def decode(data: bytes, kind: type[D], where: str) -> D:
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         message = f"{where} can't be read: {error}"
         raise DestinationChanged(message, hint="restore it, or remove it and run `syncer repair`") from error
-    if isinstance(document, HeadDocument):
+    if isinstance(document, _Naming):
         _guard(document, where)
     return document
 
 
-def encode(document: HeadDocument | OwnerDocument | CheckpointDocument | Mapping[str, object]) -> bytes:
+def encode(document: _Document | Mapping[str, object]) -> bytes:
     """Return the one spelling of a document: indented, so that people can read it, with a last newline."""
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 
 
-def _guard(head: HeadDocument, where: str) -> None:
-    bad = [entry.name for entry in head.segments if not is_segment(entry.name)]
-    bad += [entry.name for entry in head.superseded if not is_segment(entry.name)]
-    bad += [name for name in head.containers if not is_item_path(name)]
+def _head(
+    generation: int,
+    segments: Iterable[SegmentEntry],
+    containers: Mapping[str, ContainerEntry],
+    *,
+    lasting: bool,
+) -> Head:
+    found = {name: Container(name, one.tag, one.size, one.sha256, one.live, one.dead)
+             for name, one in containers.items()}  # fmt: skip
+    return Head(generation, tuple(entry.ref() for entry in segments), found, lasting)
+
+
+def _guard(document: _Naming, where: str) -> None:
+    segments: list[str] = []
+    others: list[str] = []
+    containers: list[str] = []
+    if not isinstance(document, LogDocument):
+        segments += [entry.name for entry in document.segments]
+        containers += document.containers
+    if isinstance(document, HeadDocument):
+        segments += [entry.name for entry in document.superseded]
+        others += [*document.going, *(log.name for log in document.logs)]
+        others += [snapshot_name(name, entry.sha256) for name, entry in document.snapshots.items()]
+        containers += document.rewriting
+    for step in () if isinstance(document, SnapshotDocument) else document.steps:
+        segments += [*step.added, *(entry.name for entry in step.removed)]
+        containers += step.containers
+    bad = [name for name in segments if not is_segment(name)]
+    bad += [name for name in others if not is_beside(name)]
+    bad += [name for name in containers if not is_item_path(name)]
     if bad:
         message = f"{where} names {bad[0][:200]!r}, which lies outside the destination"
         raise DestinationChanged(message, hint="somebody changed it: restore it from a copy")
 
 
+def snapshot_name(name: str, sha256: str) -> str:
+    """Return where the document of a snapshot lies, relative to HEAD's folder: no two documents have one name."""
+    return f"snapshots/{name}-{sha256[:8]}.json"
+
+
+def is_beside(name: str) -> bool:
+    """Tell whether a name can be a file below HEAD's folder that HEAD names."""
+    return is_safe(name) and "/" in name and not any(part.startswith(".") for part in name.split("/"))
+
+
 def is_segment(name: str) -> bool:
     """Tell whether a name can be a segment below HEAD's folder."""
-    return is_safe(name) and name.endswith(".jsonl") and not any(part.startswith(".") for part in name.split("/"))
+    return name.endswith(".jsonl") and is_safe(name) and not any(part.startswith(".") for part in name.split("/"))

@@ -1,16 +1,17 @@
 """HEAD of one job's manifest: read with distrust, moved by compare-and-swap, kept short by merging segments."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 import msgspec
 from anyio import to_thread
 
 from syncer.model.errors import Conflict, DestinationChanged, NotNow, TooLarge
-from syncer.ports import Blobs, Claim, Clock, SegmentRef
-from syncer.sinks.documents import HeadDocument, SegmentEntry, Superseded, decode, encode
-from syncer.sinks.owners import pause, still_ours
+from syncer.ports import Blobs, Clock, SegmentRef
+from syncer.sinks.documents import HeadDocument, SegmentEntry, SnapshotEntry, decode, encode
+from syncer.sinks.generations import KEPT, GenerationLog, ordered, recorded, snapshot_of
+from syncer.sinks.owners import pause
 from syncer.sinks.segments import encode_segment, entry_of, mergeable, merged_lines, merged_name, unit_of
 
 HEAD, CHECKPOINT = "HEAD.json", "checkpoint.json"
@@ -20,16 +21,18 @@ _MAX_HEAD = 256 << 20
 _MAX_SEGMENT = 1 << 30
 #: Attempts of a compare-and-swap before somebody else is told to come back later.
 ATTEMPTS = 50
-#: How long a merged segment stays for readers that still follow an older HEAD.
-_GRACE = timedelta(hours=1)
 
 
 class HeadFile:
     """`HEAD.json` in one folder, and the segments that it names."""
 
-    def __init__(self, blobs: Blobs, folder: str, job: str, clock: Clock, *, history: bool = False) -> None:
-        """Take the store and the folder; nothing is touched before the first call."""
-        self._history = history
+    def __init__(
+        self, blobs: Blobs, folder: str, job: str, clock: Clock, *,
+        history: bool = False, lasting: bool | None = None, keep: timedelta | None = KEPT,
+    ) -> None:  # fmt: skip
+        """Take the store and the folder; nothing is touched before the first call. See `JobManifest`."""
+        self._history, self._lasting = history, lasting
+        self.log = GenerationLog(blobs, folder, job, keep)
         self._blobs = blobs
         self._folder = folder
         self._job = job
@@ -54,33 +57,44 @@ class HeadFile:
         return await to_thread.run_sync(lambda: decode(data, HeadDocument, where)), tag
 
     async def move(
-        self, change: Callable[[HeadDocument], HeadDocument], least: int = 0, claim: Claim | None = None
+        self,
+        change: Callable[[HeadDocument], HeadDocument],
+        least: int = 0,
+        *,
+        last: bool = False,
+        still: Callable[[], Awaitable[None]] | None = None,
     ) -> HeadDocument:
         """Replace HEAD by what `change` makes of it, one generation on; it may be asked again, for a newer HEAD.
 
-        With a claim, that is looked at after HEAD was read: a successor that moved HEAD since then changed its tag.
+        `still` is asked after HEAD was read: a successor that moved HEAD since then changed its tag.
 
         The generation will be `least`, at least: an older copy that was restored and accepted counts on from there.
 
         Nothing is written where nothing changes: readers reload for every generation. A HEAD that somebody deleted
         comes back with the segments that still lie there: without them it would name nothing that is stored.
+        `last`: former generations end with this one, and nothing leads back to them.
 
         Raises:
             NotNow: others move it all the time.
             DestinationChanged: HEAD is gone, and a segment can't be read either.
-            Fenced: the claim does not count any more.
         """
         for attempt in range(ATTEMPTS):
             present, tag = await self.read()
-            if claim is not None:
-                await still_ours(self._blobs, self._folder, claim)
+            if still is not None:
+                await still()
             before = present or HeadDocument(self._job, 0)
-            after = await self._swept(change(before))
+            after = change(before)
             if present is None:
                 after = await self._with_left_over(after)
             if present is not None and after == before and before.generation >= least:
                 return before
-            after = msgspec.structs.replace(after, generation=max(before.generation + 1, least))
+            after = await self.log.sweep(after)
+            generation = max(before.generation + 1, least)
+            lasting = before.lasting if self._lasting is None else self._lasting
+            after = msgspec.structs.replace(after, generation=generation, lasting=lasting)
+            now = self._clock.now()
+            if not last:
+                after = await self.log.trimmed(recorded(before, after, now), now)
             data = await to_thread.run_sync(encode, after)
             try:
                 await self._blobs.put(self._name, data, create=tag is None, match=tag)
@@ -113,12 +127,12 @@ class HeadFile:
     async def merge(self, document: HeadDocument, least: int) -> HeadDocument | None:
         """Write one wider segment for `least` or more small ones of a unit, and let HEAD name it in their place.
 
-        The inputs stay for a while, for readers of an older HEAD. None: there was nothing to merge.
+        The inputs stay as long as former generations do. None: there was nothing to merge.
         """
         inputs = mergeable(document.segments, least)
         if not inputs:
             return None
-        bodies = [await self._body(entry) for entry in inputs]
+        bodies = [await self.body(entry) for entry in inputs]
         try:
             lines = await to_thread.run_sync(lambda: merged_lines(bodies, history=self._history))
             unit = unit_of(bodies[0])
@@ -128,19 +142,17 @@ class HeadFile:
         last = inputs[-1]
         ref = await self.put_segment(merged_name(inputs), unit, last.epoch, last.seq, lines)
         wide = SegmentEntry(ref.name, ref.rows, ref.sha256, ref.epoch, ref.seq)
-        now = self._clock.now().isoformat()
 
         def swapped(head: HeadDocument) -> HeadDocument:
             if not set(inputs) <= set(head.segments):
-                return head  # somebody else merged them first; our file is swept with theirs
+                return head  # somebody else merged them first
             kept = [entry for entry in head.segments if entry not in inputs]
-            gone = tuple(Superseded(entry.name, now) for entry in inputs)
-            return msgspec.structs.replace(head, segments=ordered([*kept, wide]), superseded=(*head.superseded, *gone))
+            return msgspec.structs.replace(head, segments=ordered([*kept, wide]))
 
         return await self.move(swapped)
 
     async def _with_left_over(self, head: HeadDocument) -> HeadDocument:
-        """Return a HEAD that was not there with all segments there are; those that it names already are not read.
+        """Return a HEAD that was not there with all that lies there; segments that it names already are not read.
 
         The checkpoint is written after HEAD: without one, nothing was lost, and segments of other units may lie here
         whose archives HEAD does not name yet.
@@ -149,35 +161,28 @@ class HeadFile:
             return head
         named = {entry.name for entry in head.segments}
         found: list[SegmentEntry] = []
+        snapshots: dict[str, SnapshotEntry] = {}
         async for info in self._blobs.list(f"{self._folder}/"):
             name = info.name.removeprefix(f"{self._folder}/")
-            if name in named or not name.endswith(".jsonl"):
+            kept = name.startswith("snapshots/")
+            if name in named or not (kept or name.endswith(".jsonl")):
                 continue
             body = await self._blobs.get(info.name, _MAX_SEGMENT)
-            if body is not None:
+            if body is not None and kept:
+                snapshots.update(await to_thread.run_sync(snapshot_of, body[0], info.name))
+            elif body is not None:
                 found.append(await to_thread.run_sync(entry_of, name, body[0]))
-        return msgspec.structs.replace(head, segments=ordered([*head.segments, *found]))
+        return msgspec.structs.replace(head, segments=ordered([*head.segments, *found]), snapshots=snapshots)
 
-    async def _body(self, entry: SegmentEntry) -> bytes:
+    async def body(self, entry: SegmentEntry) -> bytes:
+        """Return the bytes of a segment.
+
+        Raises:
+            DestinationChanged: it is missing or is not what HEAD says.
+        """
         found = await self._blobs.get(f"{self._folder}/{entry.name}", _MAX_SEGMENT)
         body = b"" if found is None else found[0]
         if hashlib.sha256(body).hexdigest() != entry.sha256:
             message = f"manifest segment {entry.name} is missing or is not what HEAD says"
             raise DestinationChanged(message, hint="restore it from a copy, or run `syncer repair`")
         return body
-
-    async def _swept(self, head: HeadDocument) -> HeadDocument:
-        """Delete merged segments whose grace is over, and forget them."""
-        oldest = (self._clock.now() - _GRACE).isoformat()
-        live = {entry.name for entry in head.segments}
-        expired = {old.name for old in head.superseded if old.since <= oldest} - live
-        if not expired:
-            return head
-        await self._blobs.delete_many([f"{self._folder}/{name}" for name in sorted(expired)])
-        kept = tuple(old for old in head.superseded if old.name not in expired)
-        return msgspec.structs.replace(head, superseded=kept)
-
-
-def ordered(entries: Sequence[SegmentEntry]) -> tuple[SegmentEntry, ...]:
-    """Return segments in the order in which their rows count, each name once."""
-    return tuple(sorted({entry.name: entry for entry in entries}.values(), key=lambda entry: (entry.order, entry.name)))

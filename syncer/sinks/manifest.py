@@ -4,30 +4,34 @@ Readers start from `_manifest/<job>/HEAD.json` and need no listing. HEAD moves b
 what it names. Everything that is read back is checked first.
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from datetime import timedelta
 
 import msgspec
 
 from syncer.model.entries import Container
-from syncer.model.errors import Conflict, DestinationChanged, NotNow, TooLarge
+from syncer.model.errors import Conflict, DestinationChanged, GenerationGone, NotNow, TooLarge
 from syncer.model.paths import MANIFEST_FOLDER, clean_segment
-from syncer.ports import Blobs, Claim, Clock, Head, ManifestRow, SegmentRef
-from syncer.sinks import owners
+from syncer.model.refs import GroupKey, ItemKey
+from syncer.model.suppression import Suppression
+from syncer.ports import Blobs, Claim, Clock, Head, ManifestRow, SegmentRef, Snapshots
+from syncer.sinks import erasing, owners, suppressing
 from syncer.sinks.documents import (
     FORMAT,
     CheckpointDocument,
     ContainerEntry,
     HeadDocument,
     SegmentEntry,
-    Superseded,
     decode,
     encode,
 )
 from syncer.sinks.failures import destination
-from syncer.sinks.heads import ATTEMPTS, CHECKPOINT, HEAD, HeadFile, ordered
+from syncer.sinks.generations import KEPT, ordered
+from syncer.sinks.heads import ATTEMPTS, CHECKPOINT, HEAD, HeadFile
 from syncer.sinks.segments import read_rows, segment_name
-from syncer.sinks.words import Words
+from syncer.sinks.snapshots import JobSnapshots
+from syncer.sinks.words import STATUS, Words
 
 #: Bytes of `checkpoint.json` that are read.
 _MAX_CHECKPOINT = 256 << 20
@@ -38,17 +42,23 @@ _MANY = 16
 class JobManifest:
     """`_manifest/<job>/` below one root."""
 
-    def __init__(self, blobs: Blobs, job: str, leg: str, clock: Clock, *, history: bool = False) -> None:
+    def __init__(
+        self, blobs: Blobs, job: str, leg: str, clock: Clock, *,
+        history: bool = False, lasting: bool | None = None, keep: timedelta | None = KEPT,
+    ) -> None:  # fmt: skip
         """Take the store; nothing is touched before the first call. Trouble with it is told as the leg's.
 
-        With `history`, merging keeps the rows of superseded versions.
+        With `history`, merging keeps the rows of superseded versions. `lasting`: what is published stays under its name
+        until it is removed or rewritten, so snapshots can be made. `keep`: how long former generations are known. None:
+        somebody else knows, and HEAD stays as it is in this.
         """
         self._blobs = blobs
         self._job = job
         self._leg = leg
         self._clock = clock
         self._folder = f"{MANIFEST_FOLDER}/{clean_segment(job, job)}"
-        self._heads = HeadFile(blobs, self._folder, job, clock, history=history)
+        self._heads = HeadFile(blobs, self._folder, job, clock, history=history, lasting=lasting, keep=keep)
+        self.snapshots: Snapshots = JobSnapshots(blobs, self._folder, job, leg, self._heads, clock)
         self._words = Words(blobs, self._folder, clock)
 
     async def claim(self, claim: Claim, *, adopt: bool = False) -> None:
@@ -97,21 +107,24 @@ class JobManifest:
         complete: bool | None = None,
         anew: bool = False,
         least: int = 0,
-        claim: Claim | None = None,
+        removes: bool = False,
+        still: Callable[[], Awaitable[None]] | None = None,
     ) -> int:
         """Add segments and containers, replace HEAD, then the documents beside it; return the generation.
 
         `checkpoint` maps units to their documents; units that it does not name keep theirs. `complete` True also
-        moves `latest` and `_SUCCESS`; False removes `_SUCCESS`; None leaves both. `least`, `claim`: see the door.
+        moves `latest` and `_SUCCESS`; False removes `_SUCCESS`; None leaves both. For the rest see the door.
         """
         added = [SegmentEntry(ref.name, ref.rows, ref.sha256, ref.epoch, ref.seq) for ref in segments]
         with destination(self._leg, self._blobs.url):
             if complete is False:
                 await self._words.withdraw(status or {})
-            document = await self._heads.move(
-                lambda head: _changed(_emptied(head, self._clock) if anew else head, added, containers, dropped),
-                least, claim,
-            )  # fmt: skip
+
+            def changed(head: HeadDocument) -> HeadDocument:
+                head = _changed(_emptied(head) if anew else head, added, containers, dropped)
+                return msgspec.structs.replace(head, floor=head.generation + 1) if removes else head
+
+            document = await self._heads.move(changed, least, still=still)
             document = await self._heads.merge(document, _MANY) or document
             generation = document.generation
             if checkpoint is not None:
@@ -139,13 +152,28 @@ class JobManifest:
         if tag is not None and (document is None or document.generation != generation):
             await self._words.take_back(tag)
 
-    async def rows(self) -> AsyncGenerator[tuple[SegmentRef, ManifestRow], None]:
-        """Yield the rows of all segments of HEAD, in (epoch, seq) order.
+    async def at(self, when: int | str) -> Head:
+        """Return what readers of a former generation start from: by its number, or by the name of its snapshot.
+
+        Raises:
+            GenerationGone: it is not known any more, or never was.
+            DestinationChanged: its snapshot can't be read.
+        """
+        with destination(self._leg, self._blobs.url):
+            document, _ = await self._heads.read()
+            if document is None:
+                raise GenerationGone(f"there is no manifest of job {self._job} at {self._blobs.url}")
+            if isinstance(when, int):
+                return (await self._heads.log.at(document, when)).head()
+            return (await self._heads.log.snapshot(document, when)).head()
+
+    async def rows(self, head: Head | None = None) -> AsyncGenerator[tuple[SegmentRef, ManifestRow], None]:
+        """Yield the rows of all segments of HEAD (as it is now, or a given one), in (epoch, seq) order.
 
         Raises:
             DestinationChanged: a segment is missing or is not what HEAD says; perhaps after some of its rows.
         """
-        head = await self.head()
+        head = await self.head() if head is None else head
         for segment in () if head is None else head.segments:
             with destination(self._leg, self._blobs.url):
                 async with aclosing(read_rows(self._blobs, self._folder, segment)) as batches:
@@ -163,6 +191,35 @@ class JobManifest:
         with destination(self._leg, self._blobs.url):
             document, _ = await self._read_checkpoint()
         return None if document is None else document.units
+
+    async def forget(self, gone: Callable[[ManifestRow], bool], named: Callable[[str], bool]) -> None:
+        """Rewrite segments, HEAD and the documents beside it without some rows, for good; see the door."""
+
+        def owed(key: ItemKey, group: GroupKey | None) -> bool:
+            return gone(ManifestRow("put", key, "", "", None, 0, "", {}, "", "", group=group))
+
+        with destination(self._leg, self._blobs.url):
+            await erasing.forget_rows(self._blobs, self._folder, self._heads, gone)
+            for name, scrub in (
+                (CHECKPOINT, lambda document: erasing.scrubbed_checkpoint(document, owed, named)),
+                (STATUS, lambda document: erasing.scrubbed_status(document, named)),
+            ):
+                await erasing.scrub_document(self._blobs, self._name(name), scrub, self._clock)
+
+    async def repin(self) -> None:
+        """Let snapshots name archives as they are by now."""
+        with destination(self._leg, self._blobs.url):
+            await erasing.repin(self._blobs, self._folder, self._heads)
+
+    async def suppression(self) -> Suppression | None:
+        """Return the list of what may not come back, with its key."""
+        with destination(self._leg, self._blobs.url):
+            return await suppressing.read(self._blobs, self._folder)
+
+    async def suppress(self, suppression: Suppression) -> None:
+        """Add lines and keys to the list, by compare-and-swap."""
+        with destination(self._leg, self._blobs.url):
+            await suppressing.add(self._blobs, self._folder, suppression, self._clock)
 
     async def _read_checkpoint(self) -> tuple[CheckpointDocument | None, str | None]:
         name = self._name(CHECKPOINT)
@@ -210,8 +267,6 @@ def _later(present: object, document: object) -> bool:
     return isinstance(epochs[0], int) and isinstance(epochs[1], int) and epochs[0] > epochs[1]
 
 
-def _emptied(head: HeadDocument, clock: Clock) -> HeadDocument:
-    """Return a HEAD without segments; the files stay for a while, for readers that follow an older one."""
-    now = clock.now().isoformat()
-    gone = tuple(Superseded(entry.name, now) for entry in head.segments)
-    return msgspec.structs.replace(head, segments=(), superseded=(*head.superseded, *gone))
+def _emptied(head: HeadDocument) -> HeadDocument:
+    """Return a HEAD without segments; the files stay as long as former generations do."""
+    return msgspec.structs.replace(head, segments=())

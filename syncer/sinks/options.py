@@ -1,6 +1,6 @@
 """Options that every destination takes. The schema and the README's table of sink options come from these words."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,10 +8,12 @@ from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from syncer.blobs.access import CONCURRENCY, RETRY_BUDGET, BucketAccess
+from syncer.blobs.places import place_of
 from syncer.blobs.roots import is_bucket, open_root
 from syncer.model.units import DURATION_PATTERN, seconds
 from syncer.net.options import SecretField
 from syncer.ports import Blobs
+from syncer.sinks.generations import KEPT
 
 #: Seconds; written `30s`, `10m`, `1h30m`, `7d`, or as a bare number of seconds.
 Duration = Annotated[
@@ -82,6 +84,14 @@ class SinkOptions(BaseModel):
         description=(
             "Most deletions that one run may apply to a unit; above it none is applied and the run says so."
             " Default: 5 % of the live items, at least 10."
+        ),
+    )
+    generations: Duration = Field(
+        default=KEPT.total_seconds(),
+        ge=3600,
+        description=(
+            "How long former generations of the manifest stay known, to `syncer changes --since`, to readers and for"
+            " snapshots of them; `1h` at least. Default: `7d`."
         ),
     )
     durability: Durability = Field(
@@ -200,6 +210,19 @@ class SinkOptions(BaseModel):
             retry_budget=self.retry_budget,
             bandwidth=self.bandwidth,
         )
+
+    async def protection(self) -> dict[str, object]:
+        """Return what the store may still hold of what is deleted in it, as far as it can be asked."""
+        from syncer.blobs.protection import protection  # noqa: PLC0415  # only an erasure asks
+
+        if not self.in_bucket:
+            return await protection(None, None)
+        scheme, _, rest = self.url.partition(":")
+        return await protection(place_of(scheme.lower(), rest), self.access())
+
+    def kept(self) -> timedelta:
+        """Return how long former generations stay known."""
+        return timedelta(seconds=self.generations)
 
     def open(self, base: Path) -> Blobs:
         """Return the store behind `url`; relative folders count from `base`. Nothing is touched before its first use.

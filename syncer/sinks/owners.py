@@ -55,18 +55,6 @@ async def take(blobs: Blobs, folder: str, claim: Claim, clock: Clock, *, adopt: 
     raise _busy(blobs, name)
 
 
-async def still_ours(blobs: Blobs, folder: str, claim: Claim) -> None:
-    """Look whether a claim still counts.
-
-    Raises:
-        Fenced: a later epoch of the same unit was here.
-        SettingsError: another state owns this place by now.
-    """
-    name = f"{folder}/{OWNER}"
-    present, _ = await _read(blobs, name)
-    _moved(present, claim, f"{blobs.url}/{name}", adopt=False)
-
-
 async def owner_of(blobs: Blobs, folder: str) -> Claim | None:
     """Return who owns a job's place, None if nobody does."""
     document, _ = await _read(blobs, f"{folder}/{OWNER}")

@@ -17,8 +17,11 @@ from syncer.sinks.documents import FORMAT, SegmentEntry
 MAX_LINE = 1 << 20
 #: Rows of a merged segment, at most; it is built in memory, where they stand several times.
 MERGED_ROWS = 10_000
+#: Merging on request takes any two; otherwise so many times the usual number is merged whatever their sizes are.
+_PAIR, _LEVELS = 2, 4
 #: Names in a manifest's folder that no unit may take.
-_TAKEN = frozenset({"head.json", "checkpoint.json", "status.json", "owner.json", "latest", "_success"})
+_TAKEN = frozenset({"head.json", "checkpoint.json", "status.json", "owner.json", "latest", "_success",
+                    "suppressed.json", "suppressed.key"})  # fmt: skip
 
 
 class _Keyed(msgspec.Struct):
@@ -90,13 +93,20 @@ def mergeable(segments: Iterable[SegmentEntry], least: int) -> tuple[SegmentEntr
     for entry in sorted(segments, key=lambda entry: entry.order):
         units.setdefault(entry.unit, []).append(entry)
     for entries in units.values():
-        total, tail = 0, []
+        tail: list[SegmentEntry] = []
+        total = level = 0
         for entry in reversed(entries):
+            # One that is wider than all newer ones together waits until they are as wide: inputs are kept for former
+            # generations, and a row that is copied by every merge would be kept hundreds of times.
+            level = level or (len(tail) if entry.rows > total > 0 else 0)
             total += entry.rows
             if total > MERGED_ROWS:
                 break
             tail.append(entry)
-        if len(tail) >= least:
+        level = level or len(tail)
+        if level >= least:
+            return tuple(reversed(tail[:level]))
+        if len(tail) >= (least if least <= _PAIR else _LEVELS * least):
             return tuple(reversed(tail))
     return ()
 

@@ -25,7 +25,7 @@ from syncer.sources.kognic.inputs import Detail, gone
 from syncer.sources.kognic.naming import item_of, scene_of
 from syncer.sources.kognic.options import AccountOptions
 from syncer.sources.kognic.rows import Entry
-from syncer.sources.kognic.source import VARIABLES, Dialect, Kognic
+from syncer.sources.kognic.source import PEOPLE, VARIABLES, Dialect, Kognic
 
 #: Most uuids of one request: they stand in its URL, of which servers take about 8 kB.
 CHUNK = 100
@@ -259,4 +259,5 @@ PLUGIN = SourcePlugin(
         "client_secret": ("env:ANNOTELL_CLIENT_SECRET",),
     },
     parts=("INPUT_UUID", "TYPE"),
+    redactions=PEOPLE,
 )

@@ -5,6 +5,6 @@ Nothing here talks to a platform or a sink, and nothing here blocks the event lo
 """
 
 from syncer.state.copying import copy_state
-from syncer.state.open import migrate_state, open_state
+from syncer.state.open import migrate_state, open_quotas, open_state
 
-__all__ = ["copy_state", "migrate_state", "open_state"]
+__all__ = ["copy_state", "migrate_state", "open_quotas", "open_state"]

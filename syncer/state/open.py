@@ -10,7 +10,8 @@ from types import ModuleType
 import anyio.to_thread
 
 from syncer.model.errors import SettingsError
-from syncer.ports import StateStore
+from syncer.model.events import Emit
+from syncer.ports import Quotas, StateStore
 from syncer.state.files import locate, prepare
 from syncer.state.memory import memory_state
 from syncer.state.postgres.target import parse
@@ -65,6 +66,20 @@ def open_state(
     raise SettingsError(message, hint="write sqlite:PATH, for example sqlite:state.db, or postgresql://…")
 
 
+@asynccontextmanager
+async def open_quotas(url: str, emit: Emit) -> AsyncIterator[Quotas | None]:
+    """Share limits with all processes that use the same state, where that is on a server; elsewhere there is None.
+
+    The state must have been opened before. While its server is away, each process goes on with its part, and says so.
+    """
+    if url.partition(":")[0] not in POSTGRES:
+        yield None
+        return
+    room = await anyio.to_thread.run_sync(_import, "syncer.state.postgres.quotas")
+    async with room.open_quotas(parse(url), emit) as quotas:
+        yield quotas
+
+
 def migrate_state(url: str, base: Path) -> int | None:
     """Bring a state up to the present schema; return how many steps that took, None if it came about by opening it.
 
@@ -89,8 +104,12 @@ def import_postgres() -> ModuleType:
     Raises:
         SettingsError: the client library is not installed.
     """
+    return _import("syncer.state.postgres.store")
+
+
+def _import(room: str) -> ModuleType:
     try:
-        return importlib.import_module("syncer.state.postgres.store")
+        return importlib.import_module(room)
     except ImportError as error:
         raise SettingsError(
             "a state in PostgreSQL needs the client library psycopg 3, which is not installed",

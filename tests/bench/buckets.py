@@ -23,7 +23,7 @@ from syncer.model.entries import Content, Entry
 from syncer.model.refs import ItemKey, Partition, PartitionKey
 from syncer.ports import Unit
 from syncer.sinks.prefix import PLUGIN
-from tests.bench.speed import RESULTS, Work, compare
+from tests.bench.figures import RESULTS, Work, compare
 from tests.support.buckets import Server, seaweed
 from tests.support.command import environment
 from tests.support.measured import Cost, measured

@@ -22,7 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.speed import RESULTS, machine
+from tests.bench.figures import RESULTS, machine
 from tests.emulators.kognic import Remote, kognic_process
 from tests.support.command import command, environment
 from tests.support.link_run import ROOT

@@ -5,11 +5,11 @@ request (or system call), the second one brings a newer version of everything an
 """
 
 import random
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import anyio
@@ -23,14 +23,11 @@ from syncer.sources.memory import MemoryPlatform, MemorySource
 from tests.chaos.test_bucket_archives import downloaded
 from tests.support.bucket_faults import Gateway, gateway
 from tests.support.buckets import Server
-from tests.support.destination import Outcome, contents, outcome, outcome_of
+from tests.support.destination import Outcome, outcome, outcome_of
 from tests.support.engine import Engine
 from tests.support.frozen import LEASH, Leash, folders_on_leash
 from tests.support.postgres import Postgres
 from tests.support.s3 import Bucket
-
-#: An item that only the first writer sees: what it writes where nothing lies can't be prevented, only found.
-GHOST = "ghost"
 
 
 class Scene(ABC):
@@ -125,7 +122,10 @@ class BucketScene(Scene):
         (sink,) = self.engine("", frozen=False).opened()
         if self.way == "prefix":
             return await outcome_of(sink, "job", self.bucket.contents())
-        return await outcome(sink, "job", downloaded(self.bucket, self.folder / "downloaded"))
+        seen = downloaded(self.bucket, self.folder / "downloaded")
+        # What a writer leaves in its private corner when it wakes up is nobody's, and goes with the next run.
+        shutil.rmtree(seen / ".syncer", ignore_errors=True)
+        return await outcome(sink, "job", seen)
 
 
 class Play:
@@ -173,6 +173,8 @@ class Play:
                     connection.execute("DELETE FROM leases")
                 scene.second_edit()
                 report = await scene.engine(url, frozen=False).run()
+                # It went on with the listing that it found: what was gone by then shows in the next one.
+                await scene.engine(url, frozen=False).run()
                 turned_away = refused and report.exit_code() is Exit.NOT_NOW
                 assert turned_away or report.exit_code() is Exit.DONE, (point, leash.steps[-3:], report.problems)
                 leash.release()
@@ -180,9 +182,14 @@ class Play:
                 with self.server.connect(schema) as connection:
                     connection.execute("DELETE FROM leases")
                 await done(scene.engine(url, frozen=False))
+                await done(scene.engine(url, frozen=False))
             found = await scene.outcome()
             (sink,) = scene.engine(url, frozen=False).opened()
             assert [one async for one in verify(sink, "job", deep=True)] == [], (point, leash.steps[point])
+            if isinstance(scene, BucketScene):
+                await done(scene.engine(url, frozen=False))
+                assert [name for name in scene.bucket.names() if name.startswith(".")] == [], point
+                assert scene.bucket.uploads() == [], point
             return found
 
     async def _first(self, scene: Scene, url: str, leash: Leash) -> None:
@@ -215,11 +222,8 @@ async def on(scene: Scene, leash: Leash) -> AsyncIterator[None]:
             scene.door.held = None
 
 
-async def matrix(
-    make: Callable[[str], Scene], play: Play, *, points: int | None, refused: bool = False, ghosts: bool = False
-) -> None:
+async def matrix(make: Callable[[str], Scene], play: Play, *, points: int | None, refused: bool = False) -> None:
     """Compare some points, spread over all there are, or every one, with the successor alone."""
-    del ghosts
     expected = await play.calm(make("calm"))
     assert len(expected.rows) == 14
     count = await play.steps(make("steps"))
@@ -255,12 +259,10 @@ async def folder_matrix(
 ) -> None:
     """Play it in a folder."""
     with folders_on_leash(monkeypatch, str(tmp_path)):
-        await matrix(
-            lambda name: kind(tmp_path / name, 9000), play, points=points, refused=kind is ZipFolderScene
-        )
+        await matrix(lambda name: kind(tmp_path / name, 9000), play, points=points, refused=kind is ZipFolderScene)
 
 
-@pytest.mark.parametrize(("way", "points"), [("prefix", 5), ("volumes", 3)])
+@pytest.mark.parametrize(("way", "points"), [("prefix", 4), ("volumes", 2)])
 async def test_a_frozen_writer_harms_nothing_in_a_bucket(
     tmp_path: Path, keys: Server, play: Play, way: str, points: int
 ) -> None:
@@ -282,7 +284,7 @@ async def test_a_frozen_writer_harms_nothing_in_a_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, play: Play
 ) -> None:
     """The same in a shared folder, in front of some calls of the operating system and of the store."""
-    await folder_matrix(tmp_path, monkeypatch, play, FolderScene, 6)
+    await folder_matrix(tmp_path, monkeypatch, play, FolderScene, 5)
 
 
 @pytest.mark.slow

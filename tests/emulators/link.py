@@ -88,6 +88,8 @@ class LinkPlatform:
     fail_every: int = 0
     url: str = ""
     content_url: str = ""
+    #: Where links lead instead: to another server, which has the same documents.
+    linked: str = ""
     #: What each item meets first, in order; and what it always meets.
     troubles: dict[int, list[Trouble]] = field(default_factory=dict)
     broken: dict[int, Trouble] = field(default_factory=dict)
@@ -203,7 +205,7 @@ class LinkPlatform:
             "version": str(version),
             "size": self.size,
             "updated_at": _EPOCH + item,
-            "url": f"{self.content_url}/c/{item:07d}?{query}",
+            "url": f"{self.linked or self.content_url}/c/{item:07d}?{query}",
         }
 
     # --------------------------------------------------------------------------------------- content

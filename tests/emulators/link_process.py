@@ -76,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--size", type=int, default=2048, help="bytes of every document")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--content-port", type=int, default=0)
+    parser.add_argument("--content-url", help="links lead there: to another server, which has the same documents")
     parser.add_argument("--workers", type=int, default=1, help="processes that share the ports")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before content is sent")
     parser.add_argument("--rate", type=float, default=0.0, help="content requests a second, above which there is 429")
@@ -97,6 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 rate=options.rate / options.workers,
                 fail_every=options.fail_every,
             )
+            platform.linked = options.content_url or ""
             platform.tally = Tally(
                 SharedCounts(memory[:split], options.items, row), SharedCounts(memory[split:], 3, row)
             )
@@ -104,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for _, ready in workers:
             os.read(ready, 1)
         urls = [f"http://127.0.0.1:{port}" for port in ports]
-        line = {"url": urls[0], "content_url": urls[1], "token": TOKEN, "pid": os.getpid()}
+        line = {"url": urls[0], "content_url": options.content_url or urls[1], "token": TOKEN, "pid": os.getpid()}
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
         _wait()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from syncer.demo.platform_process import platform_process
 from syncer.model.errors import Exit
+from tests.support.buckets import free_ports
 from tests.support.command import start
 from tests.support.survival import prepare
 
@@ -19,17 +20,20 @@ def heard(listener: socket.socket, word: str) -> list[str]:
 
 
 async def test_a_supervisor_hears_the_whole_life(tmp_path: Path) -> None:
-    """Ready, how it goes, words of life, a reload and the end, in this order."""
+    """Ready (and every listener open), how it goes, words of life, a reload and the end, in this order."""
     address = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(address)
         listener.settimeout(100)
         async with platform_process("--tasks", "20") as platform:
             folder = prepare(tmp_path / "x", platform)
-            words = ("--set", "serve.ops.enabled=false", "--set", "serve.ui.enabled=false")
+            (port,) = free_ports(1)
+            words = ("--set", f"serve.ops.port={port}", "--set", "serve.ui.enabled=false")
             env = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000000"}
             process = start("daemon", *words, cwd=folder, env=env)
-            assert "STATUS=idle" in heard(listener, "READY=1") + heard(listener, "WATCHDOG=1")
+            first = heard(listener, "READY=1")
+            socket.create_connection(("127.0.0.1", port), timeout=100).close()
+            assert "STATUS=idle" in first + heard(listener, "WATCHDOG=1")
             heard(listener, "STATUS=job: ")
             process.send_signal(signal.SIGHUP)
             heard(listener, "RELOADING=1")

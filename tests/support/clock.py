@@ -76,6 +76,7 @@ class SimulatedClock:
         """Run everything to its end, or until a time is reached."""
         loop = asyncio.get_running_loop()
         everything = asyncio.gather(*work)
+        early = False
         try:
             while not everything.done():
                 await asyncio.sleep(0)
@@ -83,7 +84,7 @@ class SimulatedClock:
                 if loop._ready or everything.done():  # type: ignore[attr-defined]
                     continue
                 due, _, future = heapq.heappop(self._sleepers)
-                if due > until:
+                if early := due > until:
                     break
                 self.seconds = max(self.seconds, due)
                 if not future.done():
@@ -91,5 +92,5 @@ class SimulatedClock:
         finally:
             everything.cancel()
             await asyncio.gather(everything, return_exceptions=True)
-        if not everything.cancelled():
+        if not early and not everything.cancelled():
             everything.result()

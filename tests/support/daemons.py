@@ -105,7 +105,7 @@ async def daemon(file: Path, clock: FakeClock | None = None) -> AsyncIterator[Ru
         over: list[bool] = []
 
         async def work() -> None:
-            await found.work()
+            await found.work(ready=lambda: None)
             over.append(True)
 
         async with anyio.create_task_group() as group:

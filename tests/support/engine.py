@@ -72,7 +72,7 @@ class Engine:
         """Return the assembled job."""
         job = Job(
             self.name, "memory", "memory", self.source, self.select, tuple(self.opened()), self.transform,
-            self.commit, self.fetchers, units=self.units,
+            commit=self.commit, fetchers=self.fetchers, units=self.units,
         )  # fmt: skip
         variables = dict(self.variables or self.source.variables)
         for name, selected in (("batch", self.select.batches), ("annotation_type", self.select.annotation_types)):

@@ -15,7 +15,7 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 #: The names of labels that there may be, and words that some of them are from.
 LABELS: Mapping[str, frozenset[str] | None] = {
     "sync_job": None, "platform": None, "version": None, "le": None,
-    "result": frozenset({"listed", "stored", "unchanged", "owed", "filtered", "frozen",
+    "result": frozenset({"listed", "stored", "unchanged", "owed", "filtered", "frozen", "suppressed",
                          "updated", "deleted", "withdrawn", "held", "replayed"}),
     "kind": frozenset({"requests", "retries", "throttled"}),
     "class": frozenset({"api", "auth", "content"}),

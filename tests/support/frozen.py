@@ -1,4 +1,4 @@
-"""A process that stops in front of its n-th step at a store, and goes on when it is told: what SIGSTOP does, on a leash.
+"""A process that stops in front of its n-th step at a store and goes on when it is told: SIGSTOP on a leash.
 
 In front of a bucket stands a gateway that keeps its requests; in a folder its calls wait, those of the operating
 system too. Another process (here: another engine, with another way to the store) works meanwhile.

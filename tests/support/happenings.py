@@ -49,4 +49,5 @@ EVERY: tuple[events.Event, ...] = (
     events.Draining("SIGTERM"),
     events.Warned("a glob matches nothing"),
     events.RunEnded(report(Problem("1 item is owed", Exit.OWING, "syncer owed list"))),
+    events.ErasureMoved("street", "located"),
 )

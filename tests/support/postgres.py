@@ -70,7 +70,7 @@ class Postgres:
         with self.connect(name) as connection:
             tables = connection.execute(
                 "SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables WHERE schemaname = %s"
-                " AND tablename NOT IN ('meta', 'migrations')",
+                " AND tablename NOT IN ('meta', 'migrations', 'engine_migrations')",
                 (name,),
             ).fetchone()
             if tables is not None and tables[0] is not None:

@@ -112,6 +112,7 @@ def _platform(plugin: SourcePlugin, variables: Mapping[str, str]) -> str:
             f"<details><summary><b>{title}</b> (<code>{plugin.type}</code>)</summary>\n",
             _table(("option", "default", "meaning"), _own_rows(plugin)),
             _table(("variable", "meaning"), _variables(variables)),
+            *([_table(("`redact`", "drops"), _sets(plugin.redactions))] if plugin.redactions else []),
             "</details>\n",
         ]
     )
@@ -160,6 +161,10 @@ def _own_rows(plugin: SourcePlugin) -> Iterator[Row]:
 
 def _variables(named: Mapping[str, str]) -> list[Row]:
     return [(f"`{{{name}}}`", words) for name, words in named.items()]
+
+
+def _sets(redactions: Mapping[str, Sequence[str]]) -> list[Row]:
+    return [(f"`{name}`", ", ".join(f"`{each}`" for each in fields)) for name, fields in redactions.items()]
 
 
 def _pass_rows() -> Iterator[Row]:

@@ -71,7 +71,7 @@ async def soak(seconds: int) -> None:
         open_vitals(syncer, lambda stall: print(json.dumps({"stall": str(stall)}), flush=True)),
         anyio.create_task_group() as group,
     ):
-        group.start_soon(daemon.work)
+        group.start_soon(daemon.work, lambda: None)
         group.start_soon(meter.watch)
         group.start_soon(own.watch)
         for _ in range(seconds):

@@ -15,7 +15,21 @@ def test_every_door_is_exported() -> None:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     ]
     assert len(defined) == len(set(defined))
-    assert syncer.ports.__all__ == sorted([*defined, "ManifestRow", "CircuitState", "JobState", "Share", "whole"])
+    assert syncer.ports.__all__ == sorted(
+        [
+            *defined,
+            "Beside",
+            "ManifestRow",
+            "Beside",
+            "CircuitState",
+            "FleetRunState",
+            "JobState",
+            "Place",
+            "Share",
+            "WorkerState",
+            "whole",
+        ]
+    )
     assert all(hasattr(syncer.ports, name) for name in syncer.ports.__all__)
 
 

@@ -1,8 +1,9 @@
 """What is new for one archive and not published yet: `<archive>.partial` with two files beside it.
 
 `.partial` holds the new entries, `.partial.dir` their directory records, `.partial.ops` what becomes of older ones: a
-line `[n, "drop" | "dead", path]` says that the entry of this name, published or among the first n new ones, goes, or
-stays as a dead one. A `Mark` says how far all three are; only what a mark covers is ever published.
+line `[n, kind, path]` says that the entry of this name, published or among the first n new ones, goes ("drop"; "erase"
+and "purge" for a current and a superseded one that is erased), or stays as a dead one ("dead"). A `Mark` says how far
+all three are; only what a mark covers is ever published.
 """
 
 import json
@@ -21,7 +22,7 @@ from syncer.sinks.zip64.readable import Readable
 from syncer.sinks.zip64.records import Record
 from syncer.sinks.zip64.writer import Appender, Position, pieces, write_at
 
-OpKind = Literal["drop", "dead"]
+OpKind = Literal["drop", "dead", "erase", "purge"]
 
 #: What lies beside an archive while its next state grows, and while it is staged.
 BESIDE = (".partial", ".partial.dir", ".partial.ops", ".next")

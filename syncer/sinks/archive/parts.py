@@ -6,12 +6,13 @@ from syncer.model.entries import Container, Entry, Receipt, SpooledFile, StoredR
 from syncer.model.errors import SettingsError
 from syncer.model.refs import ItemKey
 from syncer.model.rows import is_item_path
-from syncer.sinks.archive.fresh import Fresh, remove_strays
+from syncer.sinks.archive.fresh import Fresh, OpKind, remove_strays
 from syncer.sinks.archive.names import part_id
 from syncer.sinks.archive.places import Part, Places
 from syncer.sinks.archive.swap import Swap, stage
 from syncer.sinks.archive.token import read_token, write_token
 from syncer.sinks.zip64.deflate import Packed, pack, pack_file
+from syncer.sinks.zip64.read import Directory
 
 
 class Parts:
@@ -93,6 +94,21 @@ class Parts:
         """Take entries out, or count them as dead where their archive stays as it is."""
         for row in rows:
             self.places.vacate(row)
+
+    def erase(self, rows: Iterable[StoredRow], former: Iterable[StoredRow]) -> None:
+        """Take published entries out, also of archives that otherwise stay as they are; absent ones are fine."""
+        kinds: dict[str, dict[bytes, OpKind]] = {}
+        for kind, each in _ends(rows, former):
+            for row in each:
+                kinds.setdefault(row.container or "", {})[row.path.encode()] = kind
+        for name, wanted in kinds.items():
+            part = self.places.parts.get(name)
+            if part is None or part.published is None:
+                continue
+            with self.store.open(name) as file:
+                there = {record.name for record in Directory.find(file).records() if record.name in wanted}
+            for path in sorted(there):
+                self.places.fresh_of(name).note(wanted[path], path.decode())
 
     @property
     def growing(self) -> list[tuple[Part, Fresh]]:
@@ -179,6 +195,11 @@ class Parts:
             keep_empty=part.id.number == 1 and self.rules.mode != "delta",
             durable=self.rules.durable,
         )
+
+
+def _ends(rows: Iterable[StoredRow], former: Iterable[StoredRow]) -> list[tuple[OpKind, Iterable[StoredRow]]]:
+    """Return what becomes of entries that are erased: a name that is both is a current one."""
+    return [("purge", former), ("erase", rows)]
 
 
 def _nothing(fresh: Fresh) -> None:

@@ -78,6 +78,11 @@ class ArchiveSession:
         self._void()
         await self._work(self._parts.drop, rows)
 
+    async def erase(self, rows: Removals, former: Removals) -> None:
+        """Take entries out of whichever archive they lie in, published or not. Idempotent."""
+        self._void()
+        await self._work(self._parts.erase, rows, former)
+
     async def seal(self) -> Seal:
         """Make durable all that was accepted so far; return its receipts."""
         if self._parts.pending:
@@ -138,10 +143,11 @@ class ArchiveSession:
         *,
         share: float = SHARE,
         only: Collection[str] | None = None,
+        spare: Collection[str] = (),
     ) -> int:
         """Squeeze dead entries out and merge small parts, given all live rows of the unit; return entries dropped.
 
-        With `only`, these archives are squeezed, and none merged.
+        With `only`, these archives are squeezed, and none merged. Those of `spare` stay as they are.
 
         `commit` stores each seal: its receipts say which items have a new archive. Stage, publish and settle follow.
 
@@ -152,7 +158,7 @@ class ArchiveSession:
             message = "publish() comes before compact()"
             raise RuntimeError(message)
         rules, stems = self._parts.rules, {self._stem_of(key) for key in self._partitions}
-        mine = [one for one in self._parts.archives() if part_id(one.name).stem in stems]
+        mine = [one for one in self._parts.archives() if part_id(one.name).stem in stems and one.name not in spare]
         chosen = plan(mine, rules.limit, merge=rules.mode != "delta", share=share)
         if only is not None:
             chosen = Plan(frozenset(one.name for one in mine if one.name in only and one.dead), {})

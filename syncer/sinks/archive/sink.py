@@ -97,6 +97,7 @@ class ZipSink:
         self.layout: Mapping[str, str] = {"type": options.type, "mode": options.mode, "name": options.name}
         #: Archives that no later run rewrites keep what was superseded.
         self.history = options.mode == "delta"
+        self.lasting = options.mode != "current"
         self._options, self._blobs, self._clock = options, blobs, tools.clock
         self._place = ArchivePlace(blobs, options, options.upload, options.max_part_size, tools)
         self._reader = ArchiveReader(self._place.store)
@@ -165,9 +166,11 @@ class ZipSink:
 
     def manifest(self, job: str) -> JobManifest:
         """Return the manifest of a job beside the archives."""
-        return self._manifests.setdefault(
-            job, JobManifest(self._blobs, job, self.name, self._clock, history=self.history)
-        )
+        made = JobManifest(
+            self._blobs, job, self.name, self._clock,
+            history=self.history, lasting=self.lasting, keep=self._options.kept(),
+        )  # fmt: skip
+        return self._manifests.setdefault(job, made)
 
     async def read(self, row: ManifestRow, limit: int) -> bytes | None:
         """Return the document of an entry, None if archive or entry are missing.

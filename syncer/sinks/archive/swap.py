@@ -81,7 +81,7 @@ def stage(
         DestinationChanged: the published archive is not what was published.
         OSError: the disk is full, or the like; what was staged so far is removed.
     """
-    if published is not None and not fresh.sealed.entries and not any(kind == "drop" for _, kind, _ in fresh.ops()):
+    if published is not None and not fresh.sealed.entries and all(kind == "dead" for _, kind, _ in fresh.ops()):
         died = len({hash(path) for _, _, path in fresh.ops()})
         dead = min(published.dead + died, published.dead + published.live)
         live = published.live + published.dead - dead
@@ -124,7 +124,16 @@ def _next_state(
             gather(fresh)
             temp = fresh.beside(".next")
             closed = _merge(temp, sources, alive, fresh.archive, durable=durable)
-    return Swap(name, temp.relative_to(fresh.root).as_posix(), tag, closed.sha256, closed.size, live, 0)
+    dead = min(live, _left_dead(published, fresh))
+    return Swap(name, temp.relative_to(fresh.root).as_posix(), tag, closed.sha256, closed.size, live - dead, dead)
+
+
+def _left_dead(published: Container | None, fresh: Fresh) -> int:
+    """Return how many superseded entries an erasure leaves in an archive; anything else that rewrites one drops all."""
+    kinds = [kind for _, kind, _ in fresh.ops()] if published is not None and published.dead else []
+    if published is None or not kinds or not {"erase", "purge"}.issuperset(kinds):
+        return 0
+    return max(0, published.dead - kinds.count("purge"))
 
 
 def _merge(

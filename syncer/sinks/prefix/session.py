@@ -127,6 +127,10 @@ class PrefixSession:
         if present.foreign:
             raise replaced(self._leg, self._blobs.url, present.foreign)
 
+    async def erase(self, rows: Removals, former: Removals) -> None:
+        """Delete stored objects, superseded ones included; see `remove`."""
+        await self.remove([*rows, *former])
+
     async def seal(self) -> Seal:
         """Make durable what was written and removed so far; return the receipts since the last seal.
 
@@ -153,9 +157,10 @@ class PrefixSession:
         commit: Callable[[Seal], Awaitable[None]],
         *,
         only: Collection[str] | None = None,
+        spare: Collection[str] = (),
     ) -> int:
         """Do nothing: one object is one item."""
-        del rows, commit, only
+        del rows, commit, only, spare
         return 0
 
     async def settle(self) -> None:

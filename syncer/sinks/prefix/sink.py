@@ -54,7 +54,7 @@ class PrefixSink:
         self._blobs = blobs
         self._tools = tools
         self._manifests: dict[str, JobManifest] = {}
-        self.history = self._keeps = isinstance(options, PrefixOptions) and options.versions == "keep"
+        self.history = self.lasting = self._keeps = isinstance(options, PrefixOptions) and options.versions == "keep"
         self._take(bound_layout(None, frozenset(), {}, keep=self._keeps))
 
     def bind(self, fixed: frozenset[str], variables: Mapping[str, str]) -> None:
@@ -130,7 +130,10 @@ class PrefixSink:
 
     def manifest(self, job: str) -> JobManifest:
         """Return the manifest of a job beside the objects."""
-        made = JobManifest(self._blobs, job, self.name, self._tools.clock, history=self.history)
+        made = JobManifest(
+            self._blobs, job, self.name, self._tools.clock,
+            history=self.history, lasting=self.lasting, keep=self._options.kept(),
+        )  # fmt: skip
         return self._manifests.setdefault(job, made)
 
     async def read(self, row: ManifestRow, limit: int) -> bytes | None:

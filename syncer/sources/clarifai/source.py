@@ -150,4 +150,5 @@ PLUGIN = SourcePlugin(
         "url": ("env:CLARIFAI_API_BASE",),
     },
     parts=("INPUT_ID", "ANNOTATION_ID"),
+    redactions={"people": ("worker", "author", "/user_id", "/annotations/*/user_id")},
 )

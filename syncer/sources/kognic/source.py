@@ -37,6 +37,9 @@ VARIABLES: Mapping[str, str] = {
     "day": "day on which the annotation was delivered, 2026-11-22",
 }
 
+#: Who did the work: where OpenLABEL has a place for it.
+PEOPLE: Mapping[str, Sequence[str]] = {"people": ("annotator",)}
+
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
@@ -193,4 +196,5 @@ PLUGIN = SourcePlugin(
         "client_secret": ("env:KOGNIC_CLIENT_SECRET",),
     },
     parts=("SCENE_UUID", "TYPE"),
+    redactions=PEOPLE,
 )

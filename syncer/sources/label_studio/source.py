@@ -158,4 +158,10 @@ PLUGIN = SourcePlugin(
     create=create,
     defaults={"token": ("env:LABEL_STUDIO_API_KEY",), "url": ("env:LABEL_STUDIO_URL",)},
     parts=("ANNOTATION_ID",),
-)
+    redactions={
+        "people": (
+            "completed_by", "created_username", "created_by", "last_created_by", "updated_by", "annotators",
+            "comment_authors", "reviewers", "reviewed_by",
+        )
+    },
+)  # fmt: skip

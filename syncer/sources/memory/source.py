@@ -288,4 +288,5 @@ PLUGIN = SourcePlugin(
     options=MemoryOptions,
     create=_create,
     parts=("PROJECT", "ITEM"),
+    redactions={"people": ("name", "/reviews/*/by")},
 )

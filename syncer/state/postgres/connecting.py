@@ -9,6 +9,7 @@ import psycopg
 
 from syncer.model.errors import SettingsError
 from syncer.state.postgres.faults import explained, is_away
+from syncer.state.postgres.pooled import refuse_pooled_transactions
 from syncer.state.postgres.target import Target
 from syncer.state.postgres.texts import allow_nul
 from syncer.state.postgres.transaction import Connection
@@ -61,12 +62,13 @@ def _prepared(target: Target) -> Connection:
     try:
         _check(connection.info, target)
         allow_nul(connection)
-        connection.execute(
-            "SELECT set_config('search_path', quote_ident($1), false),"
+        row = connection.execute(
+            "SELECT pg_backend_pid(), set_config('search_path', quote_ident($1), false),"
             " set_config('max_parallel_workers_per_gather', '0', false),"
             " set_config('client_min_messages', 'warning', false)",
             (target.schema,),
-        )
+        ).fetchone()
+        refuse_pooled_transactions(connection, target, row[0] if row is not None else 0)
         for name, value in LIMITS.items():
             connection.execute(
                 "SELECT set_config(name, $2, false) FROM pg_settings WHERE name = $1 AND source = 'default'",

@@ -7,14 +7,14 @@ the server for it. A function in a thread runs to its end, whoever stops waiting
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
 import psycopg
 
 from syncer.model.errors import NotNow, SyncerError
-from syncer.state.postgres import schema
+from syncer.state.postgres import engine, schema
 from syncer.state.postgres.connecting import connect
 from syncer.state.postgres.faults import explained, is_away, is_undone
 from syncer.state.postgres.target import Target
@@ -23,6 +23,12 @@ from syncer.state.tables.database import Work
 from syncer.state.thread import OneThread
 
 T = TypeVar("T")
+
+#: Tables that name items.
+REWRITTEN = "items, pending, owed, doomed, seen, outbox, positions, runs, memories, fleet_heads"
+_BESIDE = (
+    "the server's write-ahead log, its archive, replicas and base backups may hold what was deleted, until they expire"
+)
 
 #: Seconds to reach the server at first, and again after it went away in the middle of the work.
 OPENING_SECONDS = 10.0
@@ -54,7 +60,7 @@ class PostgresDatabase(OneThread):
         """Take where it is, and for how many seconds to wait for a server that went away in mid-work."""
         super().__init__()
         self.where = target.shown
-        self._target = target
+        self.target = target
         self._readonly = readonly
         self._patience = patience
         self._connection: Connection | None = None
@@ -87,6 +93,18 @@ class PostgresDatabase(OneThread):
         """
         return await self.call(partial(self._again, partial(self._write, work)))
 
+    async def clean(self) -> Sequence[str]:
+        """Write the tables anew, where nobody is in the way; what the server keeps beside them is named."""
+        return await self.call(self._clean)
+
+    async def equip(self) -> None:
+        """Make sure that the task queue of a fleet is there, as the installed one needs it.
+
+        Raises:
+            SettingsError, PermissionRefused: it can't be used; the message says what to do.
+        """
+        await self.call(partial(self._again, lambda connection: engine.ready(connection, self.target)))
+
     async def close(self) -> None:
         """Give the connection back, after everything that was asked for. Idempotent."""
         self._stop.set()
@@ -96,19 +114,19 @@ class PostgresDatabase(OneThread):
         self.end()
 
     def _open(self, seconds: float) -> bool:
-        connection = connect(self._target, seconds=seconds, stop=self._stop)
+        connection = connect(self.target, seconds=seconds, stop=self._stop)
         try:
-            if self._readonly and not schema.exists(connection, self._target):
+            if self._readonly and not schema.exists(connection, self.target):
                 connection.close()
                 return False
-            schema.ready(connection, self._target)
+            schema.ready(connection, self.target)
             if not self._readonly:
                 connection.execute(STAGED)
                 # It must be there before the first transaction: only what is there can be waited for.
                 connection.execute(_KNOWN, (self._writer,))
         except psycopg.Error as error:
             connection.close()
-            raise explained(error, self._target) from error
+            raise explained(error, self.target) from error
         except BaseException:
             connection.close()
             raise
@@ -128,6 +146,24 @@ class PostgresDatabase(OneThread):
         finally:
             connection.close()
 
+    def _clean(self) -> Sequence[str]:
+        left = [_BESIDE]
+        try:
+            connection = self._connected()
+            connection.execute("SET statement_timeout = 0; SET lock_timeout = '10s'")
+            try:
+                connection.execute(f"VACUUM (FULL) {REWRITTEN}")
+            except psycopg.errors.LockNotAvailable:
+                # Other jobs are at work. What is dead is cleared away; pages keep the bytes until they are written to.
+                connection.execute(f"VACUUM {REWRITTEN}")
+                left.append("pages of its tables may hold dead rows until they are reused: run VACUUM FULL on them")
+            finally:
+                # The next call connects anew, with the limits that it should have.
+                connection.close()
+        except psycopg.Error as error:
+            raise explained(error, self.target) from error
+        return left
+
     def _again(self, attempt: Callable[[Connection], T]) -> T:
         """Make a transaction until it is done, or fails for a reason of its own."""
         for left in reversed(range(_TRIES)):
@@ -137,7 +173,7 @@ class PostgresDatabase(OneThread):
             except psycopg.Error as error:
                 if left and (is_undone(error) or (connection.closed and is_away(error))):
                     continue
-                raise explained(error, self._target) from error
+                raise explained(error, self.target) from error
         raise AssertionError  # the last attempt returns or raises
 
     def _connected(self) -> Connection:

@@ -31,13 +31,20 @@ _FORGET = "DELETE FROM leases WHERE job = $1 AND name = $2 AND expires <= clock_
 
 _TAKEN = (
     "SELECT holder, ceil(extract(epoch FROM expires - clock_timestamp()))::int FROM leases"
-    " WHERE job = $1 AND name = $2 AND NOT (shared AND $3::boolean) ORDER BY ticket LIMIT 1"
+    " WHERE job = $1 AND name = $2 AND NOT (shared AND $3::boolean) AND ticket <> $4 ORDER BY ticket LIMIT 1"
 )
 
+#: The number is drawn beforehand: whoever loses the answer and takes the lease again meets no stranger's row.
+_DRAW = "SELECT nextval(pg_get_serial_sequence('leases', 'ticket'))"
+
 _TAKE = (
-    "INSERT INTO leases (job, name, shared, holder, expires)"
-    " VALUES ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5)) RETURNING ticket"
+    "INSERT INTO leases (ticket, job, name, shared, holder, expires)"
+    " VALUES ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6))"
+    " ON CONFLICT (ticket) DO UPDATE SET expires = excluded.expires"
 )
+
+#: Times that something is done anew because its connection broke.
+_AGAIN = 2
 
 _BEAT = "UPDATE leases SET expires = clock_timestamp() + make_interval(secs => $2) WHERE ticket = ANY($1::bigint[])"
 
@@ -70,7 +77,8 @@ class PostgresLeases:
     def take(self, job: str, name: str, *, shared: bool = False) -> PostgresLease:
         """Insert a row, unless somebody else's is alive."""
         with self._lock:
-            ticket = self._try(lambda connection: self._take(connection, job, name, shared=shared), self._seconds)
+            ticket = self._try(_draw, self._seconds)
+            self._try(lambda connection: self._take(connection, ticket, job, name, shared=shared), self._seconds)
             self._tickets.add(ticket)
             if self._heart is None:
                 self._heart = threading.Thread(target=self._beat_on, name="syncer-heartbeat", daemon=True)
@@ -118,16 +126,16 @@ class PostgresLeases:
                 # The next beat tries again. If none gets through, the row runs out, and commits say so in time.
                 continue
 
-    def _take(self, connection: Connection, job: str, name: str, *, shared: bool) -> int:
+    def _take(self, connection: Connection, ticket: int, job: str, name: str, *, shared: bool) -> None:
         with connection.transaction():
+            # An attempt whose answer was lost may still be on its way: it has the turn.
             connection.execute(_TURN, (job,))
             connection.execute(_FORGET, (job, name))
-            other = connection.execute(_TAKEN, (job, name, shared)).fetchone()
+            other = connection.execute(_TAKEN, (job, name, shared, ticket)).fetchone()
             if other is not None:
                 raise _refused(job, name, *other)
             who = person(orjson.loads(introduction(job, name)))
-            row = connection.execute(_TAKE, (job, name, shared, who, self._target.lease_seconds)).fetchone()
-        return int(row[0]) if row is not None else 0
+            connection.execute(_TAKE, (ticket, job, name, shared, who, self._target.lease_seconds))
 
     def _holders(self, connection: Connection, job: str) -> Mapping[str, str]:
         rows = connection.execute(
@@ -136,16 +144,21 @@ class PostgresLeases:
         return {str(name): str(holder) for name, holder in rows}
 
     def _try(self, work: Callable[[Connection], T], seconds: float) -> T:
-        """Do something on the connection, once more on a new one if it was broken."""
-        fresh = False
-        while True:
+        """Do something on the connection, and again on a new one if it broke: it has to bear being done twice."""
+        for left in reversed(range(1 + _AGAIN)):
             if self._connection is None or self._connection.closed:
-                self._connection, fresh = connect(self._target, seconds=seconds, stop=self._stop), True
+                self._connection = connect(self._target, seconds=seconds, stop=self._stop)
             try:
                 return work(self._connection)
             except psycopg.Error as error:
-                if fresh or not self._connection.closed:
+                if not left or not self._connection.closed:
                     raise explained(error, self._target) from error
+        raise AssertionError  # the last attempt returns or raises
+
+
+def _draw(connection: Connection) -> int:
+    row = connection.execute(_DRAW).fetchone()
+    return int(row[0]) if row is not None else 0
 
 
 def _refused(job: str, name: str, holder: str, left: int) -> LeaseHeld:

@@ -14,7 +14,7 @@ from syncer.state.postgres.transaction import Connection
 _FOLDER = files("syncer.state") / "migrations" / "postgres"
 
 #: Others that create or migrate the same schema wait.
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 #: Notes which scripts were applied, and marks the schema as ours.
 _LEDGER = """
@@ -60,11 +60,11 @@ def migrate(connection: Connection, target: Target) -> int:
     """
     scripts = migrations()
     with connection.transaction():
-        connection.execute(_LOCK, (target.schema,))
+        connection.execute(LOCK, (target.schema,))
         have = _version(connection, target)
         missing = [(number, script) for number, script in scripts if number > have]
         if have and missing:
-            _quiet(connection, target)
+            quiet(connection, target)
         if not have:
             there = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = $1", (target.schema,)).fetchone()
             if there is None:
@@ -76,6 +76,19 @@ def migrate(connection: Connection, target: Target) -> int:
         if not have:
             connection.execute("INSERT INTO meta (name, value) VALUES ('id', $1)", (uuid.uuid4().hex,))
     return len(missing)
+
+
+def quiet(connection: Connection, target: Target) -> None:
+    """Refuse to go on while somebody is at work.
+
+    Raises:
+        LeaseHeld: somebody is.
+    """
+    found = connection.execute("SELECT holder FROM leases WHERE expires > clock_timestamp() LIMIT 1").fetchone()
+    if found is not None:
+        raise LeaseHeld(
+            f"the state {target.shown} is being worked on by {found[0]}", hint="stop that process, then migrate"
+        )
 
 
 def _newest() -> int:
@@ -105,11 +118,3 @@ def _version(connection: Connection, target: Target) -> int:
             hint="use that version, or a state of its own for this one (?schema=NAME)",
         )
     return int(found[0])
-
-
-def _quiet(connection: Connection, target: Target) -> None:
-    found = connection.execute("SELECT holder FROM leases WHERE expires > clock_timestamp() LIMIT 1").fetchone()
-    if found is not None:
-        raise LeaseHeld(
-            f"the state {target.shown} is being worked on by {found[0]}", hint="stop that process, then migrate"
-        )

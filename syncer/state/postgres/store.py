@@ -1,13 +1,15 @@
 """Opening a state in PostgreSQL."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import cast
 
 import psycopg
 
 from syncer.model.errors import SettingsError
-from syncer.state.postgres import schema
+from syncer.ports import FleetView, HeadNote
+from syncer.state.postgres import engine, fleet, schema
 from syncer.state.postgres.connecting import connect
 from syncer.state.postgres.database import OPENING_SECONDS, PATIENCE_SECONDS, PostgresDatabase
 from syncer.state.postgres.faults import explained
@@ -21,6 +23,23 @@ class PostgresStore(TableStore):
     """A store whose leases live on a connection of their own."""
 
     leases: PostgresLeases
+
+    @property
+    def server(self) -> PostgresDatabase:
+        """The database as what it is."""
+        return cast("PostgresDatabase", self._database)
+
+    async def untold(self, job: str, limit: int) -> Sequence[HeadNote]:
+        """Return what HEADs of a job's manifests are still to be told, oldest first."""
+        return await self._database.read(lambda c: fleet.untold(c, job, limit))
+
+    async def told(self, notes: Sequence[HeadNote]) -> None:
+        """Forget notes."""
+        await self._database.write(lambda c: fleet.forget(c, notes))
+
+    async def fleet(self) -> FleetView | None:
+        """Return what is known of the fleet that works on this state."""
+        return await self._database.read(fleet.look)
 
     async def close(self) -> None:
         """Give both connections back."""
@@ -92,7 +111,7 @@ def copying(url: str, *, write: bool) -> Iterator[PostgresTransaction]:
 
 
 def migrate(url: str) -> int:
-    """Bring a schema up to date; return how many scripts were applied. Blocks.
+    """Bring a schema and the task queue in it up to date; return how many scripts were applied. Blocks.
 
     Raises:
         NotNow, LeaseHeld, PermissionRefused, SettingsError: it can't be done, and nothing was changed.
@@ -100,7 +119,7 @@ def migrate(url: str) -> int:
     target = parse(url)
     connection = connect(target, seconds=OPENING_SECONDS)
     try:
-        return schema.migrate(connection, target)
+        return schema.migrate(connection, target) + engine.migrate(connection, target)
     except psycopg.Error as error:
         raise explained(error, target) from error
     finally:

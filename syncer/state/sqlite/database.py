@@ -1,10 +1,11 @@
 """One connection in one thread. A transaction is one function, sent there whole."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
+from syncer.model.errors import NotNow
 from syncer.state.sqlite.faults import explained
 from syncer.state.sqlite.transaction import SqliteTransaction
 from syncer.state.tables.database import Work
@@ -47,6 +48,15 @@ class SqliteDatabase(OneThread):
         """
         return await self.call(partial(self._transaction, "BEGIN IMMEDIATE", work))
 
+    async def clean(self) -> Sequence[str]:
+        """Write the file anew, and empty its log.
+
+        Raises:
+            NotNow: another process reads or writes it.
+        """
+        await self.call(self._clean)
+        return ()
+
     async def close(self) -> None:
         """Give the connection back, after everything that was asked for. Idempotent."""
         if self._connection is not None:
@@ -64,11 +74,26 @@ class SqliteDatabase(OneThread):
             self._connection.close()
             self._connection = None
 
-    def _transaction(self, begin: str, work: Work[T]) -> T:
-        connection = self._connection
-        if connection is None:
+    def _clean(self) -> None:
+        try:
+            connection = self._open_one()
+            connection.execute("PRAGMA secure_delete = ON").fetchall()
+            connection.execute("VACUUM")
+            # The log holds the file as it was and as it is: it is folded in and cut to nothing.
+            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            raise explained(error, self.where) from error
+        if busy:
+            raise NotNow(f"the state {self.where} is being read by another process", hint="run again when it is done")
+
+    def _open_one(self) -> sqlite3.Connection:
+        if self._connection is None:
             message = f"{self.where} is closed"
             raise RuntimeError(message)
+        return self._connection
+
+    def _transaction(self, begin: str, work: Work[T]) -> T:
+        connection = self._open_one()
         try:
             connection.execute(begin)
             try:

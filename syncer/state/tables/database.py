@@ -1,6 +1,6 @@
 """The door to a database: whole transactions, sent to its thread as one function each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from syncer.state.tables.transaction import Transaction
@@ -27,6 +27,13 @@ class Database(Protocol):
 
         Raises:
             NotNow, SettingsError: the database can't do it; nothing was written.
+        """
+
+    async def clean(self) -> Sequence[str]:
+        """Write anew what holds deleted rows; return what may still hold them all the same.
+
+        Raises:
+            NotNow: another process is in the way.
         """
 
     async def call(self, work: Callable[[], T]) -> T:

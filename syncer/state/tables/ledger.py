@@ -16,6 +16,7 @@ from syncer.model.checkpoint import (
 )
 from syncer.model.entries import Leg, Published, StoredRow
 from syncer.model.refs import GroupKey, ItemKey, PartitionKey
+from syncer.ports import Beside
 from syncer.state.tables import debts, held, outbox, passes, places, publish, summary
 from syncer.state.tables.classify import classify
 from syncer.state.tables.commit import commit
@@ -23,15 +24,21 @@ from syncer.state.tables.database import Database, T
 from syncer.state.tables.session import Session
 from syncer.state.tables.transaction import Transaction
 
+#: Hears of each commit inside of its transaction, and may add to that.
+Account = Callable[[Transaction, CommitGroup], None]
+
 
 class TableLedger:
     """The checkpoint of one open unit."""
 
-    def __init__(self, database: Database, session: Session, now: Callable[[], datetime]) -> None:
-        """Take an open session; `now` decides which postponed items are left alone."""
+    def __init__(
+        self, database: Database, session: Session, now: Callable[[], datetime], account: Account | None = None
+    ) -> None:
+        """Take an open session; `now` decides which postponed items are left alone, `account` hears of each commit."""
         self._database = database
         self._session = session
         self._now = now
+        self._account = account
         self._stale = False
         #: The fencing epoch under which this ledger writes; for a look, the last one that did.
         self.epoch = session.epoch
@@ -69,7 +76,13 @@ class TableLedger:
 
     async def commit(self, group: CommitGroup) -> None:
         """Move everything in the group, in one transaction, and the counters with it."""
-        await self._write(lambda c, s: commit(c, s, group))
+
+        def move(transaction: Transaction, session: Session) -> None:
+            commit(transaction, session, group)
+            if self._account is not None:
+                self._account(transaction, group)
+
+        await self._write(move)
 
     async def doomed(self, leg: Leg, limit: int, cause: str | None = None) -> Sequence[Doomed]:
         """Return items found gone or withdrawn that this leg did not apply yet, in key order."""
@@ -108,12 +121,14 @@ class TableLedger:
         """Return manifest rows that no segment holds yet, oldest first."""
         return await self._read(lambda c, s: outbox.waiting(c, s.leg_units.get(leg), limit, after))
 
-    async def sent(self, leg: Leg, last: int) -> None:
-        """Forget manifest rows up to a sequence number."""
+    async def sent(self, leg: Leg, last: int, beside: Beside | None = None) -> None:
+        """Forget manifest rows up to a sequence number; let somebody else's note be part of it."""
 
         def forget(transaction: Transaction, session: Session) -> None:
             session.fence(transaction)
             outbox.forget(transaction, session.leg_units[leg], last)
+            if beside is not None:
+                beside(transaction)
 
         await self._write(forget)
 

@@ -24,3 +24,9 @@ def remember(transaction: Transaction, job: str, name: str, value: str | None) -
         " ON CONFLICT (job, name) DO UPDATE SET value = excluded.value",
         (job, name, value),
     )
+
+
+def remember_all(transaction: Transaction, job: str, notes: Mapping[str, str]) -> None:
+    """Write many notes."""
+    for name, value in sorted(notes.items()):
+        remember(transaction, job, name, value)

@@ -25,6 +25,20 @@ SELECT = {"--project", "--batch", "--annotation-type", "--item", "--ids-from", "
 GOLDEN: dict[str, set[str]] = {
     "adopt": {"--job"} | OUTPUT,
     "batches": OUTPUT,
+    "erase": {
+        "--keys-from",
+        "--project",
+        "--platform",
+        "--groups",
+        "--dry-run",
+        "-n",
+        "--certificate",
+        "--resume",
+        "--again",
+        "--list",
+        "--lift",
+        "--yes",
+    },
     "compact": set(),
     "config schema": set(),
     "config show": OUTPUT,
@@ -32,6 +46,9 @@ GOLDEN: dict[str, set[str]] = {
     "demo": set(),
     "doctor": OUTPUT,
     "export": SELECT | PASS | OUTPUT,
+    "fleet cancel": set(),
+    "fleet pause": set(),
+    "fleet resume": set(),
     "get": set(),
     "history": {"--limit"} | OUTPUT,
     "init": set(),
@@ -53,8 +70,9 @@ GOLDEN: dict[str, set[str]] = {
     "state rename": {"--yes"},
     "state reset": {"--yes"},
     "status": OUTPUT,
-    "sync": PASS | OUTPUT,
+    "sync": PASS | OUTPUT | {"--fleet"},
     "verify": {"--deep", "--source"} | OUTPUT,
+    "worker": {"--concurrency", "--queue"},
 }
 
 _OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")

@@ -133,8 +133,27 @@ def test_an_older_schema_waits_for_migrate(
         held = run("state", "migrate")
         assert (held.code, "pid 7 on moon" in held.words()) == (Exit.NOT_NOW, True)
         connection.execute("DELETE FROM leases")
-    assert "1 steps were missing" in run("state", "migrate").words()
+    assert "2 steps were missing" in run("state", "migrate").words()  # the schema, and the task queue of a fleet
     assert run("sync", "files").code == Exit.DONE
     monkeypatch.setattr(schemas, "migrations", lambda: before)
     newer = run("sync", "files")
     assert (newer.code, "newer version" in newer.words()) == (Exit.SETTINGS, True)
+
+
+def test_what_is_erased_leaves_the_tables(run: Run, server_config: Path, platform: MemoryPlatform, schema: str,
+                                          postgres_server: Postgres) -> None:  # fmt: skip
+    """No row, text or dead tuple of any table names it; what the server keeps beside them is said."""
+    platform.put("item-of-a-person", b'{"name":"Ada-of-no-other-file"}', fields={"author": "Ada-of-no-other-file"})
+    assert stored(run) == [6, 6]
+    keys = server_config.parent / "keys"
+    keys.write_text('["annotation","7",null,null,"item-of-a-person"]')
+    ended = run("erase", "--keys-from", keys, "--yes")
+    assert ended.code == Exit.DONE, ended.err
+    assert "write-ahead log" in " ".join(ended.json()["jobs"][0]["left"])
+    with postgres_server.connect(schema) as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (schema,)).fetchall()
+        for (table,) in tables:
+            texts = connection.execute(f"SELECT t::text FROM {table} AS t")  # noqa: S608  # names of the catalogue
+            assert not [text for (text,) in texts if "of-a-person" in str(text) or "Ada" in str(text)], table
+    assert stored(run) == [0, 0]
+    assert "suppressed 1" in run("sync", "--full").words()

@@ -15,7 +15,7 @@ from tests.support.configuration import GOOD, load_text, refused
         (
             "state:",
             "zzz: 1\nstate:",
-            "zzz: unknown key; known: daemon, jobs, log, ",
+            "zzz: unknown key; known: daemon, fleet, jobs, log, ",
         ),
         ("state:", "log: {levl: debug}\nstate:", "log.levl: unknown key; did you mean 'level'?"),
         ("url: lake", "url: lake, pubish: x", "sinks.lake.pubish: unknown key; did you mean 'publish'?"),

@@ -14,6 +14,7 @@ from syncer.model.errors import NotNow, PermissionRefused, SettingsError
 from syncer.state.postgres.database import PostgresDatabase
 from syncer.state.postgres.target import Target, parse
 from syncer.state.tables.transaction import Transaction
+from tests.support.lost_answers import losing
 from tests.support.postgres import Postgres, postgres
 
 
@@ -138,42 +139,6 @@ async def test_a_server_that_stays_away_is_not_now(restarted: Postgres) -> None:
             finally:
                 await asyncio.to_thread(restarted.start)
             assert await names(database) == []
-
-
-@asynccontextmanager
-async def losing(server: Postgres, *, before: bool) -> AsyncIterator[tuple[int, asyncio.Event]]:
-    """Relay to a server; once armed, the next COMMIT loses its connection: before the server got it, or its answer."""
-    armed = asyncio.Event()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", server.port)
-        lost, answered = asyncio.Event(), asyncio.Event()
-
-        async def up() -> None:
-            while data := await reader.read(65536):
-                if armed.is_set() and b"COMMIT" in data:
-                    armed.clear()
-                    lost.set()
-                    if not before:
-                        there_writer.write(data)
-                        await answered.wait()
-                    break
-                there_writer.write(data)
-            there_writer.close()
-            writer.transport.abort()
-
-        async def down() -> None:
-            while data := await there_reader.read(65536):
-                if lost.is_set():
-                    answered.set()
-                else:
-                    writer.write(data)
-
-        await asyncio.gather(up(), down(), return_exceptions=True)
-
-    relay = await asyncio.start_server(connected, "127.0.0.1", 0)
-    async with relay:
-        yield relay.sockets[0].getsockname()[1], armed
 
 
 @pytest.mark.parametrize("before", [True, False])

@@ -17,6 +17,7 @@ from syncer.model.errors import Fenced, LeaseHeld
 from syncer.state import open_state
 from syncer.state.postgres.leases import PostgresLeases
 from syncer.state.postgres.target import Target
+from tests.support.lost_answers import losing
 from tests.support.postgres import Postgres
 from tests.support.states import LAKE, at, group, put
 from tests.support.stored import unit
@@ -200,3 +201,30 @@ async def test_a_lease_survives_a_server_that_was_away(target: Target, postgres_
                 if row == (True,):
                     break
         await ledger.commit(group(changes={"lake": put("1")}))
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("before", [True, False])
+async def test_a_lease_whose_answer_was_lost_is_ours(
+    leases: PostgresLeases, target: Target, postgres_server: Postgres, first: bool, before: bool
+) -> None:
+    """Whoever did not hear that the lease is taken takes it again, also on a first connection, and is no stranger."""
+    held = await to_thread.run_sync(leases.take, "job", "other")
+    async with losing(postgres_server, before=before) as (port, armed):
+        url = target.url.replace(f":{postgres_server.port}/", f":{port}/") + "&sslmode=disable"
+        mine = PostgresLeases(replace(target, url=url), seconds=10)
+        try:
+            if not first:
+                earlier = await to_thread.run_sync(mine.take, "job", "earlier")
+                await to_thread.run_sync(earlier.release)
+            armed.set()
+            taken = await to_thread.run_sync(mine.take, "job", "unit")
+            assert not armed.is_set()
+            with pytest.raises(LeaseHeld):
+                await to_thread.run_sync(leases.take, "job", "unit")
+            assert set(await to_thread.run_sync(leases.holders, "job")) == {"other", "unit"}
+            await to_thread.run_sync(taken.release)
+            (await to_thread.run_sync(leases.take, "job", "unit")).release()
+        finally:
+            await to_thread.run_sync(mine.close)
+    held.release()

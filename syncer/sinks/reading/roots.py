@@ -1,0 +1,79 @@
+"""Which manifest a URL means: of the only job below a root, of a named one, or of the one with a certain archive."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from syncer.blobs.access import BucketAccess
+from syncer.blobs.roots import open_root
+from syncer.model.errors import SettingsError
+from syncer.model.paths import MANIFEST_FOLDER, clean_segment
+from syncer.ports import Blobs, Clock
+from syncer.sinks.archive.names import EXTENSION, PartId
+from syncer.sinks.heads import HEAD
+from syncer.sinks.manifest import JobManifest
+
+#: What trouble with a destination is told of, where no sink has a name.
+_READER = "read"
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A destination as its readers find it: a store, and the manifest of one job in it."""
+
+    blobs: Blobs
+    job: str
+    manifest: JobManifest
+    #: Only what lies in this archive and its parts is asked for; None: all of the job.
+    stem: str | None = None
+
+    def wanted(self, container: str | None) -> bool:
+        """Tell whether what lies in a container is asked for."""
+        if self.stem is None:
+            return True
+        part = None if container is None else PartId.parse(container)
+        return part is not None and part.stem == self.stem
+
+    @property
+    def head_name(self) -> str:
+        """Where HEAD lies."""
+        return f"{MANIFEST_FOLDER}/{clean_segment(self.job, self.job)}/{HEAD}"
+
+
+async def open_reading(
+    url: str, base: Path, clock: Clock, *, job: str | None = None, access: BucketAccess | None = None
+) -> Root:
+    """Return what a URL means. A relative path counts from `base`, an absolute folder.
+
+    Raises:
+        SettingsError: it is no destination, nothing is stored there, or several jobs are and none is named.
+    """
+    whole = url.rstrip("/")
+    parent, _, name = whole.replace("\\", "/").rpartition("/")
+    # An archive is named by its file; its manifest lies in the folder beside it.
+    inside = name.endswith(EXTENSION)
+    if inside and not parent:
+        parent, name = (f"{name.partition(':')[0]}:.", name.partition(":")[2]) if ":" in name else (".", name)
+    blobs = open_root(parent if inside else whole or url, base, access=access)
+    stem = name.removesuffix(EXTENSION) if inside else None
+    jobs = [clean_segment(job, job)] if job is not None else await _jobs(blobs)
+    if stem is not None and len(jobs) > 1:
+        jobs = [one for one in jobs if await _holds(JobManifest(blobs, one, _READER, clock, keep=None), stem)]
+    if not jobs:
+        raise SettingsError(
+            f"nothing is stored at {url}: there is no manifest", hint="give the URL that a sink writes to"
+        )
+    if len(jobs) > 1:
+        raise SettingsError(f"{len(jobs)} jobs write to {url}", hint=f"name one of them: {', '.join(jobs[:20])}")
+    return Root(blobs, jobs[0], JobManifest(blobs, jobs[0], _READER, clock, keep=None), stem)
+
+
+async def _jobs(blobs: Blobs) -> list[str]:
+    names = [info.name async for info in blobs.list(f"{MANIFEST_FOLDER}/")]
+    folders = [name.removesuffix(f"/{HEAD}") for name in names if name.endswith(f"/{HEAD}") and name.count("/") == 2]  # noqa: PLR2004  # the folder of manifests, the job's, HEAD
+    return sorted(folder.partition("/")[2] for folder in folders)
+
+
+async def _holds(manifest: JobManifest, stem: str) -> bool:
+    head = await manifest.head()
+    parts = [PartId.parse(name) for name in (() if head is None else head.containers)]
+    return any(part is not None and part.stem == stem for part in parts)
