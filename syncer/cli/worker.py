@@ -38,7 +38,7 @@ async def worker(
     from syncer.observe.outcomes import Outcomes
 
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(opened(here, usual="info"))
+        session = await stack.enter_async_context(opened(here, usual="info", fleet=True))
         session.jobs(())
         sides = [probes(session, Metrics(Outcomes(__version__)))]
         opening = open_worker(session.syncer, queues=queue, concurrency=concurrency, sides=sides)

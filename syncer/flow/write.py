@@ -17,6 +17,7 @@ from syncer.model.errors import LegFailed, RunFailed, SyncerError
 from syncer.model.events import Committed, Emit, ItemOwed, Sealed, Written
 from syncer.model.refs import GroupKey, ItemKey, PartitionKey
 from syncer.model.report import Counts
+from syncer.model.value import value
 from syncer.ports import Clock, Ledger, Spool
 
 #: Documents handed to a session in one go: a thread hop for each, and never more bytes than this.
@@ -33,7 +34,7 @@ BACKOFF = timedelta(minutes=1)
 LONGEST = timedelta(hours=24)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Settled:
     """A written item, without its body, on its way to the commit."""
 
@@ -174,11 +175,21 @@ class Writer:
             entries = [m.entries[leg] for m in fetched if leg in m.entries]
             if entries:
                 await self._write(run, entries)
+        freed = 0
         for message in fetched:
-            updated = any(v.action is Action.CHANGED for v in message.wanted.verdicts.values())
-            self._settled.append(Settled(message.wanted, message.size, updated))
-            self._size += message.size
-            await self._let_go(message)
+            wanted, size = message.wanted, message.size
+            updated = any(verdict.action is Action.CHANGED for verdict in wanted.verdicts.values())
+            self._settled.append(Settled(wanted, size, updated))
+            freed += size
+            for entry in message.entries.values():
+                if isinstance(entry.body, SpooledFile):
+                    await self.spool.discard(entry.body)
+                    break
+            if wanted.ref.inline is not None:
+                wanted.ref = replace(wanted.ref, inline=None)
+            message.entries.clear()
+        self._size += freed
+        self.channel.release(freed)
 
     async def _write(self, run: LegRun, entries: list[Entry]) -> None:
         try:
@@ -243,16 +254,6 @@ class Writer:
         counts.filtered = sum(each.gone for each in listed)
         counts.owed = len(listed) - counts.filtered
         return counts
-
-    async def _let_go(self, message: Fetched) -> None:
-        for entry in message.entries.values():
-            if isinstance(entry.body, SpooledFile):
-                await self.spool.discard(entry.body)
-                break
-        self.channel.release(message.size)
-        if message.wanted.ref.inline is not None:
-            message.wanted.ref = replace(message.wanted.ref, inline=None)
-        message.entries.clear()
 
     def _due(self) -> bool:
         if self._since is None:

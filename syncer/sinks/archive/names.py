@@ -72,7 +72,7 @@ class Naming:
                 f"the archive name {self._template.text!r} uses {{{missing[0]}}}, which {partition.key} does not fill"
             )
             raise SettingsError(message, hint="an archive holds whole partitions: name it by project, batch or type")
-        rendered = self._template.render(values, partition.key.canonical())
+        rendered = self._template.render(values, partition.key.canonical)
         stem = rendered.removesuffix(self._ending)
         return f"{stem}~{digest8(stem)}" if _AMBIGUOUS.search(stem) else stem
 
