@@ -24,14 +24,15 @@ async def sharing(settings: Settings, url: str, emit: Emit, *, fleet: bool) -> A
     Raises:
         SettingsError: one is to, and the state is not on a server.
     """
-    shared = [name for name, platform in settings.platforms.items() if is_shared(platform, fleet=fleet)]
-    if not shared:
+    platforms = settings.platforms.items()
+    if not any(is_shared(platform, fleet=fleet) for _, platform in platforms):
         yield None
         return
     async with open_quotas(url, emit) as quotas:
-        if quotas is None:
+        asked = [name for name, platform in platforms if is_shared(platform, fleet=False)]
+        if quotas is None and asked:
             raise SettingsError(
-                f"platforms.{shared[0]}.limits.shared: a state in PostgreSQL is needed",
-                hint="limits are shared by way of it: write state: postgresql://…, or shared: never",
+                f"platforms.{asked[0]}.limits.shared: a state in PostgreSQL is needed",
+                hint="limits are shared by way of it: write state: postgresql://…, or leave shared out",
             )
         yield quotas

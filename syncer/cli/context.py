@@ -85,17 +85,21 @@ class Session:
 async def opened(
     here: Everywhere, *, registry: Registry | None = None, sets: Sequence[str] | None = None,
     add: Mapping[str, Any] | None = None, progress: bool = False, readonly: bool = False, usual: Level = "warning",
+    fleet: bool = False,
 ) -> AsyncIterator[Session]:  # fmt: skip
     """Open the configuration for one command; with `readonly` nothing is written where the state lies.
 
-    `usual` is the lowest level that people are shown, unless the file or the command line says otherwise.
+    `usual` is the lowest level that people are shown, unless the file or the command line says otherwise. A worker of a
+    `fleet` shares its limits with the others.
 
     Raises on entering:
         SettingsError: it can't be used.
     """
     hub = Hub()
     chosen = here.sets if sets is None else sets
-    async with open_syncer(here.config, sets=chosen, add=add, hub=hub, registry=registry, readonly=readonly) as syncer:
+    async with open_syncer(
+        here.config, sets=chosen, add=add, hub=hub, registry=registry, readonly=readonly, fleet=fleet
+    ) as syncer:
         log = syncer.settings.log
         wish = here.log_format or log.format
         level = level_of(here, log, console=choose_format(wish, tty=sys.stderr.isatty()) == "console", usual=usual)

@@ -20,6 +20,7 @@ def test_every_door_is_exported() -> None:
             *defined,
             "Beside",
             "ManifestRow",
+            "Beside",
             "CircuitState",
             "FleetRunState",
             "JobState",

@@ -13,12 +13,13 @@ from pathlib import Path
 from anyio import CapacityLimiter, create_task_group, to_thread
 
 from syncer.blobs.spool import RESERVE
+from syncer.model.containers import ENDINGS, LINES, PARQUET
 from syncer.model.entries import SpooledFile
 from syncer.model.errors import ContainerLost, StoreFailed, SyncerError
 from syncer.ports import About, Blobs
 from syncer.sinks.archive.corner import ROOT, corner, staged_name, stem_corner
 from syncer.sinks.archive.fresh import Fresh
-from syncer.sinks.archive.names import part_id
+from syncer.sinks.archive.names import EXTENSION, part_id
 from syncer.sinks.archive.parts import Parts
 from syncer.sinks.archive.swap import Swap
 from syncer.sinks.archive.token import Mark, read_token
@@ -29,7 +30,15 @@ PARTS = 8
 _AT_ONCE = 4
 #: Space is looked at after every so many bytes.
 _LOOK = 64 << 20
-ABOUT = About("application/zip")
+#: What an object with many items is, by its ending.
+MEDIA = {
+    **dict.fromkeys(ENDINGS, About("application/octet-stream")),
+    EXTENSION: About("application/zip"),
+    LINES["none"]: About("application/x-ndjson"),
+    LINES["gz"]: About("application/gzip"),
+    LINES["zst"]: About("application/zstd"),
+    PARQUET: About("application/vnd.apache.parquet"),
+}
 Sweep = Callable[[Collection[str]], Awaitable[None]]
 
 
@@ -41,13 +50,20 @@ class SpoolGrowth:
     _full = 1.0
 
     def __init__(
-        self, blobs: Blobs, folder: Path, limit: int, *, sweep: Sweep | None = None, reserve: int = RESERVE
+        self,
+        blobs: Blobs,
+        folder: Path,
+        limit: int,
+        *,
+        sweep: Sweep | None = None,
+        reserve: int = RESERVE,
+        ending: str = EXTENSION,
     ) -> None:
         """Take the bucket, the folder, and how many bytes may wait there until a publish is asked for.
 
         `sweep` aborts what uploads of a dead predecessor are under way for some stems.
         """
-        self.folder, self._sweep = folder, sweep
+        self.folder, self._sweep, self._ending = folder, sweep, ending
         self._blobs, self._limit, self._reserve = blobs, limit, reserve
         self._unseen: int | None = None
 
@@ -107,7 +123,7 @@ class SpoolGrowth:
         now = replace(swap, temp=staged_name(swap.name, swap.sha256))
         if not await self.holds(now):
             file = SpooledFile(self.folder / swap.temp, swap.size, swap.sha256)
-            await self._blobs.put_many([(now.temp or "", file)], corner(swap.name), about=[ABOUT])
+            await self._blobs.put_many([(now.temp or "", file)], corner(swap.name), about=[MEDIA[self._ending]])
         return now
 
     async def holds(self, swap: Swap) -> bool:
@@ -145,7 +161,7 @@ class SpoolGrowth:
 
     async def _clear(self, stems: Collection[str]) -> None:
         for stem in sorted(stems):
-            await self._blobs.remove_all(stem_corner(stem))
+            await self._blobs.remove_all(stem_corner(stem, self._ending))
 
 
 def _free(folder: Path) -> int:
