@@ -41,16 +41,20 @@ sinks:
   appended: {type: zip, url: "file:out/appended", mode: append}
   runs: {type: zip, url: "file:out/runs", mode: delta}
   begun: {type: zip, url: "file:out/begun"}
+  lines: {type: jsonl, url: "file:out/lines"}
+  table: {type: parquet, url: "file:out/table"}
 jobs:
   objects: {platform: mem, select: {projects: ["7"]}, sinks: [objects]}
   versions: {platform: mem, select: {projects: ["7"]}, sinks: [versions]}
   archive: {platform: mem, select: {projects: ["7"]}, sinks: [archive]}
   appended: {platform: mem, select: {projects: ["7"]}, sinks: [appended]}
   runs: {platform: mem, select: {projects: ["7"]}, sinks: [runs]}
+  lines: {platform: mem, select: {projects: ["7"]}, sinks: [lines]}
+  table: {platform: mem, select: {projects: ["7"]}, sinks: [table]}
   begun: {platform: mem, select: {projects: ["7"]}, sinks: [begun], commit: {items: 3}}
 """
 #: All that are through.
-JOBS = ("objects", *LASTING, "archive")
+JOBS = ("objects", *LASTING, "archive", "lines", "table")
 
 
 def filled(platform: MemoryPlatform) -> None:
