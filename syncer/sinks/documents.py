@@ -169,6 +169,8 @@ class OwnerDocument(msgspec.Struct, frozen=True):
     #: Directory prefixes and archive names, each with the epoch of the unit that writes there.
     claims: Mapping[str, _Count]
     format: int = FORMAT
+    #: Units, each with the epoch of whoever writes it now.
+    units: Mapping[str, _Count] = {}
 
     def claim(self) -> Claim:
         """Return the same as the engine's value."""

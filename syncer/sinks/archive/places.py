@@ -22,7 +22,7 @@ from syncer.sinks.zip64.records import CENTRAL, LOCAL
 Mode = Literal["current", "append", "delta"]
 
 #: Paths remembered at least, with their archives, for entries that come again before the checkpoint knows them.
-_RECENT = 32_768
+_RECENT = 16_384
 #: What one entry adds to an archive beside its name (twice) and its payload; ZIP64 fields included.
 _OVERHEAD = LOCAL.size + CENTRAL.size + 48
 

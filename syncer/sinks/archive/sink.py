@@ -118,7 +118,7 @@ class ArchiveSink:
         swapped = frozenset(swap.name for swap in decode_swaps(staged)) if staged else frozenset[str]()
         self._refuse_others([one.name for one in containers if part_id(one.name).stem in mine])
         await self._check([one for one in containers if part_id(one.name).stem in mine and one.name not in swapped])
-        async with self._place.growth() as growth:
+        async with self._place.growth(self.claims(unit) if unit.state else (), epoch) as growth:
             rules = Rules(
                 mode=plan.mode, limit=self._place.limit, items=plan.items, form=plan.form,
                 durable=self._options.durability != "none" and growth.outlives,
