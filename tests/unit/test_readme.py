@@ -143,12 +143,14 @@ def test_the_configuration_loads(tmp_path: Path) -> None:
     assert [each.on for each in settings.notify] == ["failure"]
 
 
-def test_the_picture_of_the_page_is_there() -> None:
-    """The picture is a small PNG that `python -m tests.support.screenshot` makes, with words for who can't see it."""
-    (found,) = re.findall(r"^!\[(.{20,})\]\((.*)\)$", readme.text(), re.MULTILINE)
-    picture = (ROOT / found[1]).read_bytes()
-    assert picture.startswith(b"\x89PNG")
-    assert len(picture) < 150_000
+def test_the_pictures_are_there() -> None:
+    """They are small PNGs, of `python -m tests.support.screenshot` and `tests.bench`, with words for who can't see them."""
+    found = re.findall(r"^!\[(.{20,})\]\((.*)\)$", readme.text(), re.MULTILINE)
+    assert len(found) == 2
+    for _, place in found:
+        picture = (ROOT / place).read_bytes()
+        assert picture.startswith(b"\x89PNG")
+        assert len(picture) < 150_000
 
 
 async def test_a_destination_looks_as_shown(tmp_path: Path) -> None:
