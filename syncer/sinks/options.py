@@ -189,6 +189,10 @@ class SinkOptions(BaseModel):
         """Tell whether the data goes to an object store."""
         return is_bucket(self.url)
 
+    def alone(self) -> str | None:
+        """Tell what keeps several machines from working on this destination together, and what to do; None: nothing."""
+        return None
+
     def access(self) -> BucketAccess:
         """Return how a bucket is reached, as plain values."""
         return BucketAccess(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from syncer.blobs.roots import is_bucket
 from syncer.model.entries import Container
 from syncer.model.paths import clean_segment
 from syncer.model.refs import AnnotationRef, Partition
@@ -76,6 +77,12 @@ class ZipOptions(SinkOptions):
             " `multipart` (S3, needs `annotation-syncer[multipart]`): the same, straight into a multipart upload."
         ),
     )
+
+    def alone(self) -> str | None:
+        """Tell what keeps several machines from working on it together."""
+        if is_bucket(self.url) and self.upload == "spool":
+            return "with `upload: spool` archives grow on the disk of one machine: use `upload: volumes` or `multipart`"
+        return None
 
 
 class ZipSink:

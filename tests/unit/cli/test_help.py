@@ -47,6 +47,7 @@ GOLDEN: dict[str, set[str]] = {
     "doctor": OUTPUT,
     "export": SELECT | PASS | OUTPUT,
     "fleet cancel": set(),
+    "fleet status": OUTPUT,
     "fleet pause": set(),
     "fleet resume": set(),
     "get": set(),
