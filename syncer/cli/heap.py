@@ -13,18 +13,20 @@ import os
 import sys
 from collections.abc import Callable
 
-#: `mallopt` parameters of glibc (malloc.h), the variables that set the same, and our values.
+#: `mallopt` parameters of glibc (malloc.h), the variables that set the same, and our values. Deflating a document
+#: takes a scratch buffer of some 300 kB: with a mapping of its own, or given back after each, it costs as much again.
 _LIMITS = (
-    (-3, "MALLOC_MMAP_THRESHOLD_", 128 * 1024),
+    (-3, "MALLOC_MMAP_THRESHOLD_", 384 * 1024),
+    (-1, "MALLOC_TRIM_THRESHOLD_", 1024 * 1024),
     (-8, "MALLOC_ARENA_MAX", 2),
 )
 
 #: New objects between two searches for cycles; then every so many of these, one among older objects, and among all.
-_YOUNG, _OLDER, _ALL = 3_000, 10, 10
+_YOUNG, _OLDER, _ALL = 30_000, 10, 10
 
 
 def bound() -> None:
-    """Fix both limits where the C library is glibc; what the user's environment says stays."""
+    """Fix these limits where the C library is glibc; what the user's environment says stays."""
     mallopt = _glibc("mallopt")
     if mallopt is None:
         return

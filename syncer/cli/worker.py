@@ -1,8 +1,10 @@
 """`syncer worker`: takes part in the runs of a fleet until it is told to stop."""
 
 from contextlib import AsyncExitStack
+from importlib import import_module
 from typing import Annotated
 
+import anyio.to_thread
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
@@ -32,7 +34,7 @@ async def worker(
     from syncer.cli.context import opened
     from syncer.cli.listeners import probes
     from syncer.cli.living import living
-    from syncer.fleet.worker import open_worker
+    from syncer.fleet.store import shared
     from syncer.model.errors import Exit
     from syncer.observe.metrics import Metrics
     from syncer.observe.outcomes import Outcomes
@@ -40,8 +42,11 @@ async def worker(
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(opened(here, usual="info", fleet=True))
         session.jobs(())
+        # What is wrong with the state is said before the queue is imported. That reads files: not on the event loop.
+        await shared(session.syncer.store)
+        room = await anyio.to_thread.run_sync(import_module, "syncer.fleet.worker")
         sides = [probes(session, Metrics(Outcomes(__version__)))]
-        opening = open_worker(session.syncer, queues=queue, concurrency=concurrency, sides=sides)
+        opening = room.open_worker(session.syncer, queues=queue, concurrency=concurrency, sides=sides)
         running = await stack.enter_async_context(opening)
         life, vitals = await stack.enter_async_context(living(session, running.drain))
         running.desk.lag = lambda: (vitals.lag.lag, vitals.lag.worst)

@@ -84,7 +84,7 @@ def planned(
     """
     ours = transaction.execute(
         "UPDATE fleet_runs SET state = 'running', epoch = ?2, units = ?3, remaining = ?3, account = ?4"
-        " WHERE id = ?1 AND state = 'planning' RETURNING id",
+        " WHERE id = ?1 AND state = 'planning' RETURNING stop",
         (this.id, epoch, len(units), json.dumps(said)),
     ).fetchone()
     if ours is None:
@@ -95,8 +95,11 @@ def planned(
     )
     if not units:
         shares.finalise(transaction, this.id)
-        return
-    shares.fill(transaction, this.id, window)
+    elif ours[0] is not None:
+        # It was stopped meanwhile.
+        shares.drop(transaction, this.id)
+    else:
+        shares.fill(transaction, this.id, window)
 
 
 def end(transaction: Transaction, this: Order, report: Report) -> None:

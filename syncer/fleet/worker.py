@@ -75,14 +75,13 @@ class Worker:
         async with AsyncExitStack() as stack:
             for side in self.sides:
                 await stack.enter_async_context(side(self.desk, self.desk, self.syncer.hub))
-            log = _quiet(Ear(self._lose))
+            _quiet(Ear(self._lose))
             try:
                 await self._enter()
                 await self._serve(app)
             except (ProcrastinateException, psycopg.Error, SyncerError) as error:
                 self._lose(str(error))
             finally:
-                log.handlers.clear()
                 await self._leave()
         return self.lost is None or self._asked
 
@@ -219,9 +218,9 @@ async def open_worker(
             syncer.hub.remove(observer)
 
 
-def _quiet(ear: Ear) -> logging.Logger:
-    """Let the queue's log be heard by us alone: what matters in it is said in our words."""
-    log = logging.getLogger("procrastinate")
-    log.propagate = False
-    log.handlers[:] = [ear]
-    return log
+def _quiet(ear: Ear) -> None:
+    """Let the logs of the queue and of its pool be heard by us alone: what matters in them is said in our words."""
+    for name in ("procrastinate", "psycopg"):
+        log = logging.getLogger(name)
+        log.propagate = False
+        log.handlers[:] = [ear]

@@ -6,6 +6,8 @@ that is there at once, and may wait until that is worth a hop; it gives the byte
 Closing is the signal, as with every other stream here.
 """
 
+import asyncio
+from collections import deque
 from typing import Generic, TypeVar
 
 import anyio
@@ -35,7 +37,8 @@ class Channel(Generic[T]):
         self._closed = False
         self._poked = False
         self._arrival = anyio.Event()
-        self._room = anyio.Event()
+        #: Senders that found no room, with what they have in hand.
+        self._waiting: deque[tuple[asyncio.Future[bool], T, int]] = deque()
 
     @property
     def held(self) -> int:
@@ -48,19 +51,23 @@ class Channel(Generic[T]):
         Raises:
             anyio.BrokenResourceError: the receiver is gone.
         """
-        while not (self._closed or self._fits(size)):
-            if self._items:
-                self.poke()
-            if self._room.is_set():
-                self._room = anyio.Event()
-            await self._room.wait()
+        if self.send_nowait(item, size):
+            return
         if self._closed:
             raise anyio.BrokenResourceError
-        self._items.append(item)
-        self._held += size
-        self._queued += size
-        if len(self._items) >= self._enough or self._queued >= self._plenty:
-            self._arrival.set()
+        if self._items:
+            self.poke()
+        waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append((waiter, item, size))
+        if not await waiter:
+            raise anyio.BrokenResourceError
+
+    def send_nowait(self, item: T, size: int) -> bool:
+        """Hand over an item if that needs no waiting; tell whether it was handed over."""
+        if self._closed or self._waiting or not self._fits(size):
+            return False
+        self._add(item, size)
+        return True
 
     async def receive(self, enough: int = 1) -> list[T]:
         """Wait until `enough` items, or a good part of the budget, are there; return all that is.
@@ -74,14 +81,13 @@ class Channel(Generic[T]):
             await self._arrival.wait()
         items, self._items = self._items, []
         self._queued, self._poked = 0, False
-        if items:
-            self._room.set()
+        self._admit()
         return items
 
     def release(self, size: int) -> None:
         """Give bytes back that the receiver no longer holds."""
         self._held -= size
-        self._room.set()
+        self._admit()
 
     def poke(self) -> None:
         """Make the receiver look up, even if nothing arrived."""
@@ -97,7 +103,29 @@ class Channel(Generic[T]):
         """No more will be sent; what is in the stream can still be received."""
         self._closed = True
         self._arrival.set()
-        self._room.set()
+        for waiter, _, _ in self._waiting:
+            if not waiter.done():
+                waiter.set_result(False)
+        self._waiting.clear()
+
+    def _add(self, item: T, size: int) -> None:
+        self._items.append(item)
+        self._held += size
+        self._queued += size
+        if len(self._items) >= self._enough or self._queued >= self._plenty:
+            self._arrival.set()
+
+    def _admit(self) -> None:
+        """Take what those who wait have in hand, first come, first served: each is woken once."""
+        waiting = self._waiting
+        while waiting:
+            waiter, item, size = waiting[0]
+            if not waiter.done():
+                if not self._fits(size):
+                    return
+                self._add(item, size)
+                waiter.set_result(True)
+            waiting.popleft()
 
     def _fits(self, size: int) -> bool:
         return len(self._items) < self._most and (not self._held or self._held + size <= self._budget * self._share())

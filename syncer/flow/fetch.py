@@ -2,15 +2,13 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, field
 
-import anyio
 import anyio.to_thread
-from anyio.streams.memory import MemoryObjectReceiveStream
 
 from syncer.flow.channel import Channel
 from syncer.flow.frontier import Ticket, Wanted
+from syncer.flow.queue import Queue
 from syncer.flow.room import Room
 from syncer.flow.transform import Shaper
 from syncer.model.entries import Body, Entry, Leg
@@ -18,6 +16,7 @@ from syncer.model.errors import Forbidden, HttpError, ItemFailed, PermissionRefu
 from syncer.model.events import Emit, ItemFetched
 from syncer.model.refs import ItemKey, Piece
 from syncer.model.running import works_on
+from syncer.model.value import value
 from syncer.ports import Source
 
 #: An origin counts as down when at least this many, and this share, of the last `WINDOW` items failed alike.
@@ -26,7 +25,7 @@ DOWN_SHARE = 0.5
 WINDOW = 100
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fetched:
     """A document, shaped for every leg that lacks it."""
 
@@ -103,28 +102,31 @@ class Fetcher:
             for message, (_, body) in zip(shaped, bodies, strict=True):
                 await self._hand_over(message, body.size)
 
-    async def work(self, queue: MemoryObjectReceiveStream[Sequence[Wanted]]) -> None:
+    async def work(self, queue: Queue[Sequence[Wanted]]) -> None:
         """Fetch the batches of a queue until it ends; one of many."""
-        async with queue:
-            async for items in queue:
-                # What was planned and not begun is listed again next time.
-                if not self.stopping():
-                    await self._fetch(items)
+        while (items := await queue.take()) is not None:
+            # What was planned and not begun is listed again next time.
+            if not self.stopping():
+                await self._fetch(items)
 
     async def _fetch(self, items: Sequence[Wanted]) -> None:
         weights = {item.ref.key: self.room.weight(item.ref.size) for item in items}
-        await self.room.take(sum(weights.values()))
+        weight = sum(weights.values())
+        if not self.room.take_nowait(weight):
+            await self.room.take(weight)
         try:
             if not self.stopping():
                 with works_on(_piece(items)):
                     await self._open(items, weights)
         finally:
-            self.room.give(sum(weights.values()))
+            if weights:
+                self.room.give(sum(weights.values()))
 
     async def _open(self, items: Sequence[Wanted], weights: dict[ItemKey, int]) -> None:
         waiting = {item.ref.key: item for item in items if not item.superseded}
+        bodies = self.source.open([item.ref for item in waiting.values()])
         try:
-            async with aclosing(self.source.open([item.ref for item in waiting.values()])) as bodies:
+            try:
                 async for body in bodies:
                     if isinstance(body, ItemFailed):
                         item = waiting.pop(body.key, None)
@@ -138,6 +140,10 @@ class Fetcher:
                         await self._arrived(item, body)
                         # It is the channel's to count now.
                         self.room.give(weights.pop(key))
+            except BaseException:
+                # Only what is not through has something to close.
+                await bodies.aclose()
+                raise
         except Unauthorized as error:
             raise PermissionRefused(str(error), hint=error.hint) from error
         except (Forbidden, HttpError, ItemFailed) as error:
@@ -148,8 +154,9 @@ class Fetcher:
             await self._fail(item, "the platform's answer does not contain it")
 
     async def _arrived(self, item: Wanted, body: Body) -> None:
+        shaper = self.shaper
         try:
-            entries = await self.shaper.entries(item, body)
+            entries = shaper.entries_now(item, body) if shaper.light(body.size) else await shaper.entries(item, body)
         except ItemFailed as error:
             await self._fail(item, error.reason)
             return
@@ -168,7 +175,10 @@ class Fetcher:
         message.wanted.sent = True
         if isinstance(message, Fetched):
             self.emit(ItemFetched(message.wanted.ref.key, size))
-        await self.out.send(message, size if isinstance(message, Fetched) else 0)
+        else:
+            size = 0
+        if not self.out.send_nowait(message, size):
+            await self.out.send(message, size)
 
     async def _fail(self, item: Wanted, reason: str, *, gone: bool = False) -> None:
         await self._hand_over(Failed(item, reason, gone), 0)

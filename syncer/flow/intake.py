@@ -8,7 +8,6 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 import anyio
-from anyio.streams.memory import MemoryObjectSendStream
 
 from syncer.flow.account import counted
 from syncer.flow.channel import Channel
@@ -18,6 +17,7 @@ from syncer.flow.fetch import Failed, Fetcher, Message, Passed
 from syncer.flow.frontier import Wanted
 from syncer.flow.job import Job, RunOptions
 from syncer.flow.plan import Planned, Planner
+from syncer.flow.queue import Queue
 from syncer.model.entries import Leg
 from syncer.model.errors import PartitionGone, RunFailed, SyncerError
 from syncer.model.events import Emit, PartitionFrozen
@@ -67,23 +67,23 @@ class Intake:
 
     async def _through(self) -> None:
         waiting = max(1, AHEAD * self.job.fetchers // self.job.source.features.batch)
-        send, receive = anyio.create_memory_object_stream[Sequence[Wanted]](waiting)
+        queue = Queue[Sequence[Wanted]](waiting)
         async with anyio.create_task_group() as fetchers:
             for _ in range(self.job.fetchers):
-                fetchers.start_soon(self.fetcher.work, receive.clone())
-            receive.close()
-            async with send, anyio.create_task_group() as listing:
-                await self._replay(send)
+                fetchers.start_soon(self.fetcher.work, queue)
+            async with anyio.create_task_group() as listing:
+                await self._replay(queue)
                 listed = listings(listing, self.job, self.partitions, self.ledger, self.live, self.options, self.emit)
                 async with aclosing(listed):
                     async for each in listed:
                         if self.drain.started:
                             each.pages.close()
                             break
-                        await self._take(each, send)
+                        await self._take(each, queue)
                 listing.cancel_scope.cancel()
+            queue.close()
 
-    async def _take(self, listing: Listing, send: MemoryObjectSendStream[Sequence[Wanted]]) -> None:
+    async def _take(self, listing: Listing, queue: Queue[Sequence[Wanted]]) -> None:
         first = True
         async with listing.pages:
             while True:
@@ -92,7 +92,7 @@ class Intake:
                     return
                 planned = await self.planner.plan(listing, page, first=first)
                 first = False
-                await self._dispatch(planned, send)
+                await self._dispatch(planned, queue)
                 if not self.meter.admits():
                     return
 
@@ -130,7 +130,7 @@ class Intake:
         self.error = self.error or error
         account.trouble(error)
 
-    async def _dispatch(self, planned: Planned, send: MemoryObjectSendStream[Sequence[Wanted]]) -> None:
+    async def _dispatch(self, planned: Planned, queue: Queue[Sequence[Wanted]]) -> None:
         inline = [item for item in planned.wanted if item.ref.inline is not None]
         rest = [item for item in planned.wanted if item.ref.inline is None]
         for broken in planned.broken:
@@ -144,10 +144,8 @@ class Intake:
             items = self._admitted(rest[first : first + batch])
             if not items:
                 break
-            try:
-                send.send_nowait(items)
-            except anyio.WouldBlock:
-                await send.send(items)
+            if not queue.put_nowait(items):
+                await queue.put(items)
         await self.channel.send(Passed(planned.ticket), 0)
 
     def _admitted(self, items: Sequence[Wanted]) -> list[Wanted]:
@@ -160,7 +158,7 @@ class Intake:
             admitted.append(item)
         return admitted
 
-    async def _replay(self, send: MemoryObjectSendStream[Sequence[Wanted]]) -> None:
+    async def _replay(self, queue: Queue[Sequence[Wanted]]) -> None:
         """Send owed items of earlier runs first."""
         by_key = {partition.key: partition for partition in self.partitions}
         met: set[ItemKey] = set()
@@ -178,4 +176,4 @@ class Intake:
                 for partition in by_key.values():
                     mine = [item for item in owed if item.key.partition == partition.key]
                     if mine:
-                        await self._dispatch(await self.planner.replay(partition, mine), send)
+                        await self._dispatch(await self.planner.replay(partition, mine), queue)

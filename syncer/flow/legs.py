@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from syncer.flow.account import Account
 from syncer.model.checkpoint import LegSpec
 from syncer.model.entries import Leg
-from syncer.model.errors import ContainerLost, Exit, LegFailed, NotNow, PermissionRefused, RunFailed, SettingsError
+from syncer.model.errors import (
+    ContainerLost,
+    Exit,
+    Fenced,
+    LegFailed,
+    NotNow,
+    PermissionRefused,
+    RunFailed,
+    SettingsError,
+)
 from syncer.model.events import Emit, LegDetached, LegReset, PublishedLeg
 from syncer.ports import Clock, Ledger, Manifest, Sink, SinkSession, Unit
 
@@ -42,7 +51,10 @@ class Legs:
 
         Raises:
             RunFailed: it was the last one.
+            Fenced: the whole unit is another process's by now.
         """
+        if isinstance(error, Fenced):
+            raise error
         self.live.pop(leg, None)
         self.emit(LegDetached(leg, str(error)))
         code = error.exit_code

@@ -44,8 +44,7 @@ class Room:
 
     async def take(self, weight: int) -> None:
         """Wait until there is room, and take it."""
-        if not self._waiting and self._fits(weight):
-            self._held += weight
+        if self.take_nowait(weight):
             return
         mine = (weight, anyio.Event())
         self._waiting.append(mine)
@@ -58,6 +57,13 @@ class Room:
             else:
                 self.give(weight)
             raise
+
+    def take_nowait(self, weight: int) -> bool:
+        """Take room if that needs no waiting; tell whether there was any."""
+        if self._waiting or not self._fits(weight):
+            return False
+        self._held += weight
+        return True
 
     def arrived(self, weight: int, in_memory: int, size: int) -> int:
         """Weigh a document anew by the bytes that it takes in memory, none if it was spooled; return them."""

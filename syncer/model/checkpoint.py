@@ -8,6 +8,7 @@ from enum import StrEnum
 from syncer.model.entries import Container, Leg, StoredRow
 from syncer.model.refs import AnnotationRef, Cursor, GroupKey, ItemKey, PartitionKey
 from syncer.model.report import Counts
+from syncer.model.value import value
 
 
 class Action(StrEnum):
@@ -35,7 +36,7 @@ class LegSpec:
     root: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Candidate:
     """A listed reference with the path that each leg would like to give it (see `layout`)."""
 
@@ -43,7 +44,7 @@ class Candidate:
     paths: Mapping[Leg, str]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Verdict:
     """A leg's answer to one candidate."""
 
@@ -83,7 +84,7 @@ class Doomed:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Change:
     """One row that a commit writes for one leg; becomes one manifest row.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from syncer.model.refs import AnnotationRef, GroupKey, ItemKey
+from syncer.model.value import value
 
 #: Name of one sink of a job. A run feeds several legs at once; each has rows and cursors of its own.
 Leg = str
@@ -43,7 +44,7 @@ class Content:
         return self._sha256
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Body:
     """The document of one reference, as served."""
 
@@ -80,7 +81,7 @@ class Annotation:
         return json.loads(self.content)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """One document on its way into one sink."""
 
@@ -116,7 +117,7 @@ class Entry:
         return len(data) if isinstance(data, bytes) else data.size
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StoredRow:
     """What one leg holds of one item."""
 
@@ -137,7 +138,7 @@ class StoredRow:
     withdrawn: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Receipt:
     """A sink's word that an entry is accepted; durable once it stands in a `Seal`."""
 

@@ -11,6 +11,7 @@ from typing import Literal
 from syncer.model.entries import Leg
 from syncer.model.refs import ItemKey, PartitionKey
 from syncer.model.report import Counts, Report
+from syncer.model.value import value
 
 #: What a request is for: the platform's interface, a new credential, or what a link in its data leads to.
 Purpose = Literal["api", "auth", "content"]
@@ -71,7 +72,7 @@ class PagePlanned:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ItemFetched:
     """A document is here."""
 
@@ -157,7 +158,7 @@ class ErasureMoved:
     step: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RequestEnded:
     """One attempt of a request ended. `status` 0: no answer."""
 

@@ -19,6 +19,8 @@ _RESERVED = re.compile(r"(?i)^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.
 
 def fold(path: str) -> str:
     """Return the form under which two paths are one file on some file system: NFC, casefolded."""
+    if path.isascii():
+        return path.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
@@ -32,6 +34,11 @@ def suffixed(path: str, canonical: str) -> str:
     folder, slash, name = path.rpartition("/")
     stem, dot, extension = _split(name)
     return f"{folder}{slash}{stem}~{digest8(canonical)}{dot}{extension}"
+
+
+def is_plain(text: str) -> bool:
+    """Tell whether `clean_segment` returns a text as it is, for most of those that it does."""
+    return _PLAIN.fullmatch(text) is not None
 
 
 def clean_segment(text: str, canonical: str) -> str:

@@ -7,6 +7,8 @@ from datetime import datetime
 from json.encoder import encode_basestring as _quoted
 from typing import Literal, NamedTuple, NewType
 
+from syncer.model.value import value
+
 #: A source's own position in a listing: opaque, versioned JSON text. Only the source reads it.
 Cursor = NewType("Cursor", str)
 
@@ -96,7 +98,7 @@ class Partition:
     fields: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AnnotationRef:
     """One finished item as a listing names it; enough to fetch it, compare it and name its file."""
 

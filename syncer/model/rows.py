@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from json.encoder import encode_basestring as _quoted
 from typing import cast
 
 from syncer.model.paths import MANIFEST_FOLDER, fold, is_safe
 from syncer.model.refs import ItemKey
+from syncer.model.value import value
 
 #: What a row can say about its item.
 OPS = frozenset({"put", "delete", "withdraw"})
@@ -15,7 +15,7 @@ OPS = frozenset({"put", "delete", "withdraw"})
 MOST = 2**62
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ManifestRow:
     """One line of a segment. Last row of a key wins, by (epoch, seq)."""
 
@@ -38,24 +38,34 @@ class ManifestRow:
 
 def encode_row(row: ManifestRow) -> bytes:
     """Return the row as one line of compact JSON, without the newline; equal rows give equal bytes."""
-    key = row.key
+    fields = ",".join([f"{_quoted(name)}:{_quoted(value)}" for name, value in row.fields.items()])
+    return spelled(
+        row.op, row.key, row.version, row.path, row.container, row.size, row.sha256, f"{{{fields}}}", row.run, row.at,
+        row.reason, row.fingerprint, row.group, row.left,
+    )  # fmt: skip
+
+
+def spelled(
+    op: str, key: ItemKey, version: str, path: str, container: str | None, size: int, sha256: str, fields: str,
+    run: str, at: str, reason: str, fingerprint: str, group: str | None, left: str = "",
+) -> bytes:  # fmt: skip
+    """Do the same with the columns of a row, `fields` as compact JSON: for the many that are told at once."""
     quoted = _quoted
-    fields = ",".join([f"{quoted(name)}:{quoted(value)}" for name, value in row.fields.items()])
     text = (
-        f'{{"op":{quoted(row.op)},"key":{{"kind":{quoted(key.kind)},"project":{quoted(key.project)}'
+        f'{{"op":{quoted(op)},"key":{{"kind":{quoted(key.kind)},"project":{quoted(key.project)}'
         f',"batch":{_optional(key.batch)},"annotation_type":{_optional(key.annotation_type)},"item":{quoted(key.item)}}}'
-        f',"version":{quoted(row.version)},"path":{quoted(row.path)},"container":{_optional(row.container)}'
-        f',"size":{row.size},"sha256":{quoted(row.sha256)},"fields":{{{fields}}}'
-        f',"run":{quoted(row.run)},"at":{quoted(row.at)}'
+        f',"version":{quoted(version)},"path":{quoted(path)},"container":{_optional(container)}'
+        f',"size":{size},"sha256":{quoted(sha256)},"fields":{fields}'
+        f',"run":{quoted(run)},"at":{quoted(at)}'
     )
-    if row.reason:
-        text += f',"reason":{quoted(row.reason)}'
-    if row.fingerprint:
-        text += f',"fingerprint":{quoted(row.fingerprint)}'
-    if row.group is not None:
-        text += f',"group":{quoted(row.group)}'
-    if row.left:
-        text += f',"left":{quoted(row.left)}'
+    if reason:
+        text += f',"reason":{quoted(reason)}'
+    if fingerprint:
+        text += f',"fingerprint":{quoted(fingerprint)}'
+    if group is not None:
+        text += f',"group":{quoted(group)}'
+    if left:
+        text += f',"left":{quoted(left)}'
     try:
         return (text + "}").encode()
     except UnicodeEncodeError:  # a lone surrogate has no UTF-8: escape it, so that the line stays valid

@@ -63,11 +63,17 @@ def piece() -> Piece | None:
     return _PIECE.get()
 
 
-@contextmanager
-def works_on(this: Piece | None) -> Iterator[None]:
+class works_on:  # noqa: N801  # a context manager, as `works_for` is; a class, because there is one for every item
     """Bind what happens inside the block, and in the tasks that it begins, to a page or an item."""
-    token = _PIECE.set(this)
-    try:
-        yield
-    finally:
-        _PIECE.reset(token)
+
+    __slots__ = ("_this", "_token")
+
+    def __init__(self, this: Piece | None) -> None:
+        """Take what the block is busy with."""
+        self._this = this
+
+    def __enter__(self) -> None:
+        self._token = _PIECE.set(self._this)
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        _PIECE.reset(self._token)

@@ -1,4 +1,4 @@
-"""What this room looks at of an answer, whichever way it came: aiohttp's, or that of `net/conversation.py`."""
+"""What this room looks at of an answer, whichever way it came: aiohttp's, or that of `net/reply.py`."""
 
 from collections.abc import Mapping
 from typing import Protocol

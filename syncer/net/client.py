@@ -18,6 +18,7 @@ from syncer.net.network import Network
 from syncer.net.pace import Bandwidth
 from syncer.net.parts import NoRanges, Parts
 from syncer.net.policy import Policy
+from syncer.net.reply import Reply
 from syncer.net.resume import Download, GrowingBody
 from syncer.net.transport import open_transport
 from syncer.ports import Clock, Quotas, Request, Response, Share, Spool, whole
@@ -128,6 +129,9 @@ class _Whole:
         self._bandwidth = bandwidth
 
     def headers(self) -> Mapping[str, str] | None:
+        return None
+
+    def whole(self, response: Reply) -> Response | None:  # noqa: ARG002  # its head is wanted, too
         return None
 
     async def receive(self, response: Answer, url: str, label: Label) -> Response:

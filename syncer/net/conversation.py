@@ -1,105 +1,21 @@
-"""One HTTP/1.1 connection for plain GETs, and the answers on it; parsed by llhttp (httptools).
+"""One HTTP/1.1 connection for plain GETs, parsed by llhttp (httptools).
 
-An answer has just the face of aiohttp's that the rest of this room looks at (`net/answer.py`), and fails with aiohttp's
-exceptions, so that one table says what they mean. See `net/direct.py` for when it is used.
+It fails with aiohttp's exceptions, so that one table says what they mean. See `net/direct.py` for when it is used.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import cast
 
 import aiohttp
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
-from multidict import CIMultiDict
 
-#: Bytes of an answer that wait to be read before the connection is told to wait, and of a head.
-MOST_WAITING, MOST_HEAD = 256 * 1024, 128 * 1024
+from syncer.net.reply import Reply
 
-
-class Reply:
-    """An answer: its head, and its body as it arrives."""
-
-    __slots__ = ("_chunks", "_connection", "_error", "_waiter", "_waiting", "complete", "headers", "status")
-
-    def __init__(self, connection: "Connection", status: int, headers: CIMultiDict[str]) -> None:
-        """Take the head."""
-        self.status = status
-        self.headers = headers
-        #: The whole body is here, read or not.
-        self.complete = False
-        self._connection: Connection | None = connection
-        self._chunks: deque[bytes] = deque()
-        self._waiting = 0
-        self._error: Exception | None = None
-        self._waiter: asyncio.Future[None] | None = None
-
-    @property
-    def content(self) -> "Reply":
-        """The body; it is read here."""
-        return self
-
-    @property
-    def closed(self) -> bool:
-        """Whether the connection was given back."""
-        return self._connection is None
-
-    def is_eof(self) -> bool:
-        """Tell whether nothing more will arrive."""
-        return self.complete
-
-    def at_eof(self) -> bool:
-        """Tell whether everything was read."""
-        return self.complete and not self._chunks
-
-    async def readany(self) -> bytes:
-        """Return what has arrived, waiting if that is nothing; empty at the end.
-
-        Raises:
-            aiohttp.ClientError: the connection broke.
-        """
-        while not self._chunks:
-            if self.complete:
-                return b""
-            if self._error is not None:
-                raise self._error
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        chunks = self._chunks
-        data = chunks.popleft() if len(chunks) == 1 else b"".join(chunks)
-        chunks.clear()
-        self._waiting = 0
-        if self._connection is not None and not self.complete:
-            self._connection.resume()
-        return data
-
-    def release(self) -> None:
-        """Give the connection back; it is closed if something of the answer is still to come."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.finished(whole=self.complete)
-
-    def feed(self, data: bytes) -> bool:
-        """Take a piece of the body; tell whether the sender should wait."""
-        self._chunks.append(data)
-        self._waiting += len(data)
-        self._wake()
-        return self._waiting > MOST_WAITING
-
-    def end(self, error: Exception | None = None) -> None:
-        """Nothing more comes: all is here, or the connection broke."""
-        if error is None:
-            self.complete = True
-        else:
-            self._error = self._error or error
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+#: Bytes of a head, at most.
+MOST_HEAD = 128 * 1024
+#: Bodies up to this are waited for together with their head: whoever asked wakes up once.
+SMALL = 64 * 1024
 
 
 class Connection(asyncio.Protocol):
@@ -121,7 +37,7 @@ class Connection(asyncio.Protocol):
         self._parser = HttpResponseParser(self)
         self._asked: asyncio.Future[Reply] | None = None
         self._reply: Reply | None = None
-        self._headers: CIMultiDict[str] = CIMultiDict()
+        self._fields: list[tuple[bytes, bytes]] = []
         self._head = 0
         self._until_close = False
         self._usable = True
@@ -133,7 +49,9 @@ class Connection(asyncio.Protocol):
         return self._usable and self._transport is not None and not self._transport.is_closing()
 
     async def ask(self, request: bytes, silence: float) -> Reply:
-        """Send a request, and return the head of its answer, which is awaited no longer than `silence` seconds.
+        """Send a request, and return its answer, which is awaited no longer than `silence` seconds.
+
+        Of a small one everything is there, unless the server dawdles or breaks it off; else the head is.
 
         Raises:
             aiohttp.ClientError: the connection broke, or the answer is no HTTP.
@@ -220,21 +138,25 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field of the head; or of a trailer, which nobody asked for."""
         if self._reply is None:
-            self._headers.add(name.decode("latin-1"), value.decode("latin-1"))
+            self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
-        headers, self._headers, self._head = self._headers, CIMultiDict(), 0
+        fields, self._fields, self._head = self._fields, [], 0
         status = self._parser.get_status_code()
         if status < 200:  # noqa: PLR2004  # RFC 9110 §15.2: interim answers precede the one that counts
             return
-        self._until_close = "Content-Length" not in headers and "Transfer-Encoding" not in headers
+        named = {name.lower(): value for name, value in fields}
+        length = named.get(b"content-length")
+        self._until_close = length is None and b"transfer-encoding" not in named
         asked = self._asked
         if asked is None or asked.done() or self._reply is not None:
             self.close()
             return
-        self._reply = Reply(self, status, headers)
-        asked.set_result(self._reply)
+        self._reply = Reply(self, status, fields, coded=b"content-encoding" in named)
+        # The parser took it, so it is a number.
+        if length is None or int(length) > SMALL:
+            asked.set_result(self._reply)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
@@ -252,6 +174,8 @@ class Connection(asyncio.Protocol):
         if reply is not None:
             self._usable = self._usable and self._parser.should_keep_alive()
             reply.end()
+            if self._asked is not None and not self._asked.done():
+                self._asked.set_result(reply)
 
     def _silent(self) -> None:
         self._fail(aiohttp.SocketTimeoutError("no answer"))
@@ -264,7 +188,11 @@ class Connection(asyncio.Protocol):
 
     def _fail(self, error: Exception) -> None:
         if self._asked is not None and not self._asked.done():
-            self._asked.set_exception(error)
+            if self._reply is None:
+                self._asked.set_exception(error)
+            else:
+                # Its head is there; whoever reads the body finds out what became of that.
+                self._asked.set_result(self._reply)
 
 
 def _forget(connection: Connection) -> None:

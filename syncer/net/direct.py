@@ -19,8 +19,9 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from syncer.net import addresses
-from syncer.net.conversation import Connection, Reply
+from syncer.net.conversation import Connection
 from syncer.net.guard import host_of
+from syncer.net.reply import Reply
 
 #: Seconds after which a second address is tried beside the first (RFC 8305 §5).
 _HEAD_START = 0.25
@@ -53,8 +54,8 @@ class Direct:
         self._stale = 0.0
         self._looking = asyncio.Lock()
 
-    async def get(self, url: URL, headers: Mapping[str, str] | None, silence: float) -> Reply:
-        """Return the head of an answer; whoever takes it releases it.
+    async def get(self, target: str, headers: Mapping[str, str] | None, silence: float) -> Reply:
+        """Return the head of an answer to a GET of a path with its query; whoever takes it releases it.
 
         `headers` are beside, or instead of, those that every request has. `silence`: seconds without any answer.
 
@@ -65,7 +66,7 @@ class Direct:
         if headers is not self._own:
             self._lines = _fields(self._first, headers or {})
             self._own = headers
-        request = f"GET {url.raw_path_qs} HTTP/1.1\r\n{self._lines}".encode("latin-1")
+        request = f"GET {target} HTTP/1.1\r\n{self._lines}".encode("latin-1")
         while True:
             connection = self._take()
             used = connection is not None

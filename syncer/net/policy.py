@@ -18,6 +18,7 @@ from syncer.net.classify import NETWORK_ERRORS, Retryable
 from syncer.net.decode import first_bytes
 from syncer.net.guard import MAX_HOPS, Guard
 from syncer.net.network import Network
+from syncer.net.reply import Reply
 from syncer.net.retry import Patience, impatient, retry
 from syncer.net.routes import Routes
 from syncer.net.transport import Transport
@@ -71,7 +72,12 @@ class Policy:
         """
         call = Call(request, receiver, self._routes)
         try:
-            return await self._attempt(call)
+            if request.auth is not None:
+                return await self._attempt(call)
+            outcome = await self._limited(call, None)
+            if not isinstance(outcome, _Redirected):
+                return outcome
+            return await self._attempt(call, hops=1)
         except Retryable as error:
             failure = error
         call.restart()
@@ -92,9 +98,10 @@ class Policy:
             platform=self._platform,
         )
 
-    async def _attempt(self, call: Call[T]) -> T:
-        call.restart()
-        for _ in range(MAX_HOPS + 1):
+    async def _attempt(self, call: Call[T], hops: int = 0) -> T:
+        if not hops:
+            call.restart()
+        for _ in range(hops, MAX_HOPS + 1):
             outcome = await self._authorized(call)
             if not isinstance(outcome, _Redirected):
                 return outcome
@@ -139,7 +146,11 @@ class Policy:
             try:
                 response = await self._send(call, credential)
                 status = response.status
-                outcome = await self._received(call, response)
+                taken = _taken(call, response) if status == 200 else None  # noqa: PLR2004  # RFC 9110 §15.3.1
+                if taken is not None:
+                    outcome: T | _Redirected = taken
+                else:
+                    outcome = await self._received(call, response)
             except NETWORK_ERRORS as error:
                 # Nothing of the library's exception goes on: it knows the whole URL and all headers.
                 raise classify.exception_failure(call.label, error) from None
@@ -180,7 +191,7 @@ class Policy:
         if credential is not None:
             headers = {**headers, **credential} if headers else credential
         elif route.direct is not None and call.method == "GET" and receiver.timeout.total is None:
-            return route.direct.get(call.url, headers, self._silence)
+            return route.direct.get(call.target, headers, self._silence)
         return route.session.request(
             call.method,
             call.url,
@@ -232,6 +243,16 @@ class Policy:
         for value in credential.values():
             redact.remember(value)
             redact.remember(value.rpartition(" ")[2])
+
+
+def _taken(call: Call[T], response: Answer) -> T | None:
+    """Take a document that came whole over the shorter way."""
+    if not isinstance(response, Reply) or not response.complete or call.request.expect is not None:
+        return None
+    outcome = call.receiver.whole(response)
+    if outcome is not None:
+        response.release()
+    return outcome
 
 
 def _data(request: Request) -> FormData | bytes | None:

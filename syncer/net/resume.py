@@ -18,6 +18,7 @@ from syncer.net.answer import Answer
 from syncer.net.classify import OUT_OF_RANGE, Label, Retryable, bad_body
 from syncer.net.decode import ACCEPTED, Inflater, coding_of, declared_size, next_chunk, too_large
 from syncer.net.pace import Bandwidth
+from syncer.net.reply import Reply
 from syncer.ports import Clock, Spool, SpoolWriter
 
 #: Bytes that are gathered for one write to the spool.
@@ -37,6 +38,8 @@ class _Abandoned(Exception):
 
 class GrowingBody:
     """A body in the making: bytes in memory up to the spool's threshold, a spooled file beyond it."""
+
+    __slots__ = ("_chunks", "_file", "_gathered", "_key", "_spool", "_writer", "size")
 
     def __init__(self, spool: Spool, key: str) -> None:
         """Take the spool and the name under which a large body lies there."""
@@ -70,8 +73,18 @@ class GrowingBody:
         if self._gathered >= GATHER:
             await self._flush(self._writer)
 
+    def fill(self, reply: Reply) -> bool:
+        """Take a whole body that stays in memory; tell whether it was taken."""
+        if self.size or reply.size > self._spool.threshold:
+            return False
+        self.size = reply.size
+        self._chunks.append(reply.taken())
+        return True
+
     async def reset(self) -> None:
         """Start over."""
+        if self._writer is None and not self.size:
+            return
         self._chunks.clear()
         self._gathered = self.size = 0
         abandoned = _Abandoned()
@@ -130,6 +143,16 @@ class Download:
         if not self._kept or self._validator is None:
             return self._wish
         return {**_AS_STORED, "Range": f"bytes={self._kept}-", "If-Range": self._validator}
+
+    def whole(self, response: Reply) -> bool | None:
+        """Take a small document of which all is here, as nearly all are; None: look at it more closely."""
+        if response.coded or self._validator is not None or self._bandwidth is not None:
+            return None
+        size = response.size
+        if size > self._limit or not self._body.fill(response):
+            return None
+        self.size = size
+        return True
 
     async def receive(self, response: Answer, _url: str, label: Label) -> bool:
         """Read an answer to its end. False: it was a part, and the rest has to be asked for.

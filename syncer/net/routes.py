@@ -1,5 +1,7 @@
 """What is decided once for an origin and a class of requests: session, limits, proxy, sight of credentials."""
 
+import re
+
 import aiohttp
 from yarl import URL
 
@@ -11,6 +13,10 @@ from syncer.net.network import Network
 from syncer.net.shared import SharedLimits
 from syncer.net.transport import Transport
 from syncer.ports import Clock, Quotas, Request, Share, whole
+
+#: Path and query of a URL that nothing has to be done to: no fragment, nothing to encode, no empty query.
+_PLAIN = re.compile(r"/[!-\"$->@-~]*(?:\?[!-\"$-~]+)?")
+_QUERY = frozenset("?#")
 
 #: Decisions remembered; more than a platform and its stores ever need.
 _MOST = 1024
@@ -52,12 +58,12 @@ class Routes:
         self._transport = transport
         self._clock = clock
         self._emit = emit
-        self._routes: dict[tuple[str, bool, frozenset[str] | None], Route] = {}
+        self._routes: dict[tuple[str, bool, frozenset[str] | None], tuple[Route, bool]] = {}
         self._limits: dict[str, OriginLimits] = {}
         self._trusted: dict[frozenset[str], frozenset[str]] = {}
 
-    def find(self, text: str, request: Request) -> tuple[Route, URL]:
-        """Return the route for a URL, and the URL as it is sent.
+    def find(self, text: str, request: Request) -> tuple[Route, str]:
+        """Return the route for a URL, and its path and query as they are sent.
 
         Raises:
             Unsafe: it may not be opened.
@@ -66,15 +72,19 @@ class Routes:
         end = text.find("/", 8)
         trusted = request.auth.origins if request.auth is not None else None
         key = (text if end < 0 else text[:end], request.content, trusted)
-        route = self._routes.get(key)
-        if route is not None:
-            return route, read_url(text)
+        found = self._routes.get(key)
+        if found is not None:
+            route, clean = found
+            if clean and _PLAIN.fullmatch(text, end) is not None:
+                # Already as it is sent: no need for a URL.
+                return route, text[end:]
+            return route, read_url(text).raw_path_qs
         url = parse_url(text)
         route = self._decide(url, trusted, content=request.content)
         if len(self._routes) >= _MOST:
             self._routes.clear()
-        self._routes[key] = route
-        return route, url
+        self._routes[key] = route, end > 0 and url.scheme in {"http", "https"} and not _QUERY & set(text[:end])
+        return route, url.raw_path_qs
 
     def relimit(self, network: Network) -> None:
         """Take other limits, for origins that are known and those to come."""

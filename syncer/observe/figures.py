@@ -77,8 +77,7 @@ class Figures:
             case events.RequestEnded():
                 self.requests += 1
             case events.ItemFetched():
-                self._fetched += 1
-                self.stage = "fetching"
+                self.fetched()
             case events.Written():
                 self.stage = "writing"
             case events.Sealed():
@@ -132,6 +131,11 @@ class Figures:
                 pass
             case _:
                 assert_never(event)
+
+    def fetched(self) -> None:
+        """Follow one document that came."""
+        self._fetched += 1
+        self.stage = "fetching"
 
     def _announce(self, partition: PartitionKey, total: int | None) -> None:
         if total is None:

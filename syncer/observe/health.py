@@ -17,6 +17,8 @@ class Tally:
         #: `requests`, `retries` and `throttled` are counted here; the other fields stay 0.
         self.counts = Counts()
         self._runs: dict[Running | None, Counts] = {}
+        #: The run of the last request, and its counts: nearly always that of the next one too.
+        self._last: tuple[Running | None, Counts] = (None, self.counts)
 
     def traffic(self) -> tuple[int, int, int]:
         """Return requests sent, attempts repeated, and times the platform asked to slow down.
@@ -30,23 +32,25 @@ class Tally:
         """Count one event."""
         match event:
             case events.RequestEnded():
-                for counts in self._both():
-                    counts.requests += 1
+                self.counts.requests += 1
+                self._own().requests += 1
+            case events.ItemFetched():
+                pass
             case events.Retrying():
-                for counts in self._both():
-                    counts.retries += 1
+                self.counts.retries += 1
+                self._own().retries += 1
             case events.Throttled():
-                for counts in self._both():
-                    counts.throttled += 1
+                self.counts.throttled += 1
+                self._own().throttled += 1
             case events.RunEnded():
                 self._runs.pop(running(), None)
+                self._last = None, Counts()
             case (
                 events.RunStarted()
                 | events.UnitStarted()
                 | events.UnitEnded()
                 | events.PageListed()
                 | events.PagePlanned()
-                | events.ItemFetched()
                 | events.Written()
                 | events.Sealed()
                 | events.Committed()
@@ -68,9 +72,10 @@ class Tally:
             case _:
                 assert_never(event)
 
-    def _both(self) -> tuple[Counts, Counts]:
+    def _own(self) -> Counts:
         this = running()
-        counts = self._runs.get(this)
-        if counts is None:
-            counts = self._runs[this] = Counts()
-        return self.counts, counts
+        last, counts = self._last
+        if this is None or this is not last:
+            counts = self._runs.setdefault(this, Counts())
+            self._last = this, counts
+        return counts

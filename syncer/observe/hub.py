@@ -14,20 +14,23 @@ class Hub:
 
     def __init__(self, observers: Sequence[Emit] = ()) -> None:
         """Take the first observers."""
-        self._observers: list[Emit] = list(observers)
+        #: Replaced, never changed: an observer may join or leave while an event is handed on.
+        self._observers: tuple[Emit, ...] = tuple(observers)
 
     def add(self, observer: Emit) -> None:
         """Hand further events to this one too."""
-        self._observers.append(observer)
+        self._observers = (*self._observers, observer)
 
     def remove(self, observer: Emit) -> None:
         """Hand it no more events; fine if it was detached already."""
-        if observer in self._observers:
-            self._observers.remove(observer)
+        observers = list(self._observers)
+        if observer in observers:
+            observers.remove(observer)
+            self._observers = tuple(observers)
 
     def emit(self, event: Event) -> None:
         """Hand one event on."""
-        for observer in tuple(self._observers):
+        for observer in self._observers:
             try:
                 observer(event)
             except Exception as error:  # noqa: BLE001  # whatever an observer does wrong is reported, and stays its own

@@ -16,6 +16,9 @@ _NO_PROGRESS = (
     events.LegDetached, events.LegReset, events.DeletesHeld, events.PartitionFrozen,
 )  # fmt: skip
 
+#: Two of each item.
+_OF_ITEMS = (events.RequestEnded, events.ItemFetched)
+
 #: Seconds between two samples of the speed.
 _SAMPLE = 0.25
 
@@ -58,6 +61,10 @@ class Underway:
     def __call__(self, event: events.Event) -> None:
         """Count one event; those that belong to no run are not counted."""
         this = running()
+        if isinstance(event, _OF_ITEMS) and this is not None:
+            # Two of each item: what follows is too long for them.
+            self._item(this, event)
+            return
         if isinstance(event, events.RunStarted):
             owner = this or Running(event.job, event.run)
             self._courses[owner.job] = course = Course(owner, self._clock.now(), self._clock.monotonic())
@@ -78,6 +85,16 @@ class Underway:
             course.moved = max(course.moved, self._clock.monotonic())
         if isinstance(event, events.RunStarted | events.RunEnded):
             course.speed.sample(self._clock.monotonic(), course.figures.settled, course.figures.size)
+
+    def _item(self, this: Running, event: "events.RequestEnded | events.ItemFetched") -> None:
+        course = self._courses.get(this.job)
+        if course is None:
+            return
+        if isinstance(event, events.ItemFetched):
+            course.figures.fetched()
+            course.moved = max(course.moved, self._clock.monotonic())
+        else:
+            course.figures.requests += 1
 
     def courses(self) -> Sequence[Course]:
         """Return the runs that have not ended, the oldest first."""

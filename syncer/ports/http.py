@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from syncer.model.entries import SpooledFile
+from syncer.model.value import value
 
 
 class Authenticator(Protocol):
@@ -58,7 +59,7 @@ class Judge(Protocol):
         """Return what the body reports, of an answer that is no success its first bytes; None: the status decides."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Request:
     """One read. `auth` is attached only if the URL's origin is one of the authenticator's."""
 

@@ -46,6 +46,8 @@ class Head:
     containers: Mapping[str, Container]
     #: What is published stays under its name until it is removed: this generation reads as it did when it was HEAD.
     lasting: bool = False
+    #: Bytes that only older generations named were removed: from this one on, all are complete.
+    floor: int = 0
 
 
 #: Where bytes lie: the archive, and the path in it; or the path alone.

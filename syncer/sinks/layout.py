@@ -6,13 +6,13 @@ left equal on some file system (casefold, missing fields) are settled by the led
 
 import difflib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 
 from syncer.model.errors import SettingsError
-from syncer.model.paths import clean_segment
+from syncer.model.paths import clean_segment, is_plain
 from syncer.model.refs import CONTEXT, EXPORT, FILES, AnnotationRef, Partition
 
 #: Fields of a key that make folders by default, in this order.
@@ -77,16 +77,17 @@ class Template:
         """Names of all variables used."""
         return frozenset().union(*(segment.variables for segment in self.segments))
 
-    def render(self, values: Mapping[str, str | None], canonical: str) -> str:
+    def render(self, values: Mapping[str, str | None], canonical: Callable[[], str]) -> str:
         """Return a safe relative path.
 
         An unsafe file name is cleaned and marked with a digest of the item's canonical key; an unsafe folder with a
         digest of its own text, so that all its items still share it. An empty folder name is `_`.
         """
         *folders, last = self.segments
-        return "/".join(
-            [*(_folder(segment.fill(values)) for segment in folders), clean_segment(last.fill(values), canonical)]
-        )
+        name = last.fill(values)
+        if not is_plain(name):
+            name = clean_segment(name, canonical())
+        return "/".join([*(_folder(segment.fill(values)) for segment in folders), name]) if folders else name
 
     def prefix(self, values: Mapping[str, str | None]) -> str:
         """Return the folder below which all paths with these values lie: `7/`, or `` where a folder needs more."""
@@ -115,10 +116,10 @@ class Layout:
             extension = ""
         if extension != ".json":
             template = _with_extension(template, extension)
-        canonical = ref.key.canonical()
+        canonical = ref.key.canonical
         if template.versioned:
             # Where versions lie side by side, two that are cleaned alike must not meet.
-            canonical = f"{canonical}@{ref.version}"
+            return template.render(values_of(partition, ref), lambda: f"{canonical()}@{ref.version}")
         return template.render(values_of(partition, ref), canonical)
 
     def claims(self, partition: Partition) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from syncer.ports import Blobs
 from syncer.sinks.archive.corner import ROOT
 from syncer.sinks.archive.growth import Growth
 from syncer.sinks.archive.multipart import MultipartGrowth
-from syncer.sinks.archive.sink import ZipSink
+from syncer.sinks.archive.sink import ArchiveSink
 from syncer.sinks.archive.volumes import passing_folder
 from tests.support.archives import Book, Died, zip_sink
 from tests.support.buckets import Server
@@ -111,7 +111,7 @@ class Bucket:
         url = server.url(str(uuid4()))
         return cls(url, {"upload": way}, spool, environment=dict(server.environment))
 
-    def sink(self, **options: Any) -> ZipSink:
+    def sink(self, **options: Any) -> ArchiveSink:
         """Return a bound sink, as a new process makes it."""
         given = {"url": self.url, **self.options, **options}
         memory = self.memory

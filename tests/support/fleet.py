@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 import psycopg
 
 from syncer.demo.platform_process import Remote
+from syncer.model.errors import Exit
 from tests.support.command import command, environment
 from tests.support.postgres import Postgres
 
@@ -31,7 +33,7 @@ serve: {{ops: {{address: 127.0.0.1, port: 0}}}}
 """
 
 #: Seconds that anything of a fleet may take on a machine that does much else.
-PATIENCE = 280.0
+PATIENCE = 1800.0
 
 
 @dataclass(slots=True)
@@ -74,12 +76,12 @@ class Fleet:
         return member
 
     def ask(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """Return the rows of a query; none before the first worker made the tables."""
-        with self.server.connect(self.schema) as connection:
-            try:
+        """Return the rows of a query; none before the first worker made the tables, or while the server is away."""
+        try:
+            with self.server.connect(self.schema) as connection:
                 return list(connection.execute(query, values).fetchall())
-            except psycopg.errors.UndefinedTable:
-                return []
+        except (psycopg.errors.UndefinedTable, psycopg.OperationalError):
+            return []
 
     def name_of(self, member: Member) -> str:
         """Return how rows name a worker, as soon as it has a row."""
@@ -99,8 +101,8 @@ class Fleet:
 
     def counted(self) -> int:
         """Return how many items the units' accounts hold so far."""
-        (row,) = self.ask("SELECT coalesce(sum(CAST(CAST(counts AS json) ->> 'stored' AS bigint)), 0) FROM fleet_units")
-        return int(row[0])
+        rows = self.ask("SELECT sum(CAST(CAST(counts AS json) ->> 'stored' AS bigint)) FROM fleet_units")
+        return sum(int(row[0] or 0) for row in rows)
 
     def ends(self) -> list[dict[str, Any]]:
         """Return how often, and how, workers say that a run ended."""
@@ -171,3 +173,25 @@ def finished(process: "subprocess.Popen[bytes]", words: Sequence[int] = (0,)) ->
     """Wait for a command that was started, and check how it ended."""
     _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode in words, (process.returncode, errors.decode())
+
+
+@contextmanager
+def supervised(workers: Fleet) -> Iterator[list[Member]]:
+    """Start a worker anew whenever one ends with 1 or 75, as Kubernetes and systemd do; gives those that ended so."""
+    over = threading.Event()
+    lost: list[Member] = []
+
+    def watch() -> None:
+        while not over.wait(0.1):
+            for member in list(workers.members):
+                if member not in lost and member.process.poll() in {Exit.BUG, Exit.NOT_NOW}:
+                    lost.append(member)
+                    workers.start()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield lost
+    finally:
+        over.set()
+        thread.join()

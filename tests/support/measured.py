@@ -42,8 +42,10 @@ class Cost:
         return json.loads(self.out)
 
 
-def measured(command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 600) -> Cost:
-    """Run a command to its end, and measure it."""
+def measured(
+    command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 600, code: int = 0
+) -> Cost:  # fmt: skip
+    """Run a command to its end, and measure it; `code` is how it has to end."""
     with tempfile.NamedTemporaryFile(suffix=".json") as figures:
         launcher = [sys.executable, "-S", "-I", __file__, figures.name, *command]
         process = subprocess.Popen(
@@ -56,7 +58,7 @@ def measured(command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
             raise
-        assert process.returncode == 0, f"exit {process.returncode}: {' '.join(command)}\n{errors}"
+        assert process.returncode == code, f"exit {process.returncode}: {' '.join(command)}\n{errors}"
         assert "Traceback" not in errors, errors
         return Cost(**json.load(figures), out=out)
 

@@ -6,20 +6,21 @@ the corner of another epoch, and nobody looks into that of a later one.
 
 import hashlib
 
-from syncer.sinks.archive.names import part_id
+from syncer.sinks.archive.names import EXTENSION, part_id
 
 ROOT = ".syncer"
 
 
-def stem_corner(stem: str) -> str:
-    """Return the corner of all archives of a stem."""
-    return f"{ROOT}/{hashlib.sha256(stem.encode()).hexdigest()[:32]}"
+def stem_corner(stem: str, ending: str = EXTENSION) -> str:
+    """Return the corner of all archives of a stem, apart from that of tables which are called alike."""
+    name = stem if ending == EXTENSION else f"{stem}{ending}"
+    return f"{ROOT}/{hashlib.sha256(name.encode()).hexdigest()[:32]}"
 
 
 def corner(name: str, epoch: int) -> str:
     """Return the corner of one archive and one writer."""
     part = part_id(name)
-    return f"{stem_corner(part.stem)}/{written(epoch)}/{part.generation}-{part.number}"
+    return f"{stem_corner(part.stem, part.ending)}/{written(epoch)}/{part.generation}-{part.number}"
 
 
 def written(epoch: int) -> str:
@@ -35,7 +36,7 @@ def epoch_of(name: str) -> int:
 
 def staged_name(name: str, epoch: int, sha256: str) -> str:
     """Return where the next state of an archive waits; its content is part of the name."""
-    return f"{corner(name, epoch)}/{sha256}.zip"
+    return f"{corner(name, epoch)}/{sha256}{part_id(name).ending}"
 
 
 def segment_name(name: str, epoch: int, number: int) -> str:

@@ -21,9 +21,10 @@ from syncer.sinks.archive.corner import corner
 from syncer.sinks.archive.fresh import Fresh
 from syncer.sinks.archive.janitor import abort_leftovers
 from syncer.sinks.archive.journal import Journal
+from syncer.sinks.archive.names import EXTENSION
 from syncer.sinks.archive.parts import Parts
 from syncer.sinks.archive.places import Part
-from syncer.sinks.archive.spool import ABOUT, lost
+from syncer.sinks.archive.spool import MEDIA, lost
 from syncer.sinks.archive.store import digest_of
 from syncer.sinks.archive.swap import Swap
 from syncer.sinks.archive.token import Chain, Mark
@@ -187,7 +188,7 @@ class MultipartGrowth(VolumesGrowth):
 
     async def _begun(self, name: str) -> Upload:
         key = f"{corner(name, self._epoch)}/upload.zip"
-        upload = self._open[name] = Upload(key, await self._s3.begin(key, ABOUT.media_type))
+        upload = self._open[name] = Upload(key, await self._s3.begin(key, MEDIA[EXTENSION].media_type))
         return upload
 
     async def _put(self, upload: Upload, path: Path, start: int, stop: int) -> int:

@@ -16,6 +16,7 @@ from syncer.model.paths import MANIFEST_FOLDER
 from syncer.ports import Blobs, Tools
 from syncer.sinks.archive.alone import alone
 from syncer.sinks.archive.growth import FolderGrowth, Growth
+from syncer.sinks.archive.names import EXTENSION
 from syncer.sinks.archive.spool import PARTS, SpoolGrowth, Sweep
 from syncer.sinks.archive.store import FolderStore, ObjectStore, Store
 from syncer.sinks.archive.volumes import VolumesGrowth, passing_folder
@@ -33,18 +34,26 @@ IN_FOLDER, IN_BUCKET, MOST_IN_BUCKET = 2 << 30, 256 << 20, 5 << 30
 class ArchivePlace:
     """Where the archives of a sink are published, and how they grow until then."""
 
-    def __init__(self, blobs: Blobs, options: SinkOptions, upload: Upload, limit: int | None, tools: Tools) -> None:
+    def __init__(
+        self,
+        blobs: Blobs,
+        options: SinkOptions,
+        upload: Upload,
+        limit: int | None,
+        tools: Tools,
+        ending: str = EXTENSION,
+    ) -> None:
         """Take the open store and the options; nothing is touched before the first use.
 
         Raises:
             SettingsError: a part is too large for a bucket, or the bucket is none for multipart uploads.
         """
-        self._blobs, self._options, self._upload = blobs, options, upload
+        self._blobs, self._options, self._upload, self._ending = blobs, options, upload, ending
         local = blobs.folder
         self.store: Store = ObjectStore(blobs) if local is None else FolderStore(blobs, local)
         self.limit = limit or (IN_BUCKET if local is None else IN_FOLDER)
         if local is None and self.limit > MOST_IN_BUCKET:
-            message = f"sink {tools.name}: max_part_size is more than 5GiB, the most that a bucket copies in one step"
+            message = f"sink {tools.name}: a part is more than 5GiB, the most that a bucket copies in one step"
             raise SettingsError(message)
         if upload == "multipart" and local is None and not blobs.url.startswith("s3:"):
             message = f"sink {tools.name}: `upload: multipart` is for s3:// only"
@@ -67,10 +76,14 @@ class ArchivePlace:
         elif self._upload == "spool":
             name = hashlib.sha256(self._blobs.url.encode()).hexdigest()[:32]
             folder = self._spool / "archives" / name
-            yield SpoolGrowth(self._blobs, folder, self.limit * PARTS, epoch, sweep=self._sweep(epoch))
+            yield SpoolGrowth(
+                self._blobs, folder, self.limit * PARTS, epoch, sweep=self._sweep(epoch), ending=self._ending
+            )
         elif self._upload == "volumes":
             async with passing_folder(self._spool) as folder:
-                yield VolumesGrowth(self._blobs, folder, self.limit, epoch, sweep=self._sweep(epoch))
+                yield VolumesGrowth(
+                    self._blobs, folder, self.limit, epoch, sweep=self._sweep(epoch), ending=self._ending
+                )
         else:
             from syncer.sinks.archive.multipart import MultipartGrowth  # noqa: PLC0415  # loads two large clients
 
@@ -94,6 +107,6 @@ class ArchivePlace:
 
             if await to_thread.run_sync(installed):
                 async with self._uploads() as uploads:
-                    await abort_leftovers(uploads, stems, epoch)
+                    await abort_leftovers(uploads, stems, epoch, ending=self._ending)
 
         return sweep

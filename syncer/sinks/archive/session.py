@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class ArchiveSession:
-    """Writing, sealing and publishing the archives of one unit; one owner. Made by `ZipSink.session`."""
+    """Writing, sealing and publishing the archives of one unit; one owner. Made by `ArchiveSink.session`."""
 
     def __init__(
         self, leg: Leg, parts: Parts, growth: Growth, blobs: Blobs, naming: Naming, partitions: Sequence[Partition]

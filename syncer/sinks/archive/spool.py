@@ -14,12 +14,13 @@ from pathlib import Path
 from anyio import CapacityLimiter, create_task_group, to_thread
 
 from syncer.blobs.spool import RESERVE
+from syncer.model.containers import ENDINGS, LINES, PARQUET
 from syncer.model.entries import SpooledFile
 from syncer.model.errors import ContainerLost, StoreFailed, SyncerError
 from syncer.ports import About, Blobs
 from syncer.sinks.archive.corner import ROOT, corner, staged_name, stem_corner, written
 from syncer.sinks.archive.fresh import Fresh
-from syncer.sinks.archive.names import part_id
+from syncer.sinks.archive.names import EXTENSION, part_id
 from syncer.sinks.archive.parts import Parts
 from syncer.sinks.archive.swap import Swap
 from syncer.sinks.archive.token import Mark, read_token
@@ -30,7 +31,15 @@ PARTS = 8
 _AT_ONCE = 4
 #: Space is looked at after every so many bytes.
 _LOOK = 64 << 20
-ABOUT = About("application/zip")
+#: What an object with many items is, by its ending.
+MEDIA = {
+    **dict.fromkeys(ENDINGS, About("application/octet-stream")),
+    EXTENSION: About("application/zip"),
+    LINES["none"]: About("application/x-ndjson"),
+    LINES["gz"]: About("application/gzip"),
+    LINES["zst"]: About("application/zstd"),
+    PARQUET: About("application/vnd.apache.parquet"),
+}
 Sweep = Callable[[Collection[str]], Awaitable[None]]
 
 
@@ -42,13 +51,21 @@ class SpoolGrowth:
     _full = 1.0
 
     def __init__(
-        self, blobs: Blobs, folder: Path, limit: int, epoch: int, *, sweep: Sweep | None = None, reserve: int = RESERVE
+        self,
+        blobs: Blobs,
+        folder: Path,
+        limit: int,
+        epoch: int,
+        *,
+        sweep: Sweep | None = None,
+        reserve: int = RESERVE,
+        ending: str = EXTENSION,
     ) -> None:
         """Take the bucket, the folder, how many bytes may wait there until a publish is asked for, and the epoch.
 
         `sweep` aborts what uploads of a dead predecessor are under way for some stems.
         """
-        self.folder, self._sweep, self._epoch = folder, sweep, epoch
+        self.folder, self._sweep, self._epoch, self._ending = folder, sweep, epoch, ending
         self._blobs, self._limit, self._reserve = blobs, limit, reserve
         self._unseen: int | None = None
 
@@ -117,7 +134,9 @@ class SpoolGrowth:
             await self._blobs.copy(before.temp or "", now.temp or "")
         else:
             file = SpooledFile(self.folder / swap.temp, swap.size, swap.sha256)
-            await self._blobs.put_many([(now.temp or "", file)], corner(swap.name, self._epoch), about=[ABOUT])
+            await self._blobs.put_many(
+                [(now.temp or "", file)], corner(swap.name, self._epoch), about=[MEDIA[self._ending]]
+            )
         return now
 
     async def holds(self, swap: Swap) -> bool:
@@ -160,7 +179,7 @@ class SpoolGrowth:
 
     async def _clear(self, stems: Collection[str]) -> None:
         for stem in sorted(stems):
-            await self._blobs.remove_all(stem_corner(stem), until=written(self._epoch))
+            await self._blobs.remove_all(stem_corner(stem, self._ending), until=written(self._epoch))
 
 
 def _free(folder: Path) -> int:

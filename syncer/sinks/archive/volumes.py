@@ -12,6 +12,7 @@ from syncer.blobs.spool import open_spool
 from syncer.ports import Blobs
 from syncer.sinks.archive.fresh import Fresh
 from syncer.sinks.archive.journal import Journal, same_place
+from syncer.sinks.archive.names import EXTENSION
 from syncer.sinks.archive.parts import Parts
 from syncer.sinks.archive.places import Part
 from syncer.sinks.archive.spool import SpoolGrowth, Sweep, lost
@@ -25,9 +26,11 @@ class VolumesGrowth(SpoolGrowth):
     #: A part is published a little before it is full: what comes with the same seal still has room in it.
     _full = 0.875
 
-    def __init__(self, blobs: Blobs, folder: Path, limit: int, epoch: int, *, sweep: Sweep | None = None) -> None:
+    def __init__(
+        self, blobs: Blobs, folder: Path, limit: int, epoch: int, *, sweep: Sweep | None = None, ending: str = EXTENSION
+    ) -> None:
         """Take the same as the spool."""
-        super().__init__(blobs, folder, limit, epoch, sweep=sweep)
+        super().__init__(blobs, folder, limit, epoch, sweep=sweep, ending=ending)
         self._journals: dict[str, Journal] = {}
 
     async def restore(self, token: bytes | None, stems: Collection[str]) -> bytes | None:

@@ -8,6 +8,7 @@ from syncer.model.checkpoint import Action, Candidate, LegSpec, Verdict
 from syncer.model.entries import Leg, StoredRow
 from syncer.model.paths import suffixed
 from syncer.model.refs import ItemKey
+from syncer.model.value import value
 from syncer.state.names import keeps, place_of
 from syncer.state.tables.held import Debt, held_and_owed
 from syncer.state.tables.rows import grouped, tokens
@@ -21,7 +22,7 @@ BACK = "finished again"
 NOWHERE = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Open:
     """A candidate that a leg has to store, before its path is settled."""
 
@@ -108,17 +109,16 @@ class _Settler:
 
     def settle(self, item: _Open) -> str:
         """Return the path that the item gets, and hold it until it is stored."""
-        canonical = item.key.canonical()
-        before = self.session.settled.get((item.leg, item.key), (None, 0))[0]
+        before = self.session.settled.get((item.leg, item.key), (None, 0))[0] if self.session.settled else None
         stored = None if item.row is None else item.row.path
         owed = None if item.debt is None else item.debt.path
         for kept in (stored, owed, before):
-            if kept is not None and keeps(kept, item.wish, canonical):
+            if kept is not None and keeps(kept, item.wish, item.key.canonical()):
                 return kept
-        path, place, scope = item.wish, item.place, self.session.scope(item.leg)
+        path, place = item.wish, item.place
         while self._taken(item, place):
-            path = suffixed(path, canonical)
-            place = place_of(scope, path)
+            path = suffixed(path, item.key.canonical())
+            place = place_of(self.session.scope(item.leg), path)
             self.look_up([place])
         self.session.reserve(item.leg, item.key, path, place)
         return path
@@ -129,4 +129,5 @@ class _Settler:
         # Another unit is about to delete what lies there. (This one writes after it deleted.)
         if self.session.vacating.get(place, self.session.unit.name) != self.session.unit.name:
             return True
-        return any(holder != item.at for holder in self.holders[place])
+        holders = self.holders[place]
+        return bool(holders) and any(holder != item.at for holder in holders)

@@ -1,11 +1,11 @@
 """One commit: rows, owed items, doomed items, cursors and counters of a unit, all of it or nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from syncer.model.checkpoint import Change, CommitGroup
 from syncer.model.entries import Leg, StoredRow
 from syncer.model.rows import encode_row
+from syncer.model.value import value
 from syncer.state.tables import debts, outbox, passes, places
 from syncer.state.tables.rows import manifest_row, shown, tokens, values
 from syncer.state.tables.session import Session
@@ -15,7 +15,7 @@ from syncer.state.tables.transaction import Record, Transaction
 NO_REASON = "no longer finished"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Final:
     """The last word of a group about one key of one leg."""
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from syncer.model.entries import Container, Leg, Published
-from syncer.model.rows import encode_row
+from syncer.model.rows import spelled
 from syncer.state.names import item_key
 from syncer.state.tables import outbox
-from syncer.state.tables.rows import PUBLISH_ITEMS, manifest_row, shown, stored
+from syncer.state.tables.rows import PUBLISH_ITEMS, shown
 from syncer.state.tables.session import Session
 from syncer.state.tables.transaction import COLUMNS, Transaction
 
@@ -125,10 +125,16 @@ def _tell(transaction: Transaction, session: Session, leg: Leg, run: str, at: st
         " ORDER BY p.position, p.key",
         (session.of_leg(leg),),
     )
+    names, digest = session.fingerprints.names, transaction.digest_text
     told, lines = 0, list[bytes]()
-    for *record, op, reason in rows:
-        row = stored(transaction, session.fingerprints.names, item_key(session.names[record[0]][1], record[1]), record)
-        lines.append(encode_row(manifest_row(op, row, reason, run, at)))
+    for position, key, version, mark, path, _, container, size, sha256, fields, group, _, op, reason in rows:
+        item = item_key(session.names[position][1], key)
+        lines.append(
+            spelled(
+                op, item, version, path, container, size, digest(sha256), fields or "{}", run, at, reason,
+                names[mark], group,
+            )
+        )  # fmt: skip
         if len(lines) == outbox.CHUNK:
             outbox.append(transaction, session.leg_units[leg], session.epoch, lines)
             told, lines = told + len(lines), []

@@ -102,7 +102,7 @@ def marks(count: int) -> str:
 
 
 def dumped(fields: Mapping[str, str]) -> str | None:
-    """Return fields as JSON text, None if there are none."""
+    """Return fields as JSON text, None if there are none; spelled as in a manifest row."""
     return orjson.dumps(dict(fields)).decode() if fields else None
 
 

@@ -25,6 +25,7 @@ SELECT = {"--project", "--batch", "--annotation-type", "--item", "--ids-from", "
 GOLDEN: dict[str, set[str]] = {
     "adopt": {"--job"} | OUTPUT,
     "batches": OUTPUT,
+    "changes": {"--since", "--until", "--sink"} | OUTPUT,
     "erase": {
         "--keys-from",
         "--project",
@@ -63,6 +64,9 @@ GOLDEN: dict[str, set[str]] = {
     "projects": OUTPUT,
     "repair": {"--salvage", "--to", "--remove-extra", "--yes"} | OUTPUT,
     "retention": {"--keep-runs", "--keep-days", "--dry-run", "-n", "--yes"},
+    "snapshot create": {"--at", "--sink"},
+    "snapshot drop": {"--sink"},
+    "snapshot list": {"--sink"} | OUTPUT,
     "state copy": set(),
     "state export": set(),
     "state import": {"--yes"},

@@ -11,6 +11,7 @@ import pytest
 from syncer.flow.channel import Channel
 from syncer.flow.fetch import Fetched, Fetcher, Message, Outcomes
 from syncer.flow.frontier import Wanted
+from syncer.flow.queue import Queue
 from syncer.flow.room import Room
 from syncer.flow.transform import Shaper
 from syncer.model.checkpoint import Action, Verdict
@@ -82,16 +83,15 @@ class Line:
         fetcher = Fetcher(
             source, Shaper({"leg": plain_sink()}, None), self.channel, Outcomes(), self.room, lambda _: None
         )
-        send, receive = anyio.create_memory_object_stream[list[Wanted]](len(sizes))
+        queue = Queue[Sequence[Wanted]](len(sizes))
         for number, size in enumerate(sizes):
             key = ItemKey("annotation", "7", None, None, str(number))
-            send.send_nowait([Wanted(AnnotationRef(key, "1", size=size if told else None), {"leg": WANTED}, [])])
-        send.close()
+            assert queue.put_nowait([Wanted(AnnotationRef(key, "1", size=size if told else None), {"leg": WANTED}, [])])
+        queue.close()
         written = 0
         async with anyio.create_task_group() as group:
             for _ in range(FETCHERS):
-                group.start_soon(fetcher.work, receive.clone())
-            receive.close()
+                group.start_soon(fetcher.work, queue)
             while written < sum(sizes):
                 for message in await self.channel.receive():
                     assert isinstance(message, Fetched)

@@ -150,7 +150,7 @@ def test_nothing_is_loaded_while_traces_are_off() -> None:
     """The command does not even import OpenTelemetry then, and no observer is added."""
     hub = Hub()
     with traced(hub):
-        assert hub._observers == []
+        assert hub._observers == ()
     script = "import sys, syncer.cli.living; print(any(name.startswith('opentelemetry') for name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
