@@ -4,13 +4,21 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from syncer.cli.options import EVERYWHERE, Everywhere
+from syncer.cli.options import EVERYWHERE, Everywhere, Output
 from syncer.cli.tree import family
 
 if TYPE_CHECKING:
     from syncer.cli.context import Session
 
 app = family("fleet")
+
+#: What a table shows of each; programs get all there is.
+_COLUMNS = {
+    "worker": ("name", "host", "pid", "state", "heard", "running", "concurrency", "version"),
+    "queue": ("name", "waiting", "running", "stalled"),
+    "run": ("job", "run", "state", "units", "waiting", "running", "done", "stalled", "listed", "stored", "owed",
+            "paused", "code"),
+}  # fmt: skip
 
 Job = Annotated[str, Parameter(name="JOB", help="A job of the configuration.")]
 
@@ -40,6 +48,36 @@ async def pause(job: Job, /, *, here: Everywhere = EVERYWHERE) -> int:
 async def resume(job: Job, /, *, here: Everywhere = EVERYWHERE) -> int:
     """Go on with a run that was paused."""
     return await _pause(job, here, paused=False)
+
+
+@app.command
+async def status(*, output: Output = "table", here: Everywhere = EVERYWHERE) -> int:
+    """Show what the fleet does: workers, queues, runs.
+
+    `stalled` are units whose worker fell silent; others take them over.
+    """
+    from dataclasses import asdict
+
+    from syncer.cli.context import opened
+    from syncer.cli.tables import show
+    from syncer.model.errors import SettingsError
+
+    async with opened(here) as session:
+        view = await session.syncer.store.fleet()
+        if view is None:
+            url = session.syncer.store.url
+            raise SettingsError(f"{url} is not the state of a fleet", hint="name a database: state: postgresql://…")
+        parts = {
+            "worker": [asdict(each) for each in view.workers],
+            "queue": [asdict(each) for each in view.queues],
+            "run": [asdict(each) for each in view.runs],
+        }
+        if output != "table":
+            show([{"kind": kind, **row} for kind, rows in parts.items() for row in rows], output)
+            return 0
+        for kind, rows in parts.items():
+            show(rows, output, _COLUMNS[kind], empty=f"no {kind}")
+    return 0
 
 
 async def _pause(job: str, here: Everywhere, *, paused: bool) -> int:

@@ -4,9 +4,25 @@ from typing import TYPE_CHECKING, cast
 
 from syncer.model.errors import SettingsError
 from syncer.ports import StateStore
+from syncer.settings import Settings
 
 if TYPE_CHECKING:
     from syncer.state.postgres.store import PostgresStore
+
+
+def refuse_alone(settings: Settings) -> None:
+    """Look whether all destinations of a configuration are fit for a fleet.
+
+    Raises:
+        SettingsError: a sink of a job is for one machine only.
+    """
+    for job in settings.jobs.values():
+        for leg in job.legs:
+            # A plug-in need not know of fleets.
+            alone = getattr(leg.options, "alone", None)
+            why = None if alone is None else alone()
+            if why is not None:
+                raise SettingsError(f"job {job.name}: sink {leg.name} can't be written by a fleet", hint=why)
 
 
 async def shared(store: StateStore) -> "PostgresStore":

@@ -7,7 +7,7 @@ from functools import partial
 from syncer.app.library import Syncer
 from syncer.fleet import accounts, orders
 from syncer.fleet.orders import Order
-from syncer.fleet.store import shared
+from syncer.fleet.store import refuse_alone, shared
 from syncer.flow.job import RunOptions
 from syncer.flow.run import run_id
 from syncer.model import events
@@ -151,6 +151,7 @@ async def submitted(syncer: Syncer, tell: Callable[[str], None]) -> Submitted:
     Raises:
         SettingsError, PermissionRefused, NotNow: its state can't be that of a fleet.
     """
+    refuse_alone(syncer.settings)
     return Submitted(syncer, await shared(syncer.store), tell)
 
 

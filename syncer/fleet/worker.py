@@ -29,7 +29,7 @@ from syncer.fleet.desk import DEAD, WorkerDesk
 from syncer.fleet.engine import Ear, Manager, open_app
 from syncer.fleet.heads import tell_all
 from syncer.fleet.queue import HOUSE
-from syncer.fleet.store import shared
+from syncer.fleet.store import refuse_alone, shared
 from syncer.fleet.tasks import enlist
 from syncer.model.errors import SyncerError
 from syncer.model.events import Warned
@@ -197,6 +197,7 @@ async def open_worker(
     Raises on entering:
         SettingsError, PermissionRefused: the state, or the queue in it, can't be used by a fleet.
     """
+    refuse_alone(syncer.settings)
     store = await shared(syncer.store)
     options = syncer.settings.fleet
     crew = Crew(syncer, store, f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}")

@@ -191,6 +191,12 @@ class SinkOptions(BaseModel):
         """Tell whether the data goes to an object store."""
         return is_bucket(self.url)
 
+    def alone(self) -> str | None:
+        """Tell what keeps several machines from working on this destination together, and what to do; None: nothing."""
+        if is_bucket(self.url) and getattr(self, "upload", None) == "spool":
+            return "with `upload: spool` archives grow on the disk of one machine: use `upload: volumes`"
+        return None
+
     def access(self) -> BucketAccess:
         """Return how a bucket is reached, as plain values."""
         return BucketAccess(

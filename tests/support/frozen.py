@@ -85,7 +85,8 @@ def folders_on_leash(monkeypatch: pytest.MonkeyPatch, root: str) -> Iterator[Non
         def call(path: Any, *args: Any, **kwargs: Any) -> Any:
             leash, text = LEASH.get(), os.fspath(path)
             # Documents of the manifest are written under a lock: nobody else gets in between.
-            if leash is not None and str(text).startswith(root) and not str(text).endswith((".tmp", ".lock")):
+            inside = f"{text}".startswith(root) and "/lake/" in f"{text}" and not f"{text}".endswith((".tmp", ".lock"))
+            if leash is not None and inside and threading.current_thread() is not threading.main_thread():
                 leash.step_in_thread(f"{name} {text}")
             return real(path, *args, **kwargs)
 
