@@ -11,6 +11,7 @@ from syncer.app.erasing import refuse_underway
 from syncer.app.library import Syncer
 from syncer.blobs.roots import canonical
 from syncer.flow.job import RunOptions
+from syncer.model.containers import ending_of
 from syncer.model.errors import SettingsError
 from syncer.model.paths import MANIFEST_FOLDER, clean_segment
 from syncer.model.report import Report
@@ -37,7 +38,7 @@ async def take_over(syncer: Syncer, url: str, name: str) -> Report:
     place = canonical(url, await anyio.to_thread.run_sync(Path.cwd))
     roots = [sink.url for sink in job.sinks]
     # An archive is named by its file, its manifest lies in the folder beside it.
-    if place not in roots and place.endswith(".zip"):
+    if place not in roots and ending_of(place) is not None:
         place = place.rpartition("/")[0]
     if place not in roots:
         raise SettingsError(f"job {name} does not write to {url}", hint=f"it writes to {', '.join(roots)}")

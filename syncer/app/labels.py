@@ -239,6 +239,10 @@ class Labels:
         if self._at is not None:
             message = f"generation {generation} of {self.job} can't be read any more: {error}"
             hint = "where names are replaced in place only the present generation can; see `syncer snapshot`"
+            if generation < view.head.floor:
+                hint = (
+                    f"retention, compaction or a deletion took it; generations from {view.head.floor} on are complete"
+                )
             raise DestinationChanged(message, hint=hint) from error
         while self.generation == generation and not await self.refresh():
             if view.head.lasting and error.container is None:

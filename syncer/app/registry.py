@@ -39,7 +39,9 @@ BUILT_IN: Mapping[PluginKind, Mapping[str, str]] = {
         "nexus": "syncer.sources.nexus:PLUGIN",
     },
     "sinks": {
+        "jsonl": "syncer.sinks.tables:JSONL",
         "memory": "syncer.sinks.memory:PLUGIN",
+        "parquet": "syncer.sinks.tables:PARQUET_FILES",
         "prefix": "syncer.sinks.prefix:PLUGIN",
         "zip": "syncer.sinks.archive:PLUGIN",
     },

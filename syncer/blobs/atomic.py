@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from syncer.model.entries import SpooledFile
+from syncer.model.errors import Conflict
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 #: Answers of file systems that have no hard links.
@@ -75,6 +76,44 @@ def link_new(temporary: str, target: str) -> bool:
     return True
 
 
+def removed(path: str, aside: str) -> None:
+    """Remove a file, if somebody did not before; by way of another name, where that can be given.
+
+    Raises:
+        FileNotFoundError: the folder of the other name is gone.
+    """
+    try:
+        if aside:
+            os.rename(path, aside)  # noqa: PTH104  # plain strings, as everywhere in this room
+        os.unlink(aside or path)  # noqa: PTH108  # same
+    except FileNotFoundError:
+        if aside and not Path(aside).parent.is_dir():
+            raise
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        os.unlink(path)  # noqa: PTH108  # a folder of its own file system: the one place without this
+
+
+def remove_before(path: str, *, sparing: bool) -> None:
+    """Remove what lies beside a name and comes before it; the one of that name too, but for `sparing`."""
+    place = Path(path)
+    with contextlib.suppress(FileNotFoundError):
+        for other in sorted(place.parent.iterdir()):
+            if other.name < place.name or (other.name == place.name and not sparing):
+                remove_tree(other)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder in which somebody may still make files: it loses its name in one step, then all that is in it."""
+    away = folder.with_name(f".{folder.name}.gone")
+    with contextlib.suppress(FileNotFoundError):
+        if away.exists():
+            shutil.rmtree(away)
+        folder.rename(away)
+        shutil.rmtree(away)
+
+
 def remove_quietly(path: str) -> None:
     """Remove a leftover; what can't be removed stays, because another error is on its way."""
     with contextlib.suppress(OSError):
@@ -88,3 +127,15 @@ def locked_now(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def still(name: str, target: str, match: str | None) -> None:
+    """Make sure that a file is still the one that it was.
+
+    Raises:
+        Conflict: it is gone, or another one.
+    """
+    present = None if match is None else status_of(target)
+    if match is not None and (present is None or tag_of(present) != match):
+        message = f"{name} was replaced by another process"
+        raise Conflict(message)

@@ -9,13 +9,25 @@ import errno
 import itertools
 import os
 import secrets
-import shutil
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from syncer.blobs.atomic import creating, fill, link_new, remove_quietly, renew_time, status_of, tag_of
+from syncer.blobs.atomic import (
+    creating,
+    fill,
+    link_new,
+    remove_before,
+    remove_quietly,
+    remove_tree,
+    removed,
+    renew_time,
+    status_of,
+    still,
+    tag_of,
+)
 from syncer.blobs.folders import Folders
+from syncer.blobs.walk import walk
 from syncer.model.entries import SpooledFile
 from syncer.model.errors import Conflict, TooLarge
 from syncer.ports import BlobInfo
@@ -53,8 +65,7 @@ class Files:
             FileNotFoundError: the private corner was cleared by somebody who took over.
             Conflict: with `create`, a name is taken by other bytes; with `match`, a file has another tag.
         """
-        corner = self.folders.path(f"{scratch}/{self._token}", make=scratch not in self._corners)
-        self._corners.add(scratch)
+        corner = self._corner(scratch)
         tags: list[str] = []
         for start in range(0, len(files), _GROUP):
             part = slice(start, start + _GROUP)
@@ -81,7 +92,7 @@ class Files:
                 if create:
                     tags[index] = self._link(temporary, name, target, files[index][1], tags[index])
                 else:
-                    _still(name, target, match[index])
+                    still(name, target, match[index])
                     self._rename(temporary, name, target)
                 pending.remove(temporary)
         finally:
@@ -130,7 +141,7 @@ class Files:
         present = status_of(target)
         if create and present is not None:
             return self._same(name, data)
-        _still(name, target, match)
+        still(name, target, match)
         temporary = self._beside(name)
         tag = self._copy(temporary, name, data, present)
         if not create:
@@ -185,31 +196,63 @@ class Files:
         self.sync()
         return tag_of(os.lstat(target))
 
-    def copy(self, source: str, name: str) -> str:
+    def copy(self, source: str, name: str, *, create: bool, match: str | None) -> str:
         """Copy a file under another name, replacing atomically."""
         file = Path(self.folders.path(source))
         temporary, target = self._beside(name), self.folders.path(name, make=True)
         self._copy(temporary, name, SpooledFile(file, file.stat().st_size, ""), status_of(target))
-        self._rename(temporary, name, target)
+        still(name, target, match)
+        if create and not link_new(temporary, target):
+            raise Conflict(f"{name} is already there")
+        if not create:
+            self._rename(temporary, name, target)
         self.sync()
         return tag_of(os.lstat(target))
 
-    def delete(self, names: Sequence[str]) -> None:
-        """Delete files; those that are not there are fine."""
-        for name in names:
+    def delete(self, names: Sequence[str], scratch: str, match: Sequence[str]) -> None:
+        """Delete files; those that are not there are fine.
+
+        With a private corner they go there first, in one step each, so that they stay where it was taken away.
+        """
+        corner = f"{self._corner(scratch)}-" if scratch else ""
+        for index, name in enumerate(names):
             path = self.folders.path(name)
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                os.unlink(path)  # noqa: PTH108  # plain strings in a hot loop
+            with contextlib.suppress(NotADirectoryError):
+                if status_of(path) is None:
+                    continue
+                if match:
+                    still(name, path, match[index])
+                removed(path, f"{corner}{next(self._serial)}" if corner else "")
                 self.folders.changed(path)
 
-    def clear(self, scratch: str) -> None:
-        """Remove a private corner and everything in it."""
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(self.folders.path(scratch))
-        self._corners = {corner for corner in self._corners if not f"{corner}/".startswith(f"{scratch}/")}
-        self.folders.forget()
+    def _corner(self, scratch: str) -> str:
+        """Return how temporary files in a private corner begin; it is made once, and not again when it is gone."""
+        corner = self.folders.path(f"{scratch}/{self._token}", make=scratch not in self._corners)
+        self._corners.add(scratch)
+        return corner
 
-    # ---------------------------------------------------------------------------------------- reading
+    def take(self, scratch: str) -> None:
+        """Make a private corner, then remove those of predecessors beside it.
+
+        In this order, one of two who take theirs at once is gone for the other, or is seen by it.
+        """
+        self._corners.discard(scratch)
+        self.folders.forget()
+        self._healed(scratch, lambda: self._corner(scratch))
+        self.clear(*scratch.rsplit("/", 1), sparing=True)
+
+    def clear(self, scratch: str, until: str | None = None, *, sparing: bool = False) -> None:
+        """Remove a private corner and everything in it; or what is in it up to a name, with `sparing` not that one."""
+        if until is None:
+            path = Path(self.folders.path(scratch))
+            remove_tree(path)
+            if "/" in scratch:
+                with contextlib.suppress(OSError):  # others have theirs there
+                    path.parent.rmdir()
+        else:
+            remove_before(self.folders.path(f"{scratch}/{until}"), sparing=sparing)
+        self._corners = {corner for corner in self._corners if until or not f"{corner}/".startswith(f"{scratch}/")}
+        self.folders.forget()
 
     def get(self, name: str, limit: int) -> tuple[bytes, str] | None:
         """Return content and tag, None if absent.
@@ -246,39 +289,10 @@ class Files:
         return None if status is None else BlobInfo(name, status.st_size, tag_of(status))
 
     def walk(self, prefix: str) -> Generator[BlobInfo, None, None]:
-        """Yield all public files whose names start with a prefix; links are not followed."""
-        stack = [prefix.rpartition("/")[0]]
-        while stack:
-            folder = stack.pop()
-            path = self.folders.path(f"{folder}/x" if folder else "x").removesuffix("/x")
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(path) as entries:
-                for entry in entries:
-                    name = f"{folder}/{entry.name}" if folder else entry.name
-                    if entry.name.startswith("."):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        if f"{name}/".startswith(prefix):
-                            stack.append(name)
-                    elif name.startswith(prefix) and entry.is_file(follow_symlinks=False):
-                        status = status_of(entry.path)
-                        if status is not None:
-                            yield BlobInfo(name, status.st_size, tag_of(status))
-
-    # ---------------------------------------------------------------------------------------- locking
+        """Yield all public files whose names start with a prefix."""
+        return walk(self.folders, prefix)
 
     def open_lock(self, name: str) -> int:
         """Return a descriptor of a lock file, made if need be."""
         path = self.folders.path(name, make=True)
         return self._healed(name, lambda: os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
-
-
-def _still(name: str, target: str, match: str | None) -> None:
-    """Make sure that a file is still the one that it was.
-
-    Raises:
-        Conflict: it is gone, or another one.
-    """
-    present = None if match is None else status_of(target)
-    if match is not None and (present is None or tag_of(present) != match):
-        message = f"{name} was replaced by another process"
-        raise Conflict(message)

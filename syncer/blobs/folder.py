@@ -98,29 +98,39 @@ class FolderBlobs:
         finally:
             walk.close()
 
-    async def delete_many(self, names: Sequence[str]) -> None:
-        """Delete; absent names are fine. Durable with the next `sync`."""
-        await to_thread.run_sync(self._files.delete, names)
+    async def delete_many(self, names: Sequence[str], scratch: str = "", *, match: Sequence[str] = ()) -> None:
+        """Delete; absent names are fine. Durable with the next `sync`.
+
+        Raises:
+            Conflict: one has another tag than `match` says.
+            FileNotFoundError: the private corner was taken away by a successor.
+        """
+        await to_thread.run_sync(self._files.delete, names, scratch, match)
 
     async def adopt(self, path: Path, name: str) -> str:
         """Move a complete, synced file in under `name`, replacing it atomically; return its tag."""
         return await to_thread.run_sync(self._files.adopt, path, name)
 
+    async def take_scratch(self, scratch: str) -> None:
+        """Make a private corner, and take away those of predecessors beside it, whose owners write no more."""
+        await to_thread.run_sync(self._files.take, scratch)
+
     async def clear_scratch(self, scratch: str) -> None:
         """Remove a private corner with all its temporary files."""
         await to_thread.run_sync(self._files.clear, scratch)
 
-    async def copy(self, source: str, name: str) -> str:
-        """Copy a file under another name, replacing atomically; return the tag.
+    async def copy(self, source: str, name: str, *, create: bool = False, match: str | None = None) -> str:
+        """Copy a file under another name, replacing atomically; return the tag. What has it is compared just before.
 
         Raises:
             FileNotFoundError: there is no such file.
+            Conflict: what has that name is not what it must be.
         """
-        return await to_thread.run_sync(self._files.copy, source, name)
+        return await to_thread.run_sync(lambda: self._files.copy(source, name, create=create, match=match))
 
-    async def remove_all(self, folder: str) -> None:
-        """Remove a folder with everything in it."""
-        await to_thread.run_sync(self._files.clear, folder)
+    async def remove_all(self, folder: str, *, until: str | None = None) -> None:
+        """Remove a folder with everything in it, or what comes there up to a name."""
+        await to_thread.run_sync(self._files.clear, folder, until)
 
     @asynccontextmanager
     async def _flock(self, name: str) -> AsyncIterator[None]:

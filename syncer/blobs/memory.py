@@ -73,8 +73,7 @@ class MemoryBlobs:
             message = f"{name} is already there with other content"
             raise Conflict(message)
         if match is not None and (present is None or present[1] != match):
-            message = f"{name} was replaced by somebody else"
-            raise Conflict(message)
+            raise Conflict(_replaced(name))
         return self._store(name, data)
 
     async def get(self, name: str, limit: int) -> tuple[bytes, str] | None:
@@ -116,10 +115,18 @@ class MemoryBlobs:
             if name.startswith(prefix) and not any(part.startswith(".") for part in name.split("/")):
                 yield BlobInfo(name, len(data), tag)
 
-    async def delete_many(self, names: Sequence[str]) -> None:
-        """Delete; absent names are fine."""
-        for name in names:
-            self.objects.pop(_guard(name), None)
+    async def delete_many(self, names: Sequence[str], scratch: str = "", *, match: Sequence[str] = ()) -> None:
+        """Delete; absent names are fine.
+
+        Raises:
+            Conflict: one has another tag than `match` says.
+        """
+        del scratch
+        for index, name in enumerate(names):
+            present = self.objects.get(_guard(name))
+            if match and present is not None and present[1] != match[index]:
+                raise Conflict(_replaced(name))
+            self.objects.pop(name, None)
 
     async def adopt(self, path: Path, name: str) -> str:
         """Take a local file in under `name` and remove it; return the tag."""
@@ -128,25 +135,34 @@ class MemoryBlobs:
         await to_thread.run_sync(path.unlink)
         return tag
 
+    async def take_scratch(self, scratch: str) -> None:
+        """Do nothing: writes here have no temporary files."""
+        _guard(scratch)
+
     async def clear_scratch(self, scratch: str) -> None:
         """Do nothing: writes here have no temporary files."""
         _guard(scratch)
 
-    async def copy(self, source: str, name: str) -> str:
+    async def copy(self, source: str, name: str, *, create: bool = False, match: str | None = None) -> str:
         """Store the same bytes under another name; return the tag.
 
         Raises:
             FileNotFoundError: there is no such object.
+            Conflict: what has that name is not what it must be.
         """
-        present = self.objects.get(_guard(source))
+        present, there = self.objects.get(_guard(source)), self.objects.get(_guard(name))
         if present is None:
             raise FileNotFoundError(source)
+        if (create and there is not None) or (match is not None and (there is None or there[1] != match)):
+            raise Conflict(_replaced(name))
         return self._store(name, present[0])
 
-    async def remove_all(self, folder: str) -> None:
-        """Delete everything below a folder."""
-        for name in [name for name in self.objects if name.startswith(f"{_guard(folder)}/")]:
-            del self.objects[name]
+    async def remove_all(self, folder: str, *, until: str | None = None) -> None:
+        """Delete everything below a folder, or what comes there up to a name."""
+        top = f"{_guard(folder)}/"
+        for name in [name for name in self.objects if name.startswith(top)]:
+            if until is None or name.removeprefix(top).partition("/")[0] <= until:
+                del self.objects[name]
 
     def _store(self, name: str, data: bytes) -> str:
         self._serial += 1
@@ -154,6 +170,10 @@ class MemoryBlobs:
         self.objects[_guard(name)] = (data, tag)
         self.about.pop(name, None)
         return tag
+
+
+def _replaced(name: str) -> str:
+    return f"{name} was replaced by somebody else"
 
 
 def _guard(name: str) -> str:

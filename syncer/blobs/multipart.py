@@ -30,22 +30,16 @@ class Uploads:
 
     async def begin(self, name: str, media_type: str) -> str:
         """Begin an upload; return its id."""
-        options = {"Key": self._key(name), "ContentType": media_type}
-        if self._access.encryption is not None:
-            options["ServerSideEncryption"] = self._access.encryption
-        if self._access.kms_key is not None:
-            options["SSEKMSKeyId"] = self._access.kms_key
-        if self._access.storage_class is not None:
-            options["StorageClass"] = self._access.storage_class
-        answer = await self._call("create_multipart_upload", options)
+        options = {"Key": self.key(name), "ContentType": media_type, **self.kept()}
+        answer = await self.call("create_multipart_upload", options)
         return str(answer["UploadId"])
 
     async def put(self, name: str, upload: str, number: int, data: bytes) -> str:
         """Write or replace one part, from 1 on; return its ETag."""
-        answer = await self._call(
+        answer = await self.call(
             "upload_part",
             {
-                "Key": self._key(name),
+                "Key": self.key(name),
                 "UploadId": upload,
                 "PartNumber": number,
                 "Body": data,
@@ -53,6 +47,20 @@ class Uploads:
             },
         )
         return str(answer["ETag"]).strip('"')
+
+    async def copy(self, name: str, upload: str, number: int, source: str, size: int) -> str:
+        """Let the first bytes of an object be one part, without moving them; return its ETag."""
+        answer = await self.call(
+            "upload_part_copy",
+            {
+                "Key": self.key(name),
+                "UploadId": upload,
+                "PartNumber": number,
+                "CopySource": self.source(source),
+                "CopySourceRange": f"bytes=0-{size - 1}",
+            },
+        )
+        return str(answer["CopyPartResult"]["ETag"]).strip('"')
 
     async def parts(self, name: str, upload: str) -> set[tuple[int, PartInfo]] | None:
         """Return the parts that are there, None if the upload has ended.
@@ -62,8 +70,8 @@ class Uploads:
         found: set[tuple[int, PartInfo]] = set()
         marker = 0
         while True:
-            answer = await self._call(
-                "list_parts", {"Key": self._key(name), "UploadId": upload, "PartNumberMarker": marker}, ended=True
+            answer = await self.call(
+                "list_parts", {"Key": self.key(name), "UploadId": upload, "PartNumberMarker": marker}, ended=True
             )
             if answer is None:
                 return None
@@ -76,24 +84,24 @@ class Uploads:
     async def complete(self, name: str, upload: str, tags: Sequence[str]) -> bool:
         """Make an object of the parts, atomically; False if the upload had ended already."""
         parts = [{"PartNumber": number, "ETag": tag} for number, tag in enumerate(tags, 1)]
-        answer = await self._call(
+        answer = await self.call(
             "complete_multipart_upload",
-            {"Key": self._key(name), "UploadId": upload, "MultipartUpload": {"Parts": parts}},
+            {"Key": self.key(name), "UploadId": upload, "MultipartUpload": {"Parts": parts}},
             ended=True,
         )
         return answer is not None
 
     async def abort(self, name: str, upload: str) -> None:
         """Give an upload up, with its parts; one that has ended is fine."""
-        await self._call("abort_multipart_upload", {"Key": self._key(name), "UploadId": upload}, ended=True)
+        await self.call("abort_multipart_upload", {"Key": self.key(name), "UploadId": upload}, ended=True)
 
     async def listed(self, folder: str) -> list[tuple[str, str]]:
         """Return name and id of every upload under way below a folder."""
-        prefix = self._key(f"{folder}/")
+        prefix = self.key(f"{folder}/")
         found: list[tuple[str, str]] = []
         where: dict[str, str] = {}
         while True:
-            answer = await self._call("list_multipart_uploads", {"Prefix": prefix, **where})
+            answer = await self.call("list_multipart_uploads", {"Prefix": prefix, **where})
             there = [(str(one["Key"]), str(one["UploadId"])) for one in answer.get("Uploads", ())]
             found += [
                 (f"{folder}/{key.removeprefix(prefix)}", upload) for key, upload in there if key.startswith(prefix)
@@ -108,28 +116,47 @@ class Uploads:
 
     async def versioning(self) -> str:
         """Return whether the bucket keeps older versions: `enabled`, `suspended` or `off`."""
-        return str((await self._call("get_bucket_versioning", {})).get("Status") or "off").lower()
+        return str((await self.call("get_bucket_versioning", {})).get("Status") or "off").lower()
 
     async def object_lock(self) -> str:
         """Return whether objects can be locked against deletion: `enabled` or `off`."""
         code = "ObjectLockConfigurationNotFoundError"
-        answer = await self._call("get_object_lock_configuration", {}, absent=frozenset({code}))
+        answer = await self.call("get_object_lock_configuration", {}, absent=frozenset({code}))
         return "off" if answer is None else str(answer["ObjectLockConfiguration"]["ObjectLockEnabled"]).lower()
 
-    def _key(self, name: str) -> str:
+    def key(self, name: str) -> str:
+        """Return what an object is called in the bucket."""
         return f"{self._place.prefix}/{name}" if self._place.prefix else name
 
-    async def _call(
-        self, method: str, values: Mapping[str, object], *, ended: bool = False, absent: Collection[str] = ()
-    ) -> Any:  # noqa: ANN401  # plain dictionaries
-        """Send one request. None is the answer for codes in `absent`; with `ended`, if the upload is none any more."""
+    def kept(self) -> dict[str, str]:
+        """Return how the service shall keep a new object."""
+        access = self._access
+        wanted = {"ServerSideEncryption": access.encryption, "SSEKMSKeyId": access.kms_key,
+                  "StorageClass": access.storage_class}  # fmt: skip
+        return {name: value for name, value in wanted.items() if value is not None}
+
+    def source(self, name: str) -> dict[str, str]:
+        """Return how an object is named that is copied from."""
+        return {"Bucket": self._place.bucket, "Key": self.key(name)}
+
+    async def call(
+        self, method: str, values: Mapping[str, object], *, ended: bool = False, absent: Collection[str] = (),
+        refused: Mapping[str, Exception] = {},
+    ) -> Any:  # noqa: ANN401  # plain dictionaries  # fmt: skip
+        """Send one request. None is the answer for codes in `absent`; with `ended`, if the upload is none any more.
+
+        `refused` says what to raise for some codes of the service.
+        """
         fine = {"NoSuchUpload", "404", *absent} if ended else absent
         with _refusals(self._place.url):
             try:
                 return await getattr(self._client, method)(Bucket=self._place.bucket, **values)
             except self._client.exceptions.ClientError as error:
-                if error.response["Error"]["Code"] in fine:
+                code = error.response["Error"]["Code"]
+                if code in fine:
                     return None
+                if code in refused:
+                    raise refused[code] from None
                 raise
 
 

@@ -14,6 +14,7 @@ from anyio import CapacityLimiter, create_task_group, current_time, sleep, to_th
 
 from syncer.blobs.access import BucketAccess
 from syncer.blobs.clouds import Store
+from syncer.blobs.conditions import conditions, replaced
 from syncer.blobs.corners import copied, names_below
 from syncer.blobs.objects_read import ObjectReader, guarded
 from syncer.blobs.places import Place
@@ -103,12 +104,22 @@ class ObjectBlobs(ObjectReader):
         await to_thread.run_sync(path.unlink)
         return tag
 
-    async def delete_many(self, names: Sequence[str]) -> None:
-        """Delete in bulk; absent names are fine."""
+    async def delete_many(self, names: Sequence[str], scratch: str = "", *, match: Sequence[str] = ()) -> None:
+        """Delete in bulk, or one by one on conditions; absent names are fine.
+
+        Raises:
+            Conflict: one has another tag than `match` says.
+        """
+        del scratch
         wanted = [guarded(name) for name in names]
         if not wanted:
             return
         store = await self._opened()
+        if match:
+            async with conditions(self, self._place, self._access) as conditional:
+                for name, tag in zip(wanted, match, strict=True):
+                    await conditional.delete(name, tag)
+            return
         for start in range(0, len(wanted), _NAMES):
             batch = wanted[start : start + _NAMES]
             while batch:
@@ -124,17 +135,25 @@ class ObjectBlobs(ObjectReader):
                     raise store_failed(error, self.url) from None
                 break
 
+    async def take_scratch(self, scratch: str) -> None:
+        """Do nothing: writes here have no temporary files."""
+        guarded(scratch)
+
     async def clear_scratch(self, scratch: str) -> None:
         """Do nothing: writes here have no temporary files."""
         guarded(scratch)
 
-    async def copy(self, source: str, name: str) -> str:
+    async def copy(self, source: str, name: str, *, create: bool = False, match: str | None = None) -> str:
         """Copy inside the bucket, replacing atomically; return the tag.
 
         Raises:
             FileNotFoundError: there is no such object.
+            Conflict: what has that name is not what it must be.
         """
         guarded(name)
+        if create or match is not None:
+            async with conditions(self, self._place, self._access) as conditional:
+                return await conditional.copy(guarded(source), name, match)
         try:
             return await copied(await self._opened(), guarded(source), name)
         except Absent as error:
@@ -144,12 +163,14 @@ class ObjectBlobs(ObjectReader):
         except Refusal as error:
             raise store_failed(error, self.url) from None
 
-    async def remove_all(self, folder: str) -> None:
-        """Delete everything below a folder, private names too."""
+    async def remove_all(self, folder: str, *, until: str | None = None) -> None:
+        """Delete everything below a folder, private names too; or what comes there up to a name."""
         try:
-            await self.delete_many(await names_below(await self._opened(), guarded(folder)))
+            names = await names_below(await self._opened(), guarded(folder))
         except Refusal as error:
             raise store_failed(error, self.url) from None
+        top = len(folder) + 1
+        await self.delete_many([one for one in names if until is None or one[top:].partition("/")[0] <= until])
 
     async def _present(self, store: Store, names: Sequence[str]) -> list[str]:
         found = [name for name in names if await self._head(store, name) is not None]
@@ -169,17 +190,22 @@ class ObjectBlobs(ObjectReader):
         self, store: Store, name: str, body: Body, about: About, *, create: bool, match: str | None = None
     ) -> str:
         size = len(body) if isinstance(body, bytes) else body.size
-        if create or (match is not None and size <= SINGLE):
+        if (create or match is not None) and (isinstance(body, bytes) or size <= SINGLE):
             data = body if isinstance(body, bytes) else await to_thread.run_sync(body.path.read_bytes)
             return await self._conditional(name, data, match, about)
-        # What goes in parts can't be conditional.
-        if match is not None and ((there := await self._head(store, name)) is None or tag_of(there) != match):
-            raise Conflict(_replaced(name))
+
+        async def still() -> None:
+            """Compare, as what goes in parts can't be conditional: before the first byte, and before the last."""
+            there = await self._head(store, name) if create or match is not None else None
+            if (create and there is not None) or (match is not None and (there is None or tag_of(there) != match)):
+                raise replaced(name)
+
+        await still()
         try:
             if size <= SINGLE:
                 return await upload(store, name, body, self._attributes(about), self._bandwidth)
             async with self._large:
-                return await upload(store, name, body, self._attributes(about), self._bandwidth)
+                return await upload(store, name, body, self._attributes(about), self._bandwidth, still)
         except Refusal as error:
             if isinstance(error, OSError) and isinstance(body, SpooledFile) and error.errno is not None:
                 raise  # our own disk's
@@ -205,7 +231,7 @@ class ObjectBlobs(ObjectReader):
                 if ours is not None:
                     return ours
                 if match is not None:
-                    raise Conflict(_replaced(name)) from error
+                    raise replaced(name) from error
                 if await self.stat(name) is not None or current_time() > end:
                     raise Conflict(f"{name} is already there with other content") from error
                 # Somebody tried the same at this moment, and did not succeed either.
@@ -230,7 +256,7 @@ class ObjectBlobs(ObjectReader):
         # Google compares generations, which listings do not show: take the one that has this tag.
         found = await self._head(await self._opened(), name)
         if found is None or tag_of(found) != match:
-            raise Conflict(_replaced(name))
+            raise replaced(name)
         return {"version": found["version"]}
 
     async def _same(self, name: str, data: bytes) -> str | None:
@@ -245,7 +271,3 @@ class ObjectBlobs(ObjectReader):
         if self._access.storage_class is not None:
             found["Storage-Class"] = self._access.storage_class
         return found
-
-
-def _replaced(name: str) -> str:
-    return f"{name} was replaced by somebody else"

@@ -2,7 +2,7 @@
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from syncer.blobs.bandwidth import Bandwidth
 from syncer.blobs.clouds import Store
 from syncer.blobs.sizes import SINGLE
 from syncer.model.entries import SpooledFile
+from syncer.model.errors import SyncerError
 from syncer.model.running import running
 
 #: Larger bodies under way at a time, of one store: each holds some parts in memory.
@@ -31,9 +32,10 @@ class _GivenUp(Exception):  # named by what happened
 
 
 async def upload(
-    store: Store, name: str, body: bytes | SpooledFile, attributes: dict[str, str], bandwidth: Bandwidth
-) -> str:
-    """Write one object, however large; return its tag.
+    store: Store, name: str, body: bytes | SpooledFile, attributes: dict[str, str], bandwidth: Bandwidth,
+    still: Callable[[], Awaitable[None]] | None = None,
+) -> str:  # fmt: skip
+    """Write one object, however large; return its tag. `still` is asked before the last bytes of parts are sent.
 
     A cancelled upload in parts is aborted before the cancellation goes on: its parts would stay, invisible and paid
     for.
@@ -46,7 +48,7 @@ async def upload(
         await bandwidth.take(size)
         data = body if isinstance(body, bytes) else await to_thread.run_sync(_whole, body)
         return tag_of(await obstore.put_async(store, name, data, attributes=attributes, use_multipart=False))
-    chunks = _Chunks(body, bandwidth)
+    chunks = _Chunks(body, bandwidth, still)
     part = max(_PART, -(-size // _MOST_PARTS))
     sending = asyncio.ensure_future(
         obstore.put_async(
@@ -64,6 +66,10 @@ async def upload(
         if not sending.cancelled():
             sending.exception()
         raise
+    except Exception:
+        if chunks.refused is not None:
+            raise chunks.refused from None
+        raise
 
 
 def tag_of(found: Any) -> str:  # noqa: ANN401  # the library's typed dictionaries of results and of listings
@@ -75,8 +81,13 @@ def tag_of(found: Any) -> str:  # noqa: ANN401  # the library's typed dictionari
 class _Chunks:
     """The bytes of a body in pieces, until nobody wants them."""
 
-    def __init__(self, body: bytes | SpooledFile, bandwidth: Bandwidth) -> None:
+    def __init__(
+        self, body: bytes | SpooledFile, bandwidth: Bandwidth, still: Callable[[], Awaitable[None]] | None
+    ) -> None:
         self.wanted = True
+        #: Why it was given up in the end.
+        self.refused: SyncerError | None = None
+        self._still = still
         self._body, self._bandwidth = body, bandwidth
         # The client library reads from wherever it likes: whose upload it is, is known here.
         self._run = running()
@@ -85,6 +96,7 @@ class _Chunks:
         if isinstance(self._body, bytes):
             for start in range(0, len(self._body), _CHUNK):
                 yield await self._checked(self._body[start : start + _CHUNK])
+            await self._end()
             return
         sent = 0
         file = await to_thread.run_sync(self._body.path.open, "rb")
@@ -97,6 +109,15 @@ class _Chunks:
                 await to_thread.run_sync(file.close)
         if sent != self._body.size:
             raise _short(self._body.path, sent, self._body.size)
+        await self._end()
+
+    async def _end(self) -> None:
+        try:
+            if self._still is not None:
+                await self._still()
+        except SyncerError as error:
+            self.refused = error
+            raise
 
     async def _checked(self, chunk: bytes) -> bytes:
         await self._bandwidth.take(len(chunk))

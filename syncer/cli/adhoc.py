@@ -14,15 +14,20 @@ from urllib.parse import unquote
 
 from syncer.blobs.roots import canonical, is_bucket
 from syncer.cli.exits import UsageError
+from syncer.model.containers import LINES, PARQUET, ending_of
 from syncer.settings.problems import suggestion
 from syncer.settings.schema import FileOptions
 
 #: Keys of the top of a configuration: a `--set` that begins with one of them is a full path already.
 _TOP = frozenset({*FileOptions.model_fields, "platforms", "sinks", "jobs"})
 #: What people also ask for, and can't have.
-_OTHER_FILES = frozenset(
-    {".7z", ".bz2", ".csv", ".gz", ".json", ".jsonl", ".ndjson", ".parquet", ".rar", ".tar", ".tgz", ".xz", ".zst"}
-)
+_OTHER_FILES = frozenset({".7z", ".bz2", ".csv", ".gz", ".json", ".ndjson", ".rar", ".tar", ".tgz", ".xz", ".zst"})
+#: What kind of sink writes files of an ending.
+_SINKS: Mapping[str, Mapping[str, str]] = {
+    ".zip": {"type": "zip"},
+    **{ending: {"type": "jsonl", "compression": how} for how, ending in LINES.items()},
+    PARQUET: {"type": "parquet"},
+}
 #: Characters of a job's name before the digest.
 _STEM = 40
 
@@ -79,20 +84,23 @@ def destination(to: str, folder: Path) -> Destination:
         SettingsError: it is no kind of destination that this version can write to.
     """
     if not to:
-        raise UsageError("--to names no destination", hint="give out.zip, dir/, or s3://bucket/prefix/")
+        raise UsageError("--to names no destination", hint="give out.zip, out.parquet, dir/, or s3://bucket/prefix/")
     url = canonical(to, folder)
     parent, _, name = url.rpartition("/")
     # Names in buckets are taken as they stand.
     name = name if is_bucket(to) else unquote(name)
-    if to.endswith(".zip"):
+    ending = ending_of(to.rstrip("/"))
+    if ending is not None and ending in _SINKS and not (ending == ".zip" and to.endswith("/")):
+        job, kind = _job_name(name.removesuffix(ending), url), _SINKS[ending]
+        if to.endswith("/"):
+            return Destination(job, url, {**kind, "url": url})
         # Braces in a file's name are no variables.
-        plain = name.replace("{", "{{").replace("}", "}}")
-        job = _job_name(name.removesuffix(".zip"), url)
-        return Destination(job, url, {"type": "zip", "url": parent, "name": plain})
+        plain = name.removesuffix("" if ending == ".zip" else ending).replace("{", "{{").replace("}", "}}")
+        return Destination(job, url, {**kind, "url": parent, "name": plain})
     suffix = Path(to).suffix.lower()
     if not to.endswith("/") and suffix in {*_OTHER_FILES, ".zip"}:
         raise UsageError(
-            f"--to {to}: only zip archives (.zip) and folders can be written",
+            f"--to {to}: only {', '.join(_SINKS)} and folders can be written",
             hint="end it with / if it is a folder or a prefix",
         )
     if not is_bucket(to) and (folder / Path(to.removeprefix("file:")).expanduser()).is_file():

@@ -22,7 +22,7 @@ _LIMITS = (
 )
 
 #: New objects between two searches for cycles; then every so many of these, one among older objects, and among all.
-_YOUNG, _OLDER, _ALL = 3_000, 10, 10
+_YOUNG, _OLDER, _ALL = 30_000, 10, 10
 
 
 def bound() -> None:

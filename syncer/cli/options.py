@@ -5,14 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter, Token
 from cyclopts.validators import Number
 
 from syncer.cli.exits import UsageError
-from syncer.flow.job import RunOptions
 from syncer.model.units import moment, seconds, size_in_bytes
+
+if TYPE_CHECKING:
+    # Half of what `--help` would take: nobody needs an engine to read about it.
+    from syncer.flow.job import RunOptions
 
 _EVERYWHERE = Group("On every command", sort_key=90)
 _PASS = Group("This pass", sort_key=20)
@@ -161,12 +164,14 @@ class PassFlags:
         ),
     ] = None  # fmt: skip
 
-    def options(self) -> RunOptions:
+    def options(self) -> "RunOptions":
         """Return the same for a run.
 
         Raises:
             UsageError: the environment names no share that makes sense.
         """
+        from syncer.flow.job import RunOptions  # see above
+
         return RunOptions(
             relist=self.relist, refetch=self.refetch, max_items=self.max_items, max_bytes=self.max_bytes,
             max_time=self.max_time, shard=self.shard or shard_from_environment(), max_delete=self.max_delete,

@@ -11,6 +11,7 @@ from syncer.cli.adhoc import Destination, destination, dotted_sink
 from syncer.cli.context import Session, opened
 from syncer.cli.exits import UsageError
 from syncer.cli.options import Everywhere
+from syncer.model.containers import ending_of
 from syncer.ports import Sink
 from syncer.settings import Configured
 from syncer.settings.problems import suggestion
@@ -68,7 +69,7 @@ async def places(session: Session, words: Sequence[str], sink: str | None = None
 
 
 async def _target(word: str) -> Destination | None:
-    if "/" in word or word.endswith(".zip") or await anyio.Path(word).exists():
+    if "/" in word or ending_of(word) is not None or await anyio.Path(word).exists():
         return await anyio.to_thread.run_sync(destination, word, await anyio.to_thread.run_sync(Path.cwd))
     return None
 

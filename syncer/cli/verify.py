@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from syncer.cli.options import EVERYWHERE, Everywhere, Output
+from syncer.model.containers import ending_of
 from syncer.model.errors import Exit, SyncerError
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _configured(session: "Session", words: "Sequence[str]") -> list[str]:
     from syncer.cli.exits import UsageError
 
     for word in words:
-        if "/" in word or word.endswith(".zip"):
+        if "/" in word or ending_of(word) is not None:
             raise UsageError(
                 f"--source: {word} is no job of the configuration",
                 hint="what an export is behind of says: syncer export … --full --dry-run",

@@ -25,6 +25,7 @@ async def compact_unit(job: Job, store: StateStore, unit: Unit, *, run: str, clo
     """
     specs = [job.leg_spec(sink) for sink in job.sinks]
     freed = 0
+    unit = replace(unit, state=store.id)
     async with store.unit(job.name, unit, specs) as ledger, AsyncExitStack() as stack:
         publisher = Publisher(run, unit.name, ledger, clock, emit)
         for sink, spec in zip(job.sinks, specs, strict=True):

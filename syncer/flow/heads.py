@@ -8,11 +8,13 @@ HEAD lists each segment once, in the order of its rows, and a container's line i
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from syncer.flow.job import Job
 from syncer.flow.publish import HeadMove
 from syncer.model.entries import Container, Leg
+from syncer.model.errors import Fenced
 from syncer.ports import HeadNote, SegmentRef, StateStore
 
 #: Notes that one move of HEAD takes along, at most.
@@ -40,12 +42,24 @@ async def tell(job: Job, store: StateStore) -> dict[Leg, int]:
                 move = merged(mine)
                 generations[sink.name] = await sink.manifest(job.name).move_head(
                     segments=move.segments, containers=move.containers, dropped=move.dropped,
-                    checkpoint=move.checkpoint,
+                    checkpoint=move.checkpoint, still=partial(_untold, job, store, mine),
                 )  # fmt: skip
                 await store.told(mine)
         # Sinks that the job had once: nobody can tell their HEADs.
         await store.told([note for rest in legs.values() for note in rest])
     return generations
+
+
+async def _untold(job: Job, store: StateStore, notes: Sequence[HeadNote]) -> None:
+    """Look whether notes still wait to be told, right before HEAD moves: whoever lost the turn says nothing old.
+
+    Raises:
+        Fenced: somebody else told them.
+    """
+    there = {note.id for note in await store.untold(job.name, BATCH)}
+    if not there.issuperset(note.id for note in notes):
+        message = f"HEAD of job {job.name} was moved by another worker meanwhile"
+        raise Fenced(message, hint="nothing is lost: that one told it all")
 
 
 def dump(move: HeadMove) -> str:

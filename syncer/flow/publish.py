@@ -7,6 +7,7 @@ rolls forward, so a run that died between two of them is finished by the next on
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from syncer.flow.legs import LegRun
@@ -14,7 +15,7 @@ from syncer.model.entries import Container, Leg, Published, StoredRow
 from syncer.model.errors import LegFailed
 from syncer.model.events import Emit, HeadMoved, PublishedLeg, SegmentSent, Staged, Warned
 from syncer.model.refs import ItemKey
-from syncer.ports import Clock, Ledger, SegmentRef, Unit
+from syncer.ports import Claim, Clock, Ledger, SegmentRef, Unit
 
 #: Rows of one manifest segment, at most; it is built in memory.
 SEGMENT_ROWS = 5_000
@@ -49,6 +50,8 @@ class Publisher:
     emit: Emit
     #: Who moves HEAD; None: this publisher does.
     heads: Heads | None = None
+    #: Whose unit it is, for destinations to look at.
+    claims: Mapping[Leg, Claim] = field(default_factory=dict)
 
     async def catch_up(self, leg: LegRun, unit: Unit) -> int | None:
         """Write what a dead run left unsent; let HEAD name the containers as the checkpoint does."""
@@ -148,12 +151,14 @@ class Publisher:
         self, leg: LegRun, segments: Sequence[SegmentRef], containers: Sequence[Container], dropped: Sequence[str], *,
         removes: bool,
     ) -> int:  # fmt: skip
+        claim = self.claims.get(leg.sink.name)
         generation = await leg.manifest.move_head(
             segments=segments,
             containers=containers,
             dropped=dropped,
             checkpoint={self.unit: await self.ledger.checkpoint(leg.sink.name)},
             removes=removes,
+            still=None if claim is None else partial(leg.manifest.claim, claim),
         )
         self.emit(HeadMoved(leg.sink.name, generation))
         return generation

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from syncer.flow.compact import Passing, announced
@@ -151,6 +151,7 @@ async def _remove(
     """Remove expired versions of one unit but those that snapshots hold; return how many went, and their bytes."""
     specs = [job.leg_spec(each) for each in job.sinks]
     spec = job.leg_spec(sink)
+    unit = replace(unit, state=store.id)
     async with store.unit(job.name, unit, specs) as ledger, AsyncExitStack() as stack:
         publisher = Publisher(run, unit.name, ledger, clock, emit)
         leg = await open_leg(stack, sink, spec, job.name, unit, ledger, run=run, clock=clock, emit=emit)

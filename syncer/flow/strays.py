@@ -6,6 +6,7 @@ run, nobody ever writes to that place again.
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 from syncer.flow.job import Job
 from syncer.flow.legs import open_leg
@@ -39,7 +40,8 @@ async def remove_strays(
         if not mine:
             continue
         async with store.unit(job.name, unit, specs) as ledger, AsyncExitStack() as stack:
-            leg = await open_leg(stack, sink, spec, job.name, unit, ledger, run=run, clock=clock, emit=emit)
+            own = replace(unit, state=store.id)
+            leg = await open_leg(stack, sink, spec, job.name, own, ledger, run=run, clock=clock, emit=emit)
             await Publisher(run, unit.name, ledger, clock, emit).catch_up(leg, unit)
             async with ledger.vacating(sink.name, mine) as free:
                 try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio
 
@@ -85,7 +85,7 @@ class Pass:
             RunFailed: it can't go on; what is committed stays.
         """
         specs = [self.job.leg_spec(sink) for sink in self.job.sinks]
-        lost = False
+        unit, lost = replace(unit, state=self.store.id), False
         if self.heads is None:
             for sink in self.job.sinks:
                 await self.store.claim(self.job.name, sink.url, sink.claims(unit))
@@ -95,7 +95,8 @@ class Pass:
                 await refuse_underway(self.job.name, self.store)
                 self.shelved = await remembered(self.job, self.store)
             self.emit(UnitStarted(unit.name, len(unit.partitions), ledger.epoch, self.units))
-            publisher = Publisher(self.run, unit.name, ledger, self.clock, self.emit, self.heads)
+            claims = {sink.name: self._claim(ledger.epoch, unit, sink.claims(unit)) for sink in self.job.sinks}
+            publisher = Publisher(self.run, unit.name, ledger, self.clock, self.emit, self.heads, claims)
             legs = await self._legs(stack, unit, ledger, publisher, adopt=self.options.adopt or lost)
             complete = await self._items(unit, ledger, legs, publisher)
             if complete:
@@ -116,13 +117,15 @@ class Pass:
                 manifest = sink.manifest(self.job.name)
                 if self.heads is None:
                     await expect_manifest(sink, manifest, self.job.name, ledger, self.reached.get(sink.name, 0))
-                await manifest.claim(self._claim(ledger.epoch, sink.claims(unit)),
-                                                         adopt=adopt)  # fmt: skip
+                claim = publisher.claims[sink.name]
+                await manifest.claim(claim, adopt=adopt)
                 if self.shelved is not None and sink.name in self.shelved.lacking:
                     await manifest.suppress(self.shelved.whole)
                 leg = await open_leg(
                     stack, sink, spec, self.job.name, unit, ledger, run=self.run, clock=self.clock, emit=self.emit
                 )
+                # Whoever was stopped between the two finds here that somebody else goes on.
+                await manifest.claim(claim)
                 await publisher.catch_up(leg, unit)
             except (LegFailed, RunFailed) as error:
                 failures.append((sink.name, error))
@@ -133,9 +136,11 @@ class Pass:
             legs.detach(name, failure)
         return legs
 
-    def _claim(self, epoch: int, paths: tuple[str, ...]) -> Claim:
-        job = self.job
-        return Claim(job.name, self.store.id, job.platform_type, job.source.origin, job.source.account, epoch, paths)
+    def _claim(self, epoch: int, unit: Unit, paths: tuple[str, ...]) -> Claim:
+        source = self.job.source
+        return Claim(
+            self.job.name, self.store.id, self.job.platform_type, source.origin, source.account, epoch, paths, unit.name
+        )
 
     async def _items(self, unit: Unit, ledger: Ledger, legs: Legs, publisher: Publisher) -> bool:
         """Move items until intake ends; tell whether every partition was listed to its end."""

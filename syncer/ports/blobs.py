@@ -112,7 +112,7 @@ class Blobs(Protocol):
         Each object is atomic and complete; durability follows with `sync`. `about` says more about each file, or is
         empty. With `create`, an object that exists with other bytes raises `Conflict`, as with `put`. `match` is empty,
         or says which tag each object must have to be replaced (None: whatever is there), else `Conflict`; of bodies too
-        large for one request, the tag is compared just before.
+        large for one request, that is compared before the first byte is sent and again before the last one.
         """
 
     async def sync(self) -> None:
@@ -141,21 +141,38 @@ class Blobs(Protocol):
     def list(self, prefix: str = "") -> AsyncIterator[BlobInfo]:
         """Yield all objects below a prefix, in no particular order; temporary files are left out."""
 
-    async def delete_many(self, names: Sequence[str]) -> None:
-        """Delete; absent names are fine."""
+    async def delete_many(self, names: Sequence[str], scratch: str = "", *, match: Sequence[str] = ()) -> None:
+        """Delete; absent names are fine.
+
+        With `scratch`, only while that private corner is the writer's, as with `put_many`. `match` is empty, or says
+        which tag each object must have to be deleted, else `Conflict`, after those before it are gone. A store that
+        deletes on no condition compares just before.
+        """
 
     async def adopt(self, path: Path, name: str) -> str:
         """Move a complete, synced local file into the store under `name`, replacing it atomically; return its tag."""
 
-    async def clear_scratch(self, scratch: str) -> None:
-        """Remove temporary files that a dead predecessor left in this corner."""
+    async def take_scratch(self, scratch: str) -> None:
+        """Make a private corner, and take away those beside it whose names come before: their owners write no more.
 
-    async def copy(self, source: str, name: str) -> str:
+        Nothing is to be done where writes have no temporary files.
+        """
+
+    async def clear_scratch(self, scratch: str) -> None:
+        """Remove a private corner, with the temporary files that were left in it."""
+
+    async def copy(self, source: str, name: str, *, create: bool = False, match: str | None = None) -> str:
         """Let an object have a copy under another name, replacing atomically, without moving its bytes; return its tag.
+
+        With `create`, nothing may have that name, with `match` only what has this tag, else `Conflict`. A store that
+        copies on no condition compares just before.
 
         Raises:
             FileNotFoundError: there is no such object.
         """
 
-    async def remove_all(self, folder: str) -> None:
-        """Delete everything below a folder, private names too; nothing there is fine."""
+    async def remove_all(self, folder: str, *, until: str | None = None) -> None:
+        """Delete everything below a folder, private names too; nothing there is fine.
+
+        With `until`, whatever comes after that name in the folder stays.
+        """

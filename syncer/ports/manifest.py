@@ -1,6 +1,6 @@
 """What lies beside the data and explains it: owner, segments, HEAD."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +22,8 @@ class Claim:
     epoch: int = 0
     #: Directory prefixes ("7/", "" = all) and archive stems ("7.zip") that belong to the job.
     paths: tuple[str, ...] = ()
+    #: Whose epoch it is. Units may share a folder, and each counts on its own.
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Head:
     containers: Mapping[str, Container]
     #: What is published stays under its name until it is removed: this generation reads as it did when it was HEAD.
     lasting: bool = False
+    #: Bytes that only older generations named were removed: from this one on, all are complete.
+    floor: int = 0
 
 
 #: Where bytes lie: the archive, and the path in it; or the path alone.
@@ -148,6 +152,7 @@ class Manifest(Protocol):
         anew: bool = False,
         least: int = 0,
         removes: bool = False,
+        still: Callable[[], Awaitable[None]] | None = None,
     ) -> int:
         """Add segments and containers to HEAD, by compare-and-swap, then replace the documents beside it.
 
@@ -156,6 +161,8 @@ class Manifest(Protocol):
         also moves `latest` and `_SUCCESS`; False removes `_SUCCESS`; None leaves both. With `anew` the present
         segments leave HEAD, readable or not: the given ones stand for all. The generation will be `least`, at least.
         `removes`: bytes that older generations name go after this; none of them can become a snapshot any more.
+        `still` is asked when HEAD was read and is about to be moved: what it raises leaves HEAD as it is, and whoever
+        moved it since then makes it be asked again. So a writer that was replaced does not get past its successor.
         """
 
     async def merge(self) -> int:

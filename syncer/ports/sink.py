@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from syncer.model.entries import Container, Entry, Leg, Published, Removals, Seal, StoredRow
@@ -17,6 +17,8 @@ class Unit:
 
     name: str
     partitions: tuple[Partition, ...]
+    #: Random id of the state that writes it: epochs of two states can't be compared.
+    state: str = field(default="", compare=False)
 
 
 class Sink(Protocol):

@@ -1,6 +1,7 @@
 """The small JSON documents of a manifest: HEAD and its history, owner, checkpoint. Checked whenever they are read."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -152,7 +153,7 @@ class HeadDocument(msgspec.Struct, frozen=True):
 
     def head(self) -> Head:
         """Return what readers start from."""
-        return _head(self.generation, self.segments, self.containers, lasting=self.lasting)
+        return replace(_head(self.generation, self.segments, self.containers, lasting=self.lasting), floor=self.floor)
 
 
 class OwnerDocument(msgspec.Struct, frozen=True):
@@ -168,6 +169,8 @@ class OwnerDocument(msgspec.Struct, frozen=True):
     #: Directory prefixes and archive names, each with the epoch of the unit that writes there.
     claims: Mapping[str, _Count]
     format: int = FORMAT
+    #: Units, each with the epoch of whoever writes it now.
+    units: Mapping[str, _Count] = {}
 
     def claim(self) -> Claim:
         """Return the same as the engine's value."""

@@ -23,7 +23,8 @@ from syncer.sinks.documents import (
     snapshot_name,
 )
 from syncer.sinks.generations import ordered
-from syncer.sinks.heads import ATTEMPTS, HeadFile, pause
+from syncer.sinks.heads import ATTEMPTS, HeadFile
+from syncer.sinks.owners import pause
 
 #: Tells whether a row goes.
 Gone = Callable[[ManifestRow], bool]

@@ -1,8 +1,7 @@
 """HEAD of one job's manifest: read with distrust, moved by compare-and-swap, kept short by merging segments."""
 
 import hashlib
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -12,6 +11,7 @@ from syncer.model.errors import Conflict, DestinationChanged, NotNow, TooLarge
 from syncer.ports import Blobs, Clock, SegmentRef
 from syncer.sinks.documents import HeadDocument, SegmentEntry, SnapshotEntry, decode, encode
 from syncer.sinks.generations import KEPT, GenerationLog, ordered, recorded, snapshot_of
+from syncer.sinks.owners import pause
 from syncer.sinks.segments import encode_segment, entry_of, mergeable, merged_lines, merged_name, unit_of
 
 HEAD, CHECKPOINT = "HEAD.json", "checkpoint.json"
@@ -21,8 +21,6 @@ _MAX_HEAD = 256 << 20
 _MAX_SEGMENT = 1 << 30
 #: Attempts of a compare-and-swap before somebody else is told to come back later.
 ATTEMPTS = 50
-#: Seconds that somebody waits who was not first, times the number of attempts; a random part of it.
-_PAUSE = 0.02
 
 
 class HeadFile:
@@ -59,9 +57,16 @@ class HeadFile:
         return await to_thread.run_sync(lambda: decode(data, HeadDocument, where)), tag
 
     async def move(
-        self, change: Callable[[HeadDocument], HeadDocument], least: int = 0, *, last: bool = False
+        self,
+        change: Callable[[HeadDocument], HeadDocument],
+        least: int = 0,
+        *,
+        last: bool = False,
+        still: Callable[[], Awaitable[None]] | None = None,
     ) -> HeadDocument:
         """Replace HEAD by what `change` makes of it, one generation on; it may be asked again, for a newer HEAD.
+
+        `still` is asked after HEAD was read: a successor that moved HEAD since then changed its tag.
 
         The generation will be `least`, at least: an older copy that was restored and accepted counts on from there.
 
@@ -75,6 +80,8 @@ class HeadFile:
         """
         for attempt in range(ATTEMPTS):
             present, tag = await self.read()
+            if still is not None:
+                await still()
             before = present or HeadDocument(self._job, 0)
             after = change(before)
             if present is None:
@@ -179,8 +186,3 @@ class HeadFile:
             message = f"manifest segment {entry.name} is missing or is not what HEAD says"
             raise DestinationChanged(message, hint="restore it from a copy, or run `syncer repair`")
         return body
-
-
-def pause(attempt: int) -> float:
-    """Return how long to wait before a compare-and-swap is tried again: those who met should not meet again."""
-    return _PAUSE * min(attempt + 1, 20) * random.random()  # noqa: S311  # spreads writers, protects nothing

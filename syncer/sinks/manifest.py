@@ -4,7 +4,7 @@ Readers start from `_manifest/<job>/HEAD.json` and need no listing. HEAD moves b
 what it names. Everything that is read back is checked first.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 
@@ -28,11 +28,10 @@ from syncer.sinks.documents import (
 )
 from syncer.sinks.failures import destination
 from syncer.sinks.generations import KEPT, ordered
-from syncer.sinks.heads import ATTEMPTS, CHECKPOINT, HEAD, HeadFile, pause
+from syncer.sinks.heads import ATTEMPTS, CHECKPOINT, HEAD, HeadFile
 from syncer.sinks.segments import read_rows, segment_name
 from syncer.sinks.snapshots import JobSnapshots
-
-STATUS, LATEST, SUCCESS = "status.json", "latest", "_SUCCESS"
+from syncer.sinks.words import STATUS, Words
 
 #: Bytes of `checkpoint.json` that are read.
 _MAX_CHECKPOINT = 256 << 20
@@ -60,6 +59,7 @@ class JobManifest:
         self._folder = f"{MANIFEST_FOLDER}/{clean_segment(job, job)}"
         self._heads = HeadFile(blobs, self._folder, job, clock, history=history, lasting=lasting, keep=keep)
         self.snapshots: Snapshots = JobSnapshots(blobs, self._folder, job, leg, self._heads, clock)
+        self._words = Words(blobs, self._folder, clock)
 
     async def claim(self, claim: Claim, *, adopt: bool = False) -> None:
         """Take or confirm ownership, by compare-and-swap.
@@ -108,29 +108,29 @@ class JobManifest:
         anew: bool = False,
         least: int = 0,
         removes: bool = False,
+        still: Callable[[], Awaitable[None]] | None = None,
     ) -> int:
         """Add segments and containers, replace HEAD, then the documents beside it; return the generation.
 
         `checkpoint` maps units to their documents; units that it does not name keep theirs. `complete` True also
-        moves `latest` and `_SUCCESS`; False removes `_SUCCESS`; None leaves both. `least`, `removes`: see the door.
+        moves `latest` and `_SUCCESS`; False removes `_SUCCESS`; None leaves both. For the rest see the door.
         """
         added = [SegmentEntry(ref.name, ref.rows, ref.sha256, ref.epoch, ref.seq) for ref in segments]
         with destination(self._leg, self._blobs.url):
             if complete is False:
-                await self._blobs.delete_many([self._name(SUCCESS)])
+                await self._words.withdraw(status or {})
 
             def changed(head: HeadDocument) -> HeadDocument:
                 head = _changed(_emptied(head) if anew else head, added, containers, dropped)
                 return msgspec.structs.replace(head, floor=head.generation + 1) if removes else head
 
-            document = await self._heads.move(changed, least)
+            document = await self._heads.move(changed, least, still=still)
             document = await self._heads.merge(document, _MANY) or document
             generation = document.generation
             if checkpoint is not None:
                 await self._merge_checkpoint(generation, checkpoint)
             if status is not None:
-                whole = {"format": FORMAT, "job": self._job, "generation": generation, **status}
-                await self._blobs.put(self._name(STATUS), encode(whole))
+                await self._words.state(generation, {"format": FORMAT, "job": self._job, **status})
             if complete:
                 await self._succeed(generation)
         return generation
@@ -147,12 +147,10 @@ class JobManifest:
 
     async def _succeed(self, generation: int) -> None:
         """Say that all is there, and take it back if HEAD moved meanwhile: whoever moved it says so itself."""
-        latest = {"format": FORMAT, "generation": generation, "head": HEAD}
-        await self._blobs.put(self._name(LATEST), encode(latest))
-        await self._blobs.put(self._name(SUCCESS), b"")
+        tag = await self._words.succeed(generation, HEAD)
         document, _ = await self._heads.read()
-        if document is None or document.generation != generation:
-            await self._blobs.delete_many([self._name(SUCCESS)])
+        if tag is not None and (document is None or document.generation != generation):
+            await self._words.take_back(tag)
 
     async def at(self, when: int | str) -> Head:
         """Return what readers of a former generation start from: by its number, or by the name of its snapshot.
@@ -238,12 +236,13 @@ class JobManifest:
             present, tag = await self._read_checkpoint()
             before = {} if present is None else present.units
             newest = generation if present is None else max(generation, present.generation)
-            whole = {"format": FORMAT, "generation": newest, "units": {**before, **units}}
+            later = {name: document for name, document in units.items() if not _later(before.get(name), document)}
+            whole = {"format": FORMAT, "generation": newest, "units": {**before, **later}}
             body = encode(msgspec.convert(whole, CheckpointDocument))
             try:
                 await self._blobs.put(self._name(CHECKPOINT), body, create=tag is None, match=tag)
             except Conflict:
-                await self._clock.sleep(pause(attempt))
+                await self._clock.sleep(owners.pause(attempt))
                 continue  # it was another unit's turn
             return
         message = f"{self._blobs.url}/{self._name(CHECKPOINT)} is changed all the time by others"
@@ -260,6 +259,12 @@ def _changed(
     for new in containers:
         entries[new.name] = ContainerEntry(new.tag, new.size, new.sha256, new.live, new.dead)
     return msgspec.structs.replace(head, segments=ordered([*head.segments, *added]), containers=entries)
+
+
+def _later(present: object, document: object) -> bool:
+    """Tell whether what stands there of a unit was written under a later epoch."""
+    epochs = [each.get("epoch") if isinstance(each, dict) else None for each in (present, document)]
+    return isinstance(epochs[0], int) and isinstance(epochs[1], int) and epochs[0] > epochs[1]
 
 
 def _emptied(head: HeadDocument) -> HeadDocument:

@@ -42,7 +42,9 @@ class SinkOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    type: str = Field(description="Kind of destination: `prefix` (one object an item) or `zip` (archives).")
+    type: str = Field(
+        description="Kind of destination: `prefix` (one object an item), `zip` (archives), `jsonl`, `parquet`."
+    )
     url: str = Field(
         min_length=1,
         description=(
@@ -157,15 +159,15 @@ class SinkOptions(BaseModel):
     publish_every: Duration | None = Field(
         default=None,
         description=(
-            "Archives only: shortest time between two publications while a daemon runs (`10m`, `1h`)."
+            "Archives and tables only: shortest time between two publications while a daemon runs (`10m`, `1h`)."
             " Default: 10 minutes, in a bucket 1 hour. A one-shot run publishes at its end."
         ),
     )
     publish: Annotated[str, AfterValidator(_times)] | None = Field(
         default=None,
         description=(
-            "Archives only, instead of `publish_every`: the times at which a daemon publishes, as five cron fields in"
-            " the time zone of the job's schedule: `0 3 * * *`."
+            "Archives and tables only, instead of `publish_every`: the times at which a daemon publishes, as five cron"
+            " fields in the time zone of the job's schedule: `0 3 * * *`."
         ),
     )
 

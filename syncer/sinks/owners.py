@@ -1,5 +1,6 @@
 """Ownership of a destination: one document a job, and no path that two jobs could both write."""
 
+import random
 from collections.abc import Iterable, Mapping
 
 from syncer.model.errors import Conflict, Fenced, NotNow, SettingsError
@@ -11,7 +12,9 @@ OWNER = "owner.json"
 #: Bytes of an owner document that are read.
 MAX_OWNER = 16 << 20
 #: Attempts of a compare-and-swap before somebody else is told to come back later.
-ATTEMPTS = 20
+ATTEMPTS = 50
+#: Seconds that somebody waits who was not first, times the number of attempts; a random part of it.
+_WAIT = 0.02
 #: How often, and after how many seconds, another job's unconfirmed claim is looked at again.
 _TURNS = 40
 _PAUSE = 0.1
@@ -29,7 +32,9 @@ async def take(blobs: Blobs, folder: str, claim: Claim, clock: Clock, *, adopt: 
         Fenced: a later epoch of the same unit was here.
     """
     name = f"{folder}/{OWNER}"
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            await clock.sleep(pause(attempt))
         present, tag = await _read(blobs, name)
         after = _moved(present, claim, f"{blobs.url}/{name}", adopt=adopt)
         if after == present:
@@ -67,18 +72,29 @@ def overlapping(one: str, other: str) -> bool:
 def _moved(present: OwnerDocument | None, claim: Claim, where: str, *, adopt: bool) -> OwnerDocument:
     """Return the document as it has to be for a claim."""
     claims: Mapping[str, int] = {} if present is None else present.claims
+    units: Mapping[str, int] = {} if present is None else present.units
     if present is not None and not adopt:
         _same_owner(present, claim, where)
     if present is not None and present.state == claim.state:
-        later = [path for path in claim.paths if claims.get(path, 0) > claim.epoch]
-        if later:
-            message = f"{where}: a later run took {later[0]!r} over (epoch {claims[later[0]]}, ours is {claim.epoch})"
-            raise Fenced(message)
+        _not_later(present, claim, where)
     elif present is not None:
-        claims = dict.fromkeys(claims, 0)  # epochs of another state mean nothing to this one
-    claims = {**claims, **dict.fromkeys(claim.paths, claim.epoch)}
-    highest = max(claims.values(), default=claim.epoch)
-    return OwnerDocument(claim.job, claim.state, claim.platform, claim.origin, claim.account, highest, claims)
+        # Epochs of another state mean nothing to this one.
+        claims, units = dict.fromkeys(claims, 0), {}
+    ours = {path: max(claim.epoch, claims.get(path, 0)) for path in claim.paths}
+    claims, units = {**claims, **ours}, {**units, **({claim.unit: claim.epoch} if claim.unit else {})}
+    highest = max([claim.epoch, *claims.values(), *units.values()])
+    return OwnerDocument(
+        claim.job, claim.state, claim.platform, claim.origin, claim.account, highest, claims, units=units
+    )
+
+
+def _not_later(present: OwnerDocument, claim: Claim, where: str) -> None:
+    """Refuse a claim whose unit, or (where none is named) whose path, a later epoch holds."""
+    held, wanted = (present.units, (claim.unit,)) if claim.unit else (present.claims, claim.paths)
+    for each in wanted:
+        if held.get(each, 0) > claim.epoch:
+            message = f"{where}: a later run took {each!r} over (epoch {held[each]}, ours is {claim.epoch})"
+            raise Fenced(message, hint="nothing is lost: that run goes on with the work of this one")
 
 
 def _same_owner(present: OwnerDocument, claim: Claim, where: str) -> None:
@@ -170,6 +186,11 @@ async def _put(blobs: Blobs, name: str, document: OwnerDocument, tag: str | None
         return None
 
 
+def pause(attempt: int) -> float:
+    """Return how long to wait before a compare-and-swap is tried again: those who met should not meet again."""
+    return _WAIT * min(attempt + 1, 20) * random.random()  # noqa: S311  # spreads writers, protects nothing
+
+
 def _busy(blobs: Blobs, name: str) -> NotNow:
     message = f"{blobs.url}/{name} is changed all the time by others"
     return NotNow(message, hint="run again when fewer processes work on this destination")
@@ -177,8 +198,9 @@ def _busy(blobs: Blobs, name: str) -> NotNow:
 
 def _with_claims(document: OwnerDocument, claims: Mapping[str, int]) -> OwnerDocument:
     return OwnerDocument(
-        document.job, document.state, document.platform, document.origin, document.account, document.epoch, claims
-    )
+        document.job, document.state, document.platform, document.origin, document.account, document.epoch, claims,
+        units=document.units,
+    )  # fmt: skip
 
 
 def _shown(path: str) -> str:

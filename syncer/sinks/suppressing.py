@@ -8,7 +8,8 @@ from syncer.model.errors import Conflict, DestinationChanged, NotNow
 from syncer.model.suppression import Mark, Suppression
 from syncer.ports import Blobs, Clock
 from syncer.sinks.documents import FORMAT, decode, encode
-from syncer.sinks.heads import ATTEMPTS, pause
+from syncer.sinks.heads import ATTEMPTS
+from syncer.sinks.owners import pause
 
 LIST, KEY = "suppressed.json", "suppressed.key"
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +26,9 @@ worker_processes 1;
 worker_rlimit_nofile 65536;
 events {{ worker_connections 4096; }}
 http {{
-  access_log off;
+  log_format status '$status $msec';
+  access_log {log};
+  {limit}
   sendfile on;
   tcp_nopush on;
   keepalive_requests 1000000000;
@@ -41,6 +44,7 @@ http {{
   server {{
     listen 127.0.0.1:{port} backlog=4096;
     root documents;
+    {limited}
     {locations}
   }}
 }}
@@ -49,6 +53,12 @@ _AT_ONCE = "location /c/ { }"
 _LATE = (
     "location ~ ^/c/(.*)$ {{ echo_sleep {latency}; echo_exec /stored/$1; }} location /stored/ {{ alias documents/c/; }}"
 )
+#: As quotas work: spaced, a tenth of a second may come at once, the rest is refused with the time to wait.
+_LIMIT = "limit_req_zone $server_port zone=all:1m rate={rate}r/s; limit_req_status 429;"
+_LIMITED = """\
+limit_req zone=all burst={burst} nodelay;
+    error_page 429 @slower;
+    location @slower {{ add_header Retry-After 1 always; return 429; }}"""
 
 #: Seconds that the server may take until it answers.
 _PATIENCE = 20.0
@@ -60,6 +70,17 @@ class Content:
 
     url: str
     latency: float
+    log: Path
+
+    def answered(self) -> Counter[str]:
+        """Return how many answers had which status; a counted server's only."""
+        return Counter(line.partition(" ")[0] for line in self.log.read_text().splitlines())
+
+    def span(self) -> float:
+        """Return the seconds between the first and the last answer that clients got; a counted server's only."""
+        # The first line is of our own look whether the server is there.
+        times = [float(line.partition(" ")[2]) for line in self.log.read_text().splitlines()[1:]]
+        return times[-1] - times[0] if times else 0.0
 
     def alone(self, seconds: float = 3.0, connections: int = 64) -> float:
         """Return the requests a second that it answers to a compiled client: how fast the server is alone."""
@@ -92,8 +113,8 @@ def documents(items: int, size: int) -> Iterator[Path]:
 
 
 @contextmanager
-def content(stored: Path, latency: float) -> Iterator[Content]:
-    """Serve documents until the block ends, each answer late by `latency` seconds."""
+def content(stored: Path, latency: float, *, rate: int = 0, counted: bool = False) -> Iterator[Content]:
+    """Serve documents until the block ends, each answer late by `latency` seconds, so many a second if told."""
     program = shutil.which("nginx")
     assert program is not None, "nginx is missing: apt-get install nginx-light"
     (port,) = free_ports(1)
@@ -101,14 +122,20 @@ def content(stored: Path, latency: float) -> Iterator[Content]:
     with tempfile.TemporaryDirectory(prefix="bench-nginx-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        text = _CONFIGURATION.format(port=port, locations=locations).replace("documents", str(stored))
+        text = _CONFIGURATION.format(
+            port=port,
+            locations=locations,
+            log="access.log status" if counted else "off",
+            limit=_LIMIT.format(rate=rate) if rate else "",
+            limited=_LIMITED.format(burst=max(1, rate // 10)) if rate else "",
+        ).replace("documents", str(stored))
         (folder / "nginx.conf").write_text(text.replace("modules/", "/usr/lib/nginx/modules/"))
         words = [program, "-p", name, "-c", "nginx.conf", "-e", "error.log"]
         with subprocess.Popen(words, stderr=subprocess.DEVNULL) as process:
             try:
                 url = f"http://127.0.0.1:{port}"
                 _wait(process, f"{url}/c/0000001", folder)
-                yield Content(url, latency)
+                yield Content(url, latency, folder / "access.log")
             finally:
                 process.terminate()
 

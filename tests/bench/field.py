@@ -25,7 +25,7 @@ from tests.support.measured import Cost, measured
 #: Requests in flight, of all contestants that know how.
 IN_FLIGHT = 64
 
-_SCRIPTS = Path(__file__).resolve().parent / "contestants"
+SCRIPTS = Path(__file__).resolve().parent / "contestants"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def on_links(scene: Scene) -> dict[str, Work]:
         "rclone": rclone(scene),
         "aria2c": aria2c(scene),
         **{
-            name: program([python, _SCRIPTS / f"{script}.py", *few, str(scene.few)], scene.few)
+            name: program([python, SCRIPTS / f"{script}.py", *few, str(scene.few)], scene.few)
             for name, (python, script) in (("dlt", dlt), ("airbyte-cdk", airbyte))
         },
         "serial loop": ours("serial", *at, scene.items, scene.patience),

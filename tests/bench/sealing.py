@@ -13,7 +13,7 @@ from tests.support.archives import Book, zip_sink
 from tests.support.stored import key
 
 #: Entries between two seals, and how many seals are looked at in the beginning and in the end.
-GROUP, LOOKED_AT = 15 * BATCH, 5
+GROUP, LOOKED_AT = 15 * BATCH, 50
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from syncer.blobs.memory import MemoryBlobs
+from syncer.model.containers import ending_of
 from syncer.model.entries import Content, Entry, SpooledFile
 from syncer.model.errors import SettingsError, TooLarge
 from syncer.model.refs import AnnotationRef, ItemKey, Partition, PartitionKey
 from syncer.model.rows import ManifestRow
-from syncer.ports import Sink
+from syncer.ports import Sink, SinkPlugin
 from syncer.sinks import archive, memory, prefix
 from syncer.sinks.prefix.sink import PrefixOptions
+from syncer.sinks.tables import JSONL, PARQUET_FILES
 from tests.support.leg import Leg
 from tests.support.stored import entry, key, manifest_row, partition, sha256, tools
 
@@ -31,6 +33,16 @@ def _zip(mode: str, upload: str = "") -> Callable[[Path], Sink]:
     return make
 
 
+def _table(plugin: SinkPlugin, *, bucket: bool = False, **options: object) -> Callable[[Path], Sink]:
+    def make(base: Path) -> Sink:
+        url = f"memory:{base}" if bucket else "file:out"
+        given = replace(tools("nightly"), spool=base / "spool")
+        values = {"url": url, "shard_size": 1 << 16, **options}
+        return plugin.create(plugin.options.model_validate(values), base, given)
+
+    return make
+
+
 SINKS: dict[str, Callable[[Path], Sink]] = {
     "prefix": lambda base: prefix.PLUGIN.create(PrefixOptions(url="file:out"), base, tools()),
     "memory": lambda _: memory.MemorySink(memory.MemoryOptions(), MemoryBlobs(), tools()),
@@ -41,6 +53,18 @@ SINKS: dict[str, Callable[[Path], Sink]] = {
     "zip-spool-append": _zip("append", "spool"),
     "zip-volumes-current": _zip("current", "volumes"),
     "zip-volumes-delta": _zip("delta", "volumes"),
+    "jsonl-current": _table(JSONL),
+    "jsonl-items": _table(JSONL, shard_items=2),
+    "jsonl-gz-current": _table(JSONL, compression="gz"),
+    "jsonl-zst-append": _table(JSONL, compression="zst", mode="append"),
+    "jsonl-gz-delta": _table(JSONL, compression="gz", mode="delta"),
+    "jsonl-spool-append": _table(JSONL, bucket=True, mode="append"),
+    "jsonl-volumes-zst": _table(JSONL, bucket=True, upload="volumes", compression="zst"),
+    "parquet-current": _table(PARQUET_FILES),
+    "parquet-append": _table(PARQUET_FILES, mode="append"),
+    "parquet-delta": _table(PARQUET_FILES, mode="delta"),
+    "parquet-spool": _table(PARQUET_FILES, bucket=True),
+    "parquet-volumes": _table(PARQUET_FILES, bucket=True, upload="volumes"),
 }
 
 
@@ -323,7 +347,7 @@ async def test_a_written_item_lies_within_the_claim(leg: Leg) -> None:
     await leg.store([Entry(ref.key, "1", path, Content(b"x"))])
     (row,) = leg.rows.values()
     name = row.container or row.path
-    assert any(name.startswith(claim.removesuffix(".zip")) for claim in leg.sink.claims(leg.unit))
+    assert any(name.startswith(claim.removesuffix(ending_of(claim) or "")) for claim in leg.sink.claims(leg.unit))
 
 
 async def test_a_manifest_lies_beside_the_data(leg: Leg) -> None:

@@ -69,14 +69,17 @@ async def test_an_upload_goes_on_in_another_client(bucket: Bucket) -> None:
 
 
 async def test_the_janitor_aborts_uploads_of_ours_alone(bucket: Bucket) -> None:
-    """In the corner of the unit's own archives, and there only those that no checkpoint names."""
+    """In the corner of the unit's own archives, only those that no checkpoint names, and none of a successor's."""
     corner, others = stem_corner("7"), stem_corner("8")
     async with open_uploads(place(bucket), BucketAccess()) as uploads:
-        names = [f"{corner}/0-1/upload.zip", f"{corner}/0-2/upload.zip", f"{others}/0-1/upload.zip", "theirs.zip"]
+        names = [
+            f"{corner}/00000003/0-1/upload.zip", f"{corner}/00000004/0-2/upload.zip",
+            f"{corner}/00000005/0-1/upload.zip", f"{others}/00000003/0-1/upload.zip", "theirs.zip",
+        ]  # fmt: skip
         begun = [await uploads.begin(name, "application/zip") for name in names]
-        await abort_leftovers(uploads, ["7"], {begun[1]})
+        await abort_leftovers(uploads, ["7"], 4, {begun[1]})
         assert sorted(bucket.uploads()) == sorted(f"{bucket.prefix}/{name}" for name in names[1:])
-        await abort_leftovers(uploads, ["7"])
+        await abort_leftovers(uploads, ["7"], 4)
         assert sorted(bucket.uploads()) == sorted(f"{bucket.prefix}/{name}" for name in names[2:])
 
 

@@ -4,7 +4,7 @@ import hashlib
 import io
 import os
 import zipfile
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from syncer.ports import Blobs
 from syncer.sinks.archive.corner import ROOT
 from syncer.sinks.archive.growth import Growth
 from syncer.sinks.archive.multipart import MultipartGrowth
-from syncer.sinks.archive.sink import ZipSink
+from syncer.sinks.archive.sink import ArchiveSink
 from syncer.sinks.archive.volumes import passing_folder
 from tests.support.archives import Book, Died, zip_sink
 from tests.support.buckets import Server
@@ -52,6 +52,10 @@ class MemoryUploads:
         assert self.open[upload][0] == name
         self.open[upload][1][number] = data
         return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+    async def copy(self, name: str, upload: str, number: int, source: str, size: int) -> str:
+        """Copy the first bytes of an object as a part."""
+        return await self.put(name, upload, number, self.blobs.objects[source][0][:size])
 
     async def parts(self, name: str, upload: str) -> set[tuple[int, PartInfo]] | None:
         """List the parts."""
@@ -107,7 +111,7 @@ class Bucket:
         url = server.url(str(uuid4()))
         return cls(url, {"upload": way}, spool, environment=dict(server.environment))
 
-    def sink(self, **options: Any) -> ZipSink:
+    def sink(self, **options: Any) -> ArchiveSink:
         """Return a bound sink, as a new process makes it."""
         given = {"url": self.url, **self.options, **options}
         memory = self.memory
@@ -117,9 +121,10 @@ class Bucket:
         place, limit, least = sink._place, sink._place.limit, self.least  # a way that memory does not offer
 
         @asynccontextmanager
-        async def growth() -> AsyncIterator[Growth]:
+        async def growth(claims: Collection[str], epoch: int) -> AsyncIterator[Growth]:
+            del claims
             async with passing_folder(self.spool / "spool") as folder:
-                yield MultipartGrowth(memory.blobs, memory, folder, limit, least=least)  # type: ignore[arg-type]  # a fake
+                yield MultipartGrowth(memory.blobs, memory, folder, limit, epoch, least=least)  # type: ignore[arg-type]  # a fake
 
         place.growth = growth  # type: ignore[method-assign]  # see above
         return sink
@@ -177,8 +182,8 @@ async def _all_names(blobs: ObjectBlobs) -> list[str]:
 _CALLS: dict[type, tuple[str, ...]] = {
     MemoryBlobs: ("put_many", "put", "copy", "delete_many", "remove_all"),
     ObjectBlobs: ("put_many", "put", "copy", "delete_many", "remove_all"),
-    MemoryUploads: ("begin", "put", "complete", "abort"),
-    Uploads: ("begin", "put", "complete", "abort"),
+    MemoryUploads: ("begin", "put", "copy", "complete", "abort"),
+    Uploads: ("begin", "put", "copy", "complete", "abort"),
 }
 
 

@@ -14,8 +14,9 @@ from syncer.model.entries import Container, Entry, Published, SpooledFile, Store
 from syncer.model.errors import ContainerLost
 from syncer.model.refs import ItemKey, Partition
 from syncer.ports import Unit
+from syncer.sinks.archive.options import PLUGIN, ZipOptions
 from syncer.sinks.archive.session import ArchiveSession
-from syncer.sinks.archive.sink import PLUGIN, ZipOptions, ZipSink
+from syncer.sinks.archive.sink import ArchiveSink
 from tests.support.stored import entry, key, partition, stored, tools
 
 #: Steps of a publish after which a process may die.
@@ -26,14 +27,14 @@ class Died(BaseException):
     """The process ends here; nothing after it happens."""
 
 
-def zip_sink(folder: Path, **options: Any) -> ZipSink:
+def zip_sink(folder: Path, **options: Any) -> ArchiveSink:
     """Return a bound sink that writes below a folder; by default one archive for everything, `x.zip`."""
     values = {"type": "zip", "url": f"file:{folder}", "name": "x.zip", "durability": "none", "path": "{item}.json"}
     # Parts of a few hundred bytes are no option for users; they make roll-over cheap to test.
     limit = options.pop("max_part_size", 2 << 30)
     chosen = ZipOptions(**{**values, **options}).model_copy(update={"max_part_size": limit})
     sink = PLUGIN.create(chosen, folder, replace(tools("nightly"), spool=folder / "spool"))
-    assert isinstance(sink, ZipSink)
+    assert isinstance(sink, ArchiveSink)
     sink.bind(frozenset(), {"project_title": "its title"})
     return sink
 
@@ -42,7 +43,7 @@ def zip_sink(folder: Path, **options: Any) -> ZipSink:
 class Book:
     """The checkpoint of one unit, and the one who works on it. `crash` forgets the session, never the checkpoint."""
 
-    sink: ZipSink
+    sink: ArchiveSink
     partitions: tuple[Partition, ...] = (partition(),)
     epoch: int = 0
     resume: bytes | None = None

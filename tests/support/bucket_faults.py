@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -59,6 +59,8 @@ class Gateway:
     most: int = 0
     #: Called with each request before it is passed on.
     seen: Callable[[str], None] = lambda _: None
+    #: Waited for with each request before it is passed on.
+    held: Callable[[str], Awaitable[None]] | None = None
     _now: int = 0
     _session: aiohttp.ClientSession | None = None
 
@@ -67,6 +69,8 @@ class Gateway:
         self.requests.append(f"{request.method} {request.path_qs}")
         self.headers.append(request.headers)
         self.seen(self.requests[-1])
+        if self.held is not None:
+            await self.held(self.requests[-1])
         self._now += 1
         self.most = max(self.most, self._now)
         try:

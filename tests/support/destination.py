@@ -1,13 +1,20 @@
 """A destination as its readers see it: the merged manifest, and the bytes that really lie there."""
 
+import gzip
 import hashlib
+import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.parquet as pq
+import zstandard
+
 from syncer.flow.verify import Survey
+from syncer.model.containers import ending_of
 from syncer.ports import Sink
+from syncer.sinks.tables.row import read_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,24 @@ async def outcome_of(sink: Sink, job: str, files: Mapping[str, str]) -> Outcome:
     return Outcome(rows, files).check()
 
 
+def documents(path: Path) -> dict[str, str]:
+    """Return the sha256 of every document of a table, as the row says it; each row says it of what it holds."""
+    if ".parquet" in path.name:
+        rows = pq.read_table(path).to_pylist()
+        held = [(row["document"] or "").encode() if row["content"] is None else row["content"] for row in rows]
+    else:
+        raw = path.read_bytes()
+        raw = gzip.decompress(raw) if ".gz" in path.name else raw
+        raw = zstandard.ZstdDecompressor().decompressobj().decompress(raw) if ".zst" in path.name else raw
+        rows = [json.loads(line) for line in raw.splitlines()]
+        held = [read_line(line)[1] for line in raw.splitlines()]
+    found = {row["path"]: row["sha256"] for row in rows}
+    assert len(found) == len(rows), "a row stands twice"
+    for row, data in zip(rows, held, strict=True):
+        assert hashlib.sha256(data).hexdigest() == row["sha256"], row["path"]
+    return found
+
+
 def contents(root: Path) -> dict[str, str]:
     """Return the sha256 of every document below a folder, or in one archive and its parts.
 
@@ -51,7 +76,11 @@ def contents(root: Path) -> dict[str, str]:
         relative = path.relative_to(root).as_posix() if path != root else path.name
         if path.is_dir() or relative.startswith("_manifest/") or ".partial" in path.name or path.name.endswith(".next"):
             continue
-        if path.suffix == ".zip":
+        if ending_of(path.name) not in {None, ".zip"}:
+            rows = documents(path)
+            assert not found.keys() & rows.keys(), "a row stands in two files"
+            found |= rows
+        elif path.suffix == ".zip":
             with zipfile.ZipFile(path) as archive:
                 assert archive.testzip() is None
                 names = archive.namelist()

@@ -16,6 +16,7 @@ from syncer.ports import Clock, Selection, Sink, Source, StateStore, Tools, Tran
 from syncer.schedule.clock import SystemClock
 from syncer.sinks.archive import PLUGIN as ZIP
 from syncer.sinks.prefix import PLUGIN as PREFIX
+from syncer.sinks.tables import JSONL, PARQUET_FILES
 from syncer.state import open_state
 from tests.support.destination import Outcome, outcome
 
@@ -60,7 +61,7 @@ class Engine:
         """Return the sinks, ready for use."""
         made: list[Sink] = []
         for name, options in self.sinks.items():
-            plugin = {"zip": ZIP, "prefix": PREFIX}[str(options["type"])]
+            plugin = {"zip": ZIP, "prefix": PREFIX, "jsonl": JSONL, "parquet": PARQUET_FILES}[str(options["type"])]
             made.append(
                 plugin.create(
                     plugin.options(**options), self.folder, Tools(name, self.clock, self.heard, self.folder / "spool")

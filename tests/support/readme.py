@@ -124,10 +124,13 @@ def _sink_rows(sinks: Mapping[str, SinkPlugin]) -> Iterator[Row]:
     for name, info in SinkOptions.model_fields.items():
         if name not in LATER:
             yield f"`{name}`", _default(info), _words(info)
-    for kind in ("prefix", "zip"):
+    own: dict[Row, list[str]] = {}
+    for kind in ("prefix", "zip", "jsonl", "parquet"):
         for name, info in sinks[kind].options.model_fields.items():
             if name not in SinkOptions.model_fields and name not in LATER:
-                yield f"`{name}` ({kind})", _default(info), _words(info)
+                own.setdefault((name, _default(info), _words(info)), []).append(kind)
+    for (name, default, words), kinds in own.items():
+        yield f"`{name}` ({', '.join(kinds)})", default, words
 
 
 def _rows(

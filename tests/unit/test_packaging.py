@@ -65,7 +65,10 @@ def test_dependencies_are_what_is_imported() -> None:
             elif isinstance(node, ast.ImportFrom) and node.module:
                 imported.add(node.module.partition(".")[0])
     # Rooms that need an extra are themselves imported when they are used.
-    extras = {"postgres": ("psycopg", "procrastinate"), "otel": ("opentelemetry",)}
+    extras = {
+        "postgres": ("psycopg", "procrastinate"), "otel": ("opentelemetry",), "parquet": ("pyarrow",),
+        "zstd": ("zstandard",),
+    }  # fmt: skip
     for extra, modules in extras.items():
         assert all(name.startswith(modules) for name in _requirements(PROJECT["optional-dependencies"][extra]))
         assert imported.issuperset(modules)

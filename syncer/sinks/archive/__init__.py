@@ -4,6 +4,6 @@
 touches a published archive other than by replacing it as a whole.
 """
 
-from syncer.sinks.archive.sink import PLUGIN
+from syncer.sinks.archive.options import PLUGIN
 
 __all__ = ["PLUGIN"]

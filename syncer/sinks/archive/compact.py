@@ -15,11 +15,11 @@ from itertools import groupby
 
 from syncer.model.entries import Container, Receipt, StoredRow
 from syncer.model.errors import DestinationChanged
+from syncer.sinks.archive.form import Index
 from syncer.sinks.archive.names import part_id
 from syncer.sinks.archive.parts import Parts
 from syncer.sinks.archive.store import REPAIR, changed
 from syncer.sinks.zip64.deflate import DamagedError
-from syncer.sinks.zip64.read import Directory, Index, entry_span
 from syncer.sinks.zip64.readable import Readable
 
 #: Share of dead entries from which a part is rewritten.
@@ -95,10 +95,10 @@ class Compaction:
             self._givers.popitem()[1][0].close()
 
     def _drop(self, name: str, wanted: "array[int]") -> int:
-        fresh, dropped = self._parts.places.fresh_of(name), 0
+        fresh, dropped, form = self._parts.places.fresh_of(name), 0, self._parts.rules.form
         try:
             with self._parts.store.open(name) as file:
-                for record in Directory.find(file).records():
+                for record in form.listing(file, name).records():
                     at = bisect_left(wanted, hash(record.name))
                     # Two names with one hash: a dead entry may stay, a live one never goes.
                     if at == len(wanted) or wanted[at] != hash(record.name):
@@ -112,21 +112,18 @@ class Compaction:
     def _move(self, row: StoredRow, place: str, taker: str) -> None:
         try:
             file, index = self._giver(place)
-            record = index.find(file, row.path.encode())
-            if record is None:
+            if not index.copy(file, row.path, self._parts.places.fresh_of(taker)):
                 message = f"{self._parts.store.where(place)} does not hold {row.path[:200]!r}"
                 raise DestinationChanged(message, hint=REPAIR)
-            _, stop = entry_span(file, record)
         except DamagedError as error:
             raise changed(self._parts.store.where(place), str(error)) from error
-        self._parts.places.fresh_of(taker).copy(file, record, stop)
 
     def _giver(self, place: str) -> tuple[Readable, Index]:
         """Return an open part and its index; rows come about in the order of parts, so few are open at once."""
         if place not in self._givers:
             with ExitStack() as stack:
                 file = stack.enter_context(self._parts.store.open(place))
-                index = Index(Directory.find(file))
+                index = self._parts.rules.form.index(file, place)
                 self._givers[place] = stack.pop_all(), file, index
         self._givers.move_to_end(place)
         if len(self._givers) > _OPEN:

@@ -1,28 +1,29 @@
-"""Entries of archives, read back by their manifest rows."""
+"""Entries of archives, and rows of tables, read back by their manifest rows."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from anyio import Lock, to_thread
 
 from syncer.model.entries import Container
-from syncer.model.errors import DestinationChanged, TooLarge
+from syncer.model.errors import DestinationChanged
 from syncer.ports import Blobs, ManifestRow
+from syncer.sinks.archive.form import Form, Index
 from syncer.sinks.archive.remote import RANDOM, SEQUENTIAL, RemoteArchive
 from syncer.sinks.archive.store import REPAIR, FolderStore
+from syncer.sinks.archive.zipped import ZipForm
 from syncer.sinks.zip64.deflate import DamagedError
-from syncer.sinks.zip64.read import Directory, Index, read_entry
 from syncer.sinks.zip64.readable import Readable, tag_of
 
 
 class ArchiveDocuments:
     """The door `OpenDocuments` for one archive."""
 
-    def __init__(self, file: Readable, where: str, *, stable: bool) -> None:
-        """Take an open archive."""
+    def __init__(self, file: Readable, where: str, form: Form, *, stable: bool) -> None:
+        """Take an open archive, and what kind of file it is."""
         self.tag: str | None = tag_of(file)
         self.stable = stable
-        self._file, self._where = file, where
+        self._file, self._where, self._form = file, where, form
         self._index: Index | None = None
         # An archive in a bucket is read by one thread at a time.
         self._lock = Lock()
@@ -42,21 +43,16 @@ class ArchiveDocuments:
 
     def _read(self, rows: Sequence[ManifestRow], limit: int) -> list[bytes | None]:
         if self._index is None:
-            self._index = Index(Directory.find(self._file))
-        return [self._one(self._index, row, min(limit, row.size)) for row in rows]
-
-    def _one(self, index: Index, row: ManifestRow, limit: int) -> bytes | None:
-        record = index.find(self._file, row.path.encode("utf-8", "surrogatepass"))
-        if record is None:
-            return None
-        if record.size > limit:
-            message = f"{row.path} in {self._where} has {record.size:,} bytes instead of {row.size:,}"
-            raise TooLarge(message)
-        return read_entry(self._file, record)
+            self._index = self._form.index(self._file, self._where)
+        return [self._index.read(self._file, row.path, min(limit, row.size)) for row in rows]
 
 
 class ArchiveDocumentReader:
-    """The door `DocumentReader` for zip archives."""
+    """The door `DocumentReader` for archives of any kind."""
+
+    def __init__(self, form_of: Callable[[str], Form]) -> None:
+        """Take what tells a file's kind by its name."""
+        self._form_of = form_of
 
     @asynccontextmanager
     async def open(self, blobs: Blobs, container: Container | None, *, scan: bool) -> AsyncIterator[ArchiveDocuments]:
@@ -68,6 +64,7 @@ class ArchiveDocumentReader:
         if container is None:
             message = "an archive has a name"
             raise ValueError(message)
+        form = self._form_of(container.name)
         if blobs.folder is not None:
             try:
                 file = await to_thread.run_sync(FolderStore(blobs, blobs.folder).open, container.name)
@@ -75,7 +72,7 @@ class ArchiveDocumentReader:
                 raise FileNotFoundError(container.name) from error
             try:
                 # Whoever publishes replaces the name, not the file.
-                yield ArchiveDocuments(file, container.name, stable=True)
+                yield ArchiveDocuments(file, container.name, form, stable=True)
             finally:
                 file.close()
             return
@@ -83,7 +80,7 @@ class ArchiveDocumentReader:
         if info is None:
             raise FileNotFoundError(container.name)
         block = SEQUENTIAL if scan else RANDOM
-        yield ArchiveDocuments(RemoteArchive(blobs, info, block=block), container.name, stable=False)
+        yield ArchiveDocuments(RemoteArchive(blobs, info, block=block), container.name, form, stable=False)
 
 
-READER = ArchiveDocumentReader()
+READER = ArchiveDocumentReader(lambda _: ZipForm())

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from syncer.model.errors import ContainerLost
-from syncer.sinks.archive.names import PartId
+from syncer.sinks.archive.names import EXTENSION, PartId
 from syncer.sinks.archive.token import Mark
 from syncer.sinks.zip64.deflate import Packed, crc32
 from syncer.sinks.zip64.read import Directory
@@ -203,7 +203,7 @@ class Fresh:
         self._named = True
 
 
-def remove_strays(root: Path, stem: str, marks: Mapping[str, Mark]) -> None:
+def remove_strays(root: Path, stem: str, marks: Mapping[str, Mark], ending: str = EXTENSION) -> None:
     """Remove what a dead predecessor left beside the archives of a stem, but for what a token's marks cover."""
     keep = {f"{name}{end}" for name, mark in marks.items() if mark.entries for end in (".partial", ".partial.dir")}
     keep |= {f"{name}.partial.ops" for name, mark in marks.items() if mark.ops}
@@ -212,9 +212,9 @@ def remove_strays(root: Path, stem: str, marks: Mapping[str, Mark]) -> None:
         return
     for path in (root / folder).iterdir():
         name = folder + slash + path.name
-        archive = next((name.removesuffix(ending) for ending in BESIDE if name.endswith(ending)), "")
+        archive = next((name.removesuffix(beside) for beside in BESIDE if name.endswith(beside)), "")
         part = PartId.parse(archive)
-        if part is not None and part.stem == stem and name not in keep:
+        if part is not None and (part.stem, part.ending) == (stem, ending) and name not in keep:
             path.unlink(missing_ok=True)
 
 

@@ -34,6 +34,9 @@ class Growth(Protocol):
     async def sealed(self, parts: Parts) -> bool:
         """Make durable what was sealed in the folder; tell whether it is time to publish, as no more should wait."""
 
+    def token(self, token: bytes) -> bytes:
+        """Return a resume token with what this place has to say for whoever goes on."""
+
     def gather(self, fresh: Fresh) -> None:
         """Bring new entries of an archive that were moved elsewhere back into their file. Blocking."""
 
@@ -73,6 +76,10 @@ class FolderGrowth:
     async def sealed(self, parts: Parts) -> bool:  # noqa: ARG002  # sealing forced it to disk
         """Do nothing: it is durable, and the disk is the destination's."""
         return False
+
+    def token(self, token: bytes) -> bytes:
+        """Return it as it is."""
+        return token
 
     def gather(self, fresh: Fresh) -> None:
         """Do nothing: they all are there."""

@@ -20,7 +20,7 @@ from syncer.ports import Blobs
 from syncer.sinks.archive.corner import corner, segment_name
 from syncer.sinks.archive.fresh import Fresh
 from syncer.sinks.archive.spool import lost
-from syncer.sinks.archive.token import FORMAT, Mark
+from syncer.sinks.archive.token import FORMAT, Chain, Mark
 from syncer.sinks.zip64.deflate import CHUNK, crc32
 from syncer.sinks.zip64.writer import pieces, write_at
 
@@ -39,6 +39,10 @@ class Journal:
 
     blobs: Blobs
     name: str
+    #: Whose corner new segments go to.
+    epoch: int
+    #: Whose corners the segments so far lie in.
+    chain: Chain = ()
     #: Segments written, and the mark that they reach.
     number: int = 0
     mark: Mark = field(default_factory=Mark)
@@ -50,13 +54,15 @@ class Journal:
         path = scratch / "segment"
         try:
             file = await to_thread.run_sync(self._written, fresh, path, start, extra or {})
-            name = segment_name(self.name, self.number + 1)
-            await self.blobs.put_many([(name, file)], corner(self.name))
+            name = segment_name(self.name, self.epoch, self.number + 1)
+            await self.blobs.put_many([(name, file)], corner(self.name, self.epoch))
         finally:
             with CancelScope(shield=True):
                 await to_thread.run_sync(lambda: path.unlink(missing_ok=True))
         self.number += 1
         self.mark = fresh.sealed
+        before = self.chain if not self.chain or self.chain[-1][0] != self.epoch else self.chain[:-1]
+        self.chain = (*before, (self.epoch, self.number))
 
     def _written(self, fresh: Fresh, path: Path, start: int, extra: Mapping[str, object]) -> SpooledFile:
         fresh.flush()
@@ -86,7 +92,10 @@ class Journal:
         heads: list[dict[str, Any]] = []
         await to_thread.run_sync(lambda: archive.parent.mkdir(parents=True, exist_ok=True))
         while not same_place(self.mark, mark):
-            heads.append(await self._applied(segment_name(self.name, self.number + 1), archive))
+            epoch = next((epoch for epoch, last in self.chain if self.number < last), None)
+            if epoch is None:
+                raise lost(self.name, "its position does not say where it is kept")
+            heads.append(await self._applied(segment_name(self.name, epoch, self.number + 1), archive))
             self.number += 1
             self.mark = Mark.read(heads[-1]["mark"])
         return heads

@@ -15,17 +15,19 @@ from pathlib import Path
 from anyio import from_thread, to_thread
 
 from syncer.blobs.multipart import PartInfo, Uploads
+from syncer.model.errors import Conflict
 from syncer.ports import Blobs
 from syncer.sinks.archive.corner import corner
 from syncer.sinks.archive.fresh import Fresh
 from syncer.sinks.archive.janitor import abort_leftovers
 from syncer.sinks.archive.journal import Journal
+from syncer.sinks.archive.names import EXTENSION
 from syncer.sinks.archive.parts import Parts
 from syncer.sinks.archive.places import Part
-from syncer.sinks.archive.spool import ABOUT, lost
+from syncer.sinks.archive.spool import MEDIA, lost
 from syncer.sinks.archive.store import digest_of
 from syncer.sinks.archive.swap import Swap
-from syncer.sinks.archive.token import Mark
+from syncer.sinks.archive.token import Chain, Mark
 from syncer.sinks.archive.volumes import VolumesGrowth
 from syncer.sinks.archive.window import forget, read_span, write_span
 
@@ -65,9 +67,11 @@ class Completed:
 class MultipartGrowth(VolumesGrowth):
     """New archives grow into multipart uploads. See the door `Growth`."""
 
-    def __init__(self, blobs: Blobs, uploads: Uploads, folder: Path, limit: int, *, least: int | None = None) -> None:
-        """Take the bucket twice, as there are two clients, the folder, and how many bytes may wait."""
-        super().__init__(blobs, folder, limit)
+    def __init__(
+        self, blobs: Blobs, uploads: Uploads, folder: Path, limit: int, epoch: int, *, least: int | None = None
+    ) -> None:
+        """Take the bucket twice, as there are two clients, the folder, how many bytes may wait, and the epoch."""
+        super().__init__(blobs, folder, limit, epoch)
         self._s3, self._least = uploads, least or LEAST
         self._open: dict[str, Upload] = {}
         self._completed: dict[str, Completed] = {}
@@ -83,36 +87,48 @@ class MultipartGrowth(VolumesGrowth):
             ContainerLost: a piece or a part of it is gone.
         """
         token = await super().restore(token, stems)
-        await abort_leftovers(self._s3, stems, {upload.id for upload in self._open.values()})
+        await abort_leftovers(self._s3, stems, self._epoch, {upload.id for upload in self._open.values()})
         return token
 
     def _check(self, marks: Mapping[str, Mark]) -> None:
         """Take archives of which only the end is here."""
 
-    async def _restored(self, name: str, mark: Mark) -> Mark:
-        journal = self._journals[name] = Journal(self._blobs, name)
+    async def _restored(self, name: str, mark: Mark, chain: Chain) -> Mark:
+        journal = self._journals[name] = Journal(self._blobs, name, self._epoch, chain)
         upload: Upload | None = None
         for head in await journal.restore(mark, self.folder / name):
             if "upload" in head:
                 key, number, parts = head["upload"]
-                upload = upload or Upload(str(key), str(number))
+                if upload is None or upload.id != number:
+                    # Another process went on with a copy of what there was: it is among the parts.
+                    upload = Upload(str(key), str(number))
                 upload.parts += [(str(tag), int(size)) for tag, size in parts]
         if upload is None:
             return mark
-        upload.noted = len(upload.parts)
-        there = await self._s3.parts(upload.key, upload.id)
-        if there is None:
-            await self._found(name, upload)
-            await self._fetch(name, upload.key, upload.size)
-            self._here.add(name)
+        if not upload.parts:
             return mark
-        if not there.issuperset(enumerate(upload.parts, 1)):
-            raise lost(name, "a part of its upload is missing")
+        await self._taken_over(name, upload)
         # Perhaps everything is uploaded; the file is there all the same.
         await to_thread.run_sync(write_span, self.folder / f"{name}.partial", b"", upload.size)
-        self._open[name] = upload
         journal.mark = replace(mark, sha256="")
         return journal.mark
+
+    async def _taken_over(self, name: str, upload: Upload) -> None:
+        """Go on with a copy of what a predecessor uploaded. Its upload ends: it may not be as dead as it seems.
+
+        Raises:
+            ContainerLost: a part of it is missing, or all of it.
+        """
+        there = await self._s3.parts(upload.key, upload.id)
+        if there is not None and not there.issuperset(enumerate(upload.parts, 1)):
+            raise lost(name, "a part of its upload is missing")
+        if there is None:
+            await self._found(name, upload)
+        else:
+            await self._complete(name, replace(upload, parts=list(upload.parts)))
+        ours = await self._begun(name)
+        tag = await self._s3.copy(ours.key, ours.id, 1, upload.key, upload.size)
+        ours.parts.append((tag, upload.size))
 
     async def _found(self, name: str, upload: Upload) -> None:
         """Find the object that a completed upload became; that it was completed may not have been recorded.
@@ -120,18 +136,26 @@ class MultipartGrowth(VolumesGrowth):
         Raises:
             ContainerLost: there is none, or it is another one.
         """
-        note = await self._blobs.get(f"{corner(name)}/completing", _NOTE)
         there = await self._blobs.stat(upload.key)
-        if note is None or there is None:
+        if there is None:
             raise lost(name, "its upload was aborted by somebody else")
-        values = json.loads(note[0])
-        parts = [(tag, size) for tag, size in values["parts"]]
-        same = values["id"] == upload.id and parts[: len(upload.parts)] == upload.parts
-        if not same or there.size != sum(size for _, size in parts):
+        parts = await self._noted(name, upload)
+        if there.size != sum(size for _, size in parts):
             raise lost(name, "its upload is not what was written")
         # An encrypted object has another tag; it has our name, our size and, below, our entries.
         if there.tag != tag_of_parts(parts) and not there.tag.endswith(f"-{len(parts)}"):
             raise lost(name, "its upload was replaced")
+
+    async def _noted(self, name: str, upload: Upload) -> list[PartInfo]:
+        """Return the parts that an upload was, or is to be, completed of."""
+        note = await self._blobs.get(_note(upload), _NOTE)
+        if note is None:
+            raise lost(name, "its upload was ended by somebody else")
+        values = json.loads(note[0])
+        parts = [(str(tag), int(size)) for tag, size in values["parts"]]
+        if values["id"] != upload.id or parts[: len(upload.parts)] != upload.parts:
+            raise lost(name, "its upload is not what was written")
+        return parts
 
     # ----------------------------------------------------------------------------------------------- growing
 
@@ -163,8 +187,8 @@ class MultipartGrowth(VolumesGrowth):
         return min(MOST, self._least << (len(upload.parts) // 1000 if upload else 0))
 
     async def _begun(self, name: str) -> Upload:
-        key = f"{corner(name)}/upload.zip"
-        upload = self._open[name] = Upload(key, await self._s3.begin(key, ABOUT.media_type))
+        key = f"{corner(name, self._epoch)}/upload.zip"
+        upload = self._open[name] = Upload(key, await self._s3.begin(key, MEDIA[EXTENSION].media_type))
         return upload
 
     async def _put(self, upload: Upload, path: Path, start: int, stop: int) -> int:
@@ -221,9 +245,13 @@ class MultipartGrowth(VolumesGrowth):
         return replace(swap, sha256=await to_thread.run_sync(partial(_digest, self.folder / (swap.temp or ""))))
 
     async def _complete(self, name: str, upload: Upload) -> None:
-        """Make an object of an upload; that it is going to be one is noted before."""
+        """Make an object of an upload; that it is going to be one is noted before, by the first who means to."""
         note = {"id": upload.id, "parts": upload.parts}
-        await self._blobs.put(f"{corner(name)}/completing", json.dumps(note).encode())
+        try:
+            await self._blobs.put(_note(upload), json.dumps(note).encode(), create=True)
+        except Conflict:
+            # It may have more parts than we know of: those count that were noted.
+            upload.parts = await self._noted(name, upload)
         if not await self._s3.complete(upload.key, upload.id, [tag for tag, _ in upload.parts]):
             await self._found(name, upload)
         self._open.pop(name, None)
@@ -243,6 +271,11 @@ class MultipartGrowth(VolumesGrowth):
             self._completed.pop(name, None)
             self._here.discard(name)
         await super().settled(names, last=last)
+
+
+def _note(upload: Upload) -> str:
+    """Return where it is noted that an upload is going to be completed, and of what."""
+    return f"{upload.key.rpartition('/')[0]}/completing"
 
 
 def tag_of_parts(parts: Sequence[PartInfo]) -> str:

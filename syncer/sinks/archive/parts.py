@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-from syncer.model.entries import Container, Entry, Receipt, SpooledFile, StoredRow
+from syncer.model.entries import Container, Entry, Receipt, StoredRow
 from syncer.model.errors import SettingsError
 from syncer.model.refs import ItemKey
 from syncer.model.rows import is_item_path
 from syncer.sinks.archive.fresh import Fresh, OpKind, remove_strays
 from syncer.sinks.archive.names import part_id
 from syncer.sinks.archive.places import Part, Places
+from syncer.sinks.archive.store import changed
 from syncer.sinks.archive.swap import Swap, stage
 from syncer.sinks.archive.token import read_token, write_token
-from syncer.sinks.zip64.deflate import Packed, pack, pack_file
-from syncer.sinks.zip64.read import Directory
+from syncer.sinks.zip64.deflate import DamagedError
 
 
 class Parts:
@@ -37,7 +37,7 @@ class Parts:
         begun = {part_id(name).stem for name in marks}
         # Not those of every archive that is known: another unit may be at work on its own just now.
         for stem in {*stems, *begun}:
-            remove_strays(self.root, stem, marks)
+            remove_strays(self.root, stem, marks, self.rules.form.ending)
             if stem not in begun and not any(part.id.stem == stem for part in self.places.parts.values()):
                 self.places.free(stem)
         for name, mark in marks.items():
@@ -78,14 +78,8 @@ class Parts:
             fresh = touched.get(name)
             if fresh is None:
                 fresh = touched[name] = self.places.fresh_of(name)
-            content = entry.content
-            data = content.data
-            if isinstance(data, bytes):
-                size, packed = len(data), pack(data, entry.media_type)
-            else:
-                size, packed = data.size, self._packed(data, entry.media_type)
-            fresh.add(entry.path, packed)
-            receipts.append(Receipt(entry.key, entry.version, entry.path, name, size, content.sha256))
+            fresh.add(entry.path, self.rules.form.pack(entry, self.root))
+            receipts.append(Receipt(entry.key, entry.version, entry.path, name, entry.size, entry.sha256))
         for fresh in touched.values():
             fresh.flush()
         return receipts
@@ -105,8 +99,12 @@ class Parts:
             part = self.places.parts.get(name)
             if part is None or part.published is None:
                 continue
-            with self.store.open(name) as file:
-                there = {record.name for record in Directory.find(file).records() if record.name in wanted}
+            try:
+                with self.store.open(name) as file:
+                    found = self.rules.form.listing(file, name).records()
+                    there = {record.name for record in found if record.name in wanted}
+            except DamagedError as error:
+                raise changed(self.store.where(name), str(error)) from error
             for path in sorted(there):
                 self.places.fresh_of(name).note(wanted[path], path.decode())
 
@@ -175,10 +173,6 @@ class Parts:
                 self.places.parts.pop(part.name, None)
         self.places.closed()
 
-    def _packed(self, file: SpooledFile, media_type: str) -> Packed:
-        self.root.mkdir(parents=True, exist_ok=True)
-        return pack_file(file.path, file.size, self.root, media_type)
-
     def _sealed(self) -> Iterator[Part]:
         for _, part in sorted(self.places.parts.items()):
             if part.fresh is not None and (part.fresh.sealed.entries or part.fresh.sealed.ops):
@@ -187,6 +181,7 @@ class Parts:
     def _stage(self, part: Part, fresh: Fresh) -> Swap | None:
         return stage(
             self.store,
+            self.rules.form,
             part.name,
             part.published,
             fresh,

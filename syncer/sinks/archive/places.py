@@ -6,21 +6,23 @@ published stay as they are, so there a replaced entry goes to the tail too, and 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from syncer.model.entries import Container, Entry, StoredRow
 from syncer.model.errors import SettingsError
+from syncer.sinks.archive.form import Form
 from syncer.sinks.archive.fresh import Fresh
 from syncer.sinks.archive.names import PartId, part_id
 from syncer.sinks.archive.store import Store
+from syncer.sinks.archive.zipped import ZipForm
 from syncer.sinks.zip64.records import CENTRAL, LOCAL
 
 Mode = Literal["current", "append", "delta"]
 
 #: Paths remembered at least, with their archives, for entries that come again before the checkpoint knows them.
-_RECENT = 32_768
+_RECENT = 16_384
 #: What one entry adds to an archive beside its name (twice) and its payload; ZIP64 fields included.
 _OVERHEAD = LOCAL.size + CENTRAL.size + 48
 
@@ -38,6 +40,10 @@ class Rules:
     moves: bool = True
     #: Share of dead entries from which compacting is due.
     worn: float = 1.0
+    #: Entries that a part doesn't pass.
+    items: int | None = None
+    #: What kind of files the archives are.
+    form: Form = field(default_factory=ZipForm)
 
 
 @dataclass(slots=True)
@@ -53,6 +59,11 @@ class Part:
     def size(self) -> int:
         """Bytes that it will have at most, before superseded entries are squeezed out."""
         return (self.published.size if self.published else 0) + (self.fresh.size if self.fresh else 0)
+
+    @property
+    def entries(self) -> int:
+        """Entries that it will have at most."""
+        return (self.published.live if self.published else 0) + (self.fresh.entries if self.fresh else 0)
 
 
 #: What to do about an archive that neither the state nor HEAD names: without either, what is in it is nobody's.
@@ -118,7 +129,7 @@ class Places:
         generation = self._epoch if self.rules.mode == "delta" else 0
         ids = [part.id for part in self.parts.values()]
         used = [one.number for one in ids if (one.stem, one.generation) == (stem, generation)]
-        free = PartId(stem, generation, 1 + max(used, default=0))
+        free = PartId(stem, generation, 1 + max(used, default=0), self.rules.form.ending)
         if self.store.exists(free.name):
             message = f"{self.store.where(free.name)} exists already, and this job did not write it"
             raise SettingsError(message, hint=_TAKEN)
@@ -132,7 +143,7 @@ class Places:
         part = self.parts.get(name or "")
         if part is None:
             return None
-        stays = part.id.stem == stem and (self.rules.mode == "current" or part.published is None)
+        stays = self._ours(part, stem) and (self.rules.mode == "current" or part.published is None)
         if (old != path or not stays) and (old == path or self.rules.moves):
             self._forget(part.id.stem, old)
             self._leave(part, old)
@@ -152,13 +163,18 @@ class Places:
         tail = self._tails.get(stem) or self._last(stem)
         size = 0 if tail is None else tail.size
         # No character of a name takes more than four bytes.
-        if tail is None or (size and size + entry.size + _OVERHEAD + 8 * len(entry.path) > self.rules.limit):
+        full = size and size + entry.size + _OVERHEAD + 8 * len(entry.path) > self.rules.limit
+        if tail is None or full or (self.rules.items is not None and tail.entries >= self.rules.items):
             tail = self.part(self.free(stem).name)
         self._tails[stem] = tail
         return tail.name
 
+    def _ours(self, part: Part, stem: str) -> bool:
+        """Tell whether new entries of a stem may go to a part; one of another kind stays until it is empty."""
+        return (part.id.stem, part.id.ending) == (stem, self.rules.form.ending)
+
     def _last(self, stem: str) -> Part | None:
         """Return the archive that new entries may go to."""
-        mine = (part for part in self.parts.values() if part.id.stem == stem)
+        mine = (part for part in self.parts.values() if self._ours(part, stem))
         open_ones = [part for part in mine if self.rules.mode == "current" or part.published is None]
         return max(open_ones, key=lambda part: part.id, default=None)

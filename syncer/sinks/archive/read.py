@@ -7,14 +7,14 @@ from itertools import islice
 from anyio import create_task_group, to_thread
 
 from syncer.model.entries import Container
-from syncer.model.errors import DestinationChanged, TooLarge
+from syncer.model.errors import DestinationChanged
 from syncer.model.rows import ManifestRow, is_item_path
 from syncer.ports import Found
+from syncer.sinks.archive.form import Form, Index
 from syncer.sinks.archive.store import REPAIR, Store, changed
 from syncer.sinks.zip64.deflate import DamagedError
-from syncer.sinks.zip64.read import Directory, Index, read_entry
 from syncer.sinks.zip64.readable import Readable, length_of, tag_of
-from syncer.sinks.zip64.scan import Scanned, scan_archive, scan_names
+from syncer.sinks.zip64.scan import Scanned
 
 #: Indexes of directories kept in memory, 16 bytes an entry.
 _KEPT = 4
@@ -29,9 +29,9 @@ _AT_ONCE = 4
 class ArchiveReader:
     """Reads the archives of one store; never writes."""
 
-    def __init__(self, store: Store) -> None:
-        """Take the store; nothing is touched before the first call."""
-        self._store = store
+    def __init__(self, store: Store, form: Form) -> None:
+        """Take the store, and what kind of files lie there; nothing is touched before the first call."""
+        self._store, self._form = store, form
         self._indexes: OrderedDict[tuple[str, str, int], Index] = OrderedDict()
 
     async def read(self, row: ManifestRow, limit: int) -> bytes | None:
@@ -77,7 +77,7 @@ class ArchiveReader:
         try:
             with self._store.open(name) as file:
                 readable = True
-                for one in scan_archive(file, container.size, container.sha256) if deep else scan_names(file):
+                for one in self._form.scan(file, container, deep=deep):
                     readable = readable and not one.unreadable
                     yield _found(name, one)
                 if readable and not deep and length_of(file) != container.size:
@@ -89,13 +89,7 @@ class ArchiveReader:
     def _read(self, container: str, path: str, limit: int) -> bytes | None:
         try:
             with self._store.open(container, lookup=True) as file:
-                record = self._index(container, file).find(file, path.encode("utf-8", "surrogatepass"))
-                if record is None:
-                    return None
-                if record.size > limit:
-                    message = f"{path} in {container} is larger than {limit:,} bytes"
-                    raise TooLarge(message)
-                return read_entry(file, record)
+                return self._index(container, file).read(file, path, limit)
         except FileNotFoundError:
             return None
         except DamagedError as error:
@@ -104,7 +98,7 @@ class ArchiveReader:
     def _index(self, container: str, file: Readable) -> Index:
         """Return the index of an archive; it is made again when the archive was replaced."""
         key = (container, tag_of(file), length_of(file))
-        index = self._indexes.pop(key, None) or Index(Directory.find(file))
+        index = self._indexes.pop(key, None) or self._form.index(file, container)
         self._indexes[key] = index
         while len(self._indexes) > _KEPT:
             self._indexes.popitem(last=False)

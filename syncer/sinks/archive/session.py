@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class ArchiveSession:
-    """Writing, sealing and publishing the archives of one unit; one owner. Made by `ZipSink.session`."""
+    """Writing, sealing and publishing the archives of one unit; one owner. Made by `ArchiveSink.session`."""
 
     def __init__(
         self, leg: Leg, parts: Parts, growth: Growth, blobs: Blobs, naming: Naming, partitions: Sequence[Partition]
@@ -91,7 +91,7 @@ class ArchiveSession:
         with destination(self._leg, self._blobs.url):
             full = await self._growth.sealed(self._parts)
         receipts, self._receipts = tuple(self._receipts), []
-        return Seal(receipts, token, full=full)
+        return Seal(receipts, self._growth.token(token), full=full)
 
     async def stage(self) -> bytes | None:
         """Build the archives that publishing will swap in; see the door.
@@ -125,7 +125,8 @@ class ArchiveSession:
             self._settled = self._covered
         containers = tuple(container for _, container in done if container is not None)
         dropped = tuple(swap.name for swap, _ in done if swap.drop)
-        return Published(containers, dropped, self._parts.token(without=self._settled), worn=self._parts.worn)
+        token = self._growth.token(self._parts.token(without=self._settled))
+        return Published(containers, dropped, token, worn=self._parts.worn)
 
     async def settle(self) -> None:
         """Remove what only the old position needed. Idempotent."""

@@ -1,21 +1,19 @@
-"""Zip archives as a destination: whole partitions in `<name>.zip`, readable by everything that reads zip files."""
+"""Archives as a destination: whole partitions in `<name>.zip` and its parts, or in tables that are named alike."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from dataclasses import dataclass, field
 
 from syncer.model.entries import Container
+from syncer.model.errors import SettingsError
 from syncer.model.paths import clean_segment
 from syncer.model.refs import AnnotationRef, Partition
-from syncer.model.units import SIZE_PATTERN, size_in_bytes
-from syncer.ports import Blobs, Found, ManifestRow, SinkPlugin, Tools, Unit
-from syncer.sinks.archive.names import EXTENSION, Naming, PartId, part_id
+from syncer.ports import Blobs, Found, ManifestRow, Tools, Unit
+from syncer.sinks.archive.form import Form
+from syncer.sinks.archive.names import Naming, PartId, part_id
 from syncer.sinks.archive.parts import Parts
 from syncer.sinks.archive.place import ArchivePlace, Upload
-from syncer.sinks.archive.places import Places, Rules
+from syncer.sinks.archive.places import Mode, Places, Rules
 from syncer.sinks.archive.read import ArchiveReader
 from syncer.sinks.archive.session import ArchiveSession
 from syncer.sinks.archive.store import changed
@@ -25,65 +23,32 @@ from syncer.sinks.layout import ITEM_FIELDS, KEY_FIELDS, Layout, Template, bound
 from syncer.sinks.manifest import JobManifest
 from syncer.sinks.options import SinkOptions
 
-Size = Annotated[
-    int,
-    BeforeValidator(size_in_bytes),
-    Field(ge=1 << 16),
-    WithJsonSchema({"anyOf": [{"type": "string", "pattern": SIZE_PATTERN}, {"type": "integer", "minimum": 1 << 16}]}),
-]
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the options of one kind of sink mean for its archives."""
+
+    form: Form
+    #: Template of an archive's name, with or without the ending.
+    name: str
+    mode: Mode
+    upload: Upload
+    #: Bytes at which the next part begins; None: by the kind of destination.
+    limit: int | None
+    #: Entries at which it begins.
+    items: int | None
+    #: Share of dead entries from which compacting is due.
+    worn: float
+    #: Options of this kind that can't change, beside the common ones.
+    layout: Mapping[str, str] = field(default_factory=dict)
 
 
-class ZipOptions(SinkOptions):
-    """Options of `type: zip`."""
-
-    type: Literal["zip"] = Field(default="zip", description="Archives, each with whole partitions in it.")
-    name: str = Field(
-        default="{project}.zip",
-        min_length=1,
-        description=(
-            "Template of an archive's name. Partitions whose names come out alike share an archive; it may use project,"
-            " batch, annotation_type and what the platform says of them (`{project_title}`)."
-        ),
-    )
-    mode: Literal["current", "append", "delta"] = Field(
-        default="current",
-        description=(
-            "`current`: the archives hold exactly what is current. `append`: published parts stay as they are, changes"
-            " go to new parts. `delta`: the changes of each run in archives of their own."
-        ),
-    )
-    max_part_size: Size | None = Field(
-        default=None,
-        description=(
-            "Size at which the next part of an archive begins; one entry may be larger."
-            " Default: `2GiB` in a folder, `256MiB` in a bucket."
-        ),
-    )
-    compact_above: float = Field(
-        default=0.5,
-        gt=0,
-        le=1,
-        description=(
-            "`append` only: share of superseded entries from which a run compacts the archives by itself. `1`: never."
-        ),
-    )
-    upload: Upload = Field(
-        default="spool",
-        description=(
-            "Buckets only: how archives get there. `spool`: they grow in the local spool, which has to outlive the"
-            " process, and are uploaded when they are published. `volumes`: for pods without a disk; they grow in a"
-            " bounded corner of the spool, which may be memory, and what is new goes to the bucket all the time."
-            " `multipart` (S3, needs `annotation-syncer[multipart]`): the same, straight into a multipart upload."
-        ),
-    )
-
-
-class ZipSink:
+class ArchiveSink:
     """The door `Sink` for archives below one folder, or one prefix of a bucket."""
 
     immediate = False
 
-    def __init__(self, options: ZipOptions, blobs: Blobs, tools: Tools) -> None:
+    def __init__(self, options: SinkOptions, plan: Plan, blobs: Blobs, tools: Tools) -> None:
         """Take the options and the open store.
 
         Raises:
@@ -94,13 +59,16 @@ class ZipSink:
         self.on_withdraw: str = options.on_withdraw
         self.max_delete = options.max_delete
         self.shape: Mapping[str, str] = {"document": options.document}
-        self.layout: Mapping[str, str] = {"type": options.type, "mode": options.mode, "name": options.name}
+        self.layout: Mapping[str, str] = {
+            "type": options.type, "mode": plan.mode, "name": plan.name, **plan.layout,
+        }  # fmt: skip
         #: Archives that no later run rewrites keep what was superseded.
-        self.history = options.mode == "delta"
-        self.lasting = options.mode != "current"
-        self._options, self._blobs, self._clock = options, blobs, tools.clock
-        self._place = ArchivePlace(blobs, options, options.upload, options.max_part_size, tools)
-        self._reader = ArchiveReader(self._place.store)
+        self.history = plan.mode == "delta"
+        self.lasting = plan.mode != "current"
+        self._options, self._plan, self._blobs, self._clock = options, plan, blobs, tools.clock
+        self._ending = plan.form.ending
+        self._place = ArchivePlace(blobs, options, plan.upload, plan.limit, tools, self._ending)
+        self._reader = ArchiveReader(self._place.store, plan.form)
         self._bound: tuple[Naming, Layout] | None = None
         self._manifests: dict[str, JobManifest] = {}
 
@@ -110,12 +78,12 @@ class ZipSink:
         Raises:
             SettingsError: a template uses a variable that is unknown or always empty.
         """
-        text = self._options.name.removesuffix(EXTENSION)
+        text = self._plan.name.removesuffix(self._ending)
         known = {"project", *(name for name in KEY_FIELDS if name in fixed), *variables} - set(ITEM_FIELDS)
         template = Template.parse(text, known)
         inside = fixed | (template.variables & set(KEY_FIELDS))
         layout = bound_layout(self._options.path, inside, variables)
-        self._bound = Naming(template), layout
+        self._bound = Naming(template, self._ending), layout
         self.shape = {**self.shape, "path": layout.items.text}
         self.layout = {**self.layout, "path": layout.items.text}
 
@@ -130,12 +98,14 @@ class ZipSink:
 
     def claims(self, unit: Unit) -> tuple[str, ...]:
         """Return the names of the archives that a unit begins with."""
-        return tuple(sorted({f"{self._naming.stem_of(partition)}{EXTENSION}" for partition in unit.partitions}))
+        return tuple(sorted({f"{self._naming.stem_of(partition)}{self._ending}" for partition in unit.partitions}))
 
     def holds(self, unit: Unit, container: str) -> bool:
         """Tell whether an archive has a stem of a unit."""
         part = PartId.parse(container)
-        return part is not None and part.stem in {self._naming.stem_of(partition) for partition in unit.partitions}
+        if part is None or part.ending not in self._plan.form.known:
+            return False
+        return part.stem in {self._naming.stem_of(partition) for partition in unit.partitions}
 
     @asynccontextmanager
     async def session(
@@ -143,15 +113,17 @@ class ZipSink:
     ) -> AsyncIterator[ArchiveSession]:
         """Open the archives of a unit; see the door."""
         naming, layout = self._need_bound()
-        options = self._options
+        plan = self._plan
         mine = frozenset(naming.stem_of(partition) for partition in unit.partitions)
         swapped = frozenset(swap.name for swap in decode_swaps(staged)) if staged else frozenset[str]()
+        self._refuse_others([one.name for one in containers if part_id(one.name).stem in mine])
         await self._check([one for one in containers if part_id(one.name).stem in mine and one.name not in swapped])
-        async with self._place.growth() as growth:
+        async with self._place.growth(self.claims(unit) if unit.state else (), epoch) as growth:
             rules = Rules(
-                mode=options.mode, limit=self._place.limit, durable=options.durability != "none" and growth.outlives,
+                mode=plan.mode, limit=self._place.limit, items=plan.items, form=plan.form,
+                durable=self._options.durability != "none" and growth.outlives,
                 # Where the version is part of the name, older ones are wanted.
-                moves="version" not in layout.items.variables, worn=options.compact_above,
+                moves="version" not in layout.items.variables, worn=plan.worn,
             )  # fmt: skip
             parts = Parts(Places(growth.folder, self._place.store, containers, rules, epoch))
             session = ArchiveSession(self.name, parts, growth, self._blobs, self._naming, unit.partitions)
@@ -196,6 +168,13 @@ class ZipSink:
             async for found in self._reader.scan(containers, deep=deep):
                 yield found
 
+    def _refuse_others(self, containers: Sequence[str]) -> None:
+        """Refuse what another type of sink wrote for this job: it could be neither read nor replaced."""
+        for name in containers:
+            if part_id(name).ending not in self._plan.form.known:
+                message = f"sink {self.name}: {name} was written by another type of sink"
+                raise SettingsError(message, hint="give the new type a sink of its own, at another url")
+
     async def _check(self, containers: Sequence[Container]) -> None:
         """Compare what is published with what was; archives of other units are looked at when they are swapped."""
         with destination(self.name, self.url):
@@ -214,11 +193,3 @@ class ZipSink:
             message = f"sink {self.name} was used before bind()"
             raise RuntimeError(message)
         return self._bound
-
-
-def _create(options: ZipOptions, base: Path, tools: Tools) -> ZipSink:
-    """Make the sink; nothing is touched before its first use."""
-    return ZipSink(options, options.open(base), tools)
-
-
-PLUGIN = SinkPlugin("zip", "zip archives in a folder or a bucket", ZipOptions, _create)

@@ -2,7 +2,8 @@
 
 Staging puts the next state of each archive into the private corner of the bucket, under a name that says its content,
 so that an upload is never made twice; publishing is a copy inside the bucket. From the moment that a swap list stands
-in the checkpoint nothing local is needed any more.
+in the checkpoint nothing local is needed any more. Before anything newer is published, what was staged is removed: a
+writer that is thought dead, and wakes up in front of its copy, finds nothing to copy.
 """
 
 import shutil
@@ -13,12 +14,13 @@ from pathlib import Path
 from anyio import CapacityLimiter, create_task_group, to_thread
 
 from syncer.blobs.spool import RESERVE
+from syncer.model.containers import ENDINGS, LINES, PARQUET
 from syncer.model.entries import SpooledFile
 from syncer.model.errors import ContainerLost, StoreFailed, SyncerError
 from syncer.ports import About, Blobs
-from syncer.sinks.archive.corner import ROOT, corner, staged_name, stem_corner
+from syncer.sinks.archive.corner import ROOT, corner, staged_name, stem_corner, written
 from syncer.sinks.archive.fresh import Fresh
-from syncer.sinks.archive.names import part_id
+from syncer.sinks.archive.names import EXTENSION, part_id
 from syncer.sinks.archive.parts import Parts
 from syncer.sinks.archive.swap import Swap
 from syncer.sinks.archive.token import Mark, read_token
@@ -29,7 +31,15 @@ PARTS = 8
 _AT_ONCE = 4
 #: Space is looked at after every so many bytes.
 _LOOK = 64 << 20
-ABOUT = About("application/zip")
+#: What an object with many items is, by its ending.
+MEDIA = {
+    **dict.fromkeys(ENDINGS, About("application/octet-stream")),
+    EXTENSION: About("application/zip"),
+    LINES["none"]: About("application/x-ndjson"),
+    LINES["gz"]: About("application/gzip"),
+    LINES["zst"]: About("application/zstd"),
+    PARQUET: About("application/vnd.apache.parquet"),
+}
 Sweep = Callable[[Collection[str]], Awaitable[None]]
 
 
@@ -41,13 +51,21 @@ class SpoolGrowth:
     _full = 1.0
 
     def __init__(
-        self, blobs: Blobs, folder: Path, limit: int, *, sweep: Sweep | None = None, reserve: int = RESERVE
+        self,
+        blobs: Blobs,
+        folder: Path,
+        limit: int,
+        epoch: int,
+        *,
+        sweep: Sweep | None = None,
+        reserve: int = RESERVE,
+        ending: str = EXTENSION,
     ) -> None:
-        """Take the bucket, the folder, and how many bytes may wait there until a publish is asked for.
+        """Take the bucket, the folder, how many bytes may wait there until a publish is asked for, and the epoch.
 
         `sweep` aborts what uploads of a dead predecessor are under way for some stems.
         """
-        self.folder, self._sweep = folder, sweep
+        self.folder, self._sweep, self._epoch, self._ending = folder, sweep, epoch, ending
         self._blobs, self._limit, self._reserve = blobs, limit, reserve
         self._unseen: int | None = None
 
@@ -73,6 +91,10 @@ class SpoolGrowth:
     async def sealed(self, parts: Parts) -> bool:
         """Tell whether much waits; sealing forced it to the local disk."""
         return sum(fresh.size for _, fresh in parts.growing) >= self._limit * self._full
+
+    def token(self, token: bytes) -> bytes:
+        """Return it as it is."""
+        return token
 
     def gather(self, fresh: Fresh) -> None:
         """Do nothing: they all are in the folder."""
@@ -104,10 +126,17 @@ class SpoolGrowth:
     async def _uploaded(self, swap: Swap) -> Swap:
         if swap.temp is None or swap.temp.startswith(f"{ROOT}/"):
             return swap
-        now = replace(swap, temp=staged_name(swap.name, swap.sha256))
-        if not await self.holds(now):
+        now = replace(swap, temp=staged_name(swap.name, self._epoch, swap.sha256))
+        before = replace(swap, temp=staged_name(swap.name, self._epoch - 1, swap.sha256))
+        if await self.holds(now):
+            return now
+        if await self.holds(before):  # uploaded by a process that died before it could say so
+            await self._blobs.copy(before.temp or "", now.temp or "")
+        else:
             file = SpooledFile(self.folder / swap.temp, swap.size, swap.sha256)
-            await self._blobs.put_many([(now.temp or "", file)], corner(swap.name), about=[ABOUT])
+            await self._blobs.put_many(
+                [(now.temp or "", file)], corner(swap.name, self._epoch), about=[MEDIA[self._ending]]
+            )
         return now
 
     async def holds(self, swap: Swap) -> bool:
@@ -116,8 +145,8 @@ class SpoolGrowth:
         return there is not None and there.size == swap.size
 
     async def put_in_place(self, swap: Swap) -> str:
-        """Copy inside the bucket."""
-        return await self._blobs.copy(swap.temp or "", swap.name)
+        """Copy inside the bucket, over what was published before and over nothing else."""
+        return await self._blobs.copy(swap.temp or "", swap.name, create=swap.old_tag is None, match=swap.old_tag)
 
     async def settled(self, names: Collection[str], *, last: bool) -> None:
         """Clear the corners of these archives; of all archives of their stems if nothing else waits."""
@@ -125,7 +154,12 @@ class SpoolGrowth:
             await self._clear({part_id(name).stem for name in names})
             return
         for name in names:
-            await self._blobs.remove_all(corner(name))
+            for epoch in self._epochs(name):
+                await self._blobs.remove_all(corner(name, epoch))
+
+    def _epochs(self, name: str) -> Collection[int]:  # noqa: ARG002  # others know more of them
+        """Return whose corners hold what an archive grew from."""
+        return (self._epoch,)
 
     async def room(self, size: int) -> None:
         """Look whether the disk has room, before the first bytes and then now and then.
@@ -145,7 +179,7 @@ class SpoolGrowth:
 
     async def _clear(self, stems: Collection[str]) -> None:
         for stem in sorted(stems):
-            await self._blobs.remove_all(stem_corner(stem))
+            await self._blobs.remove_all(stem_corner(stem, self._ending), until=written(self._epoch))
 
 
 def _free(folder: Path) -> int:

@@ -111,13 +111,14 @@ class ObjectStore:
         """Copy the objects inside the bucket, then delete them; see the door."""
         for name in names:
             _archive(self, name)
-            if await self._blobs.stat(name) is None:
+            there = await self._blobs.stat(name)
+            if there is None:
                 continue
             for free in _damaged(name):
                 if await self._blobs.stat(free) is None:
                     await self._blobs.copy(name, free)
                     break
-            await self._blobs.delete_many([name])
+            await self._blobs.delete_many([name], match=[there.tag])
 
     async def digest(self, name: str) -> str:
         """Return the sha256 of the object."""

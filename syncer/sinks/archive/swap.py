@@ -15,14 +15,13 @@ from pathlib import Path
 from syncer.model.entries import Container
 from syncer.model.errors import SettingsError
 from syncer.model.paths import is_safe
+from syncer.sinks.archive.form import Form
 from syncer.sinks.archive.fresh import Fresh
 from syncer.sinks.archive.store import Store, changed
 from syncer.sinks.archive.token import FORMAT
 from syncer.sinks.zip64.deflate import DamagedError
-from syncer.sinks.zip64.merge import copy_alive, survivors
-from syncer.sinks.zip64.read import Directory
+from syncer.sinks.zip64.merge import Listing, survivors
 from syncer.sinks.zip64.readable import Readable, tag_of
-from syncer.sinks.zip64.writer import Appender, Closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +67,8 @@ def decode_swaps(text: bytes) -> tuple[Swap, ...]:
 
 
 def stage(
-    store: Store, name: str, published: Container | None, fresh: Fresh, gather: Callable[[Fresh], None],
-    *, keep_empty: bool, durable: bool,
+    store: Store, form: Form, name: str, published: Container | None, fresh: Fresh,
+    gather: Callable[[Fresh], None], *, keep_empty: bool, durable: bool,
 ) -> Swap | None:  # fmt: skip
     """Build the next state of one archive from what is published and what is sealed. Blocking; repeatable.
 
@@ -87,7 +86,7 @@ def stage(
         live = published.live + published.dead - dead
         return Swap(name, None, published.tag, published.sha256, published.size, live, dead)
     try:
-        return _next_state(store, name, published, fresh, gather, keep_empty=keep_empty, durable=durable)
+        return _next_state(store, form, name, published, fresh, gather, keep_empty=keep_empty, durable=durable)
     except DamagedError as error:
         raise changed(store.where(name), str(error)) from error
     except FileNotFoundError as error:
@@ -95,35 +94,39 @@ def stage(
 
 
 def _next_state(
-    store: Store, name: str, published: Container | None, fresh: Fresh, gather: Callable[[Fresh], None],
-    *, keep_empty: bool, durable: bool,
+    store: Store, form: Form, name: str, published: Container | None, fresh: Fresh,
+    gather: Callable[[Fresh], None], *, keep_empty: bool, durable: bool,
 ) -> Swap | None:  # fmt: skip
     tag = published.tag if published else None
     with contextlib.ExitStack() as stack:
-        sources: list[tuple[Directory, Readable]] = []
+        old: tuple[Listing, Readable] | None = None
         if published is not None:
             file = stack.enter_context(store.open(name))
             if tag_of(file) != published.tag:
                 raise changed(store.where(name), "it was replaced or changed")
-            sources.append((Directory.find(file), file))
-        base = sum(directory.entries for directory, _ in sources)
-        new = fresh.directory()
-        if new is not None and fresh.appender is not None:
-            sources.append((new, fresh.appender.data))
-        alive = survivors(
-            [directory for directory, _ in sources], lambda: ((base + at, path) for at, _, path in fresh.ops())
-        )
+            old = form.listing(file, name), file
+        base = 0 if old is None else old[0].entries
+        directory = fresh.directory()
+        new = None if directory is None or fresh.appender is None else (directory, fresh.appender.data)
+        listings = [source[0] for source in (old, new) if source is not None]
+        alive = survivors(listings, lambda: ((base + at, path) for at, _, path in fresh.ops()))
         live = sum(alive)
         if not live and (published is None or not keep_empty):
             return None if published is None else Swap(name, None, tag, "", 0, 0, 0, drop=True)
-        if published is None and live == len(alive) and fresh.appender is not None and not fresh.pending:
+        if form.grows and published is None and live == len(alive) and fresh.appender is not None and not fresh.pending:
             temp = fresh.beside(".partial")
             closed = fresh.appender.finish()
             _settle_file(fresh.appender.data, None, durable=durable)
         else:
             gather(fresh)
             temp = fresh.beside(".next")
-            closed = _merge(temp, sources, alive, fresh.archive, durable=durable)
+            closed = form.merge(temp, name, old, new, alive)
+            try:
+                with FileIO(temp, "r+") as merged:
+                    _settle_file(merged, fresh.archive, durable=durable)
+            except OSError:  # what may not be durable is not staged, and its space may be what is missing
+                temp.unlink(missing_ok=True)
+                raise
     dead = min(live, _left_dead(published, fresh))
     return Swap(name, temp.relative_to(fresh.root).as_posix(), tag, closed.sha256, closed.size, live - dead, dead)
 
@@ -134,26 +137,6 @@ def _left_dead(published: Container | None, fresh: Fresh) -> int:
     if published is None or not kinds or not {"erase", "purge"}.issuperset(kinds):
         return 0
     return max(0, published.dead - kinds.count("purge"))
-
-
-def _merge(
-    temp: Path, sources: Sequence[tuple[Directory, Readable]], alive: bytearray, target: Path, *, durable: bool
-) -> Closed:
-    """Copy what is alive, in order, without recompression."""
-    out = Appender.create(temp)
-    try:
-        at = 0
-        for directory, data in sources:
-            copy_alive(directory, data, memoryview(alive)[at : at + directory.entries], out)
-            at += directory.entries
-        closed = out.finish()
-        _settle_file(out.data, target, durable=durable)
-    except BaseException:  # half a file is of no use, and its space may be what is missing
-        temp.unlink(missing_ok=True)
-        raise
-    finally:
-        out.close()
-    return closed
 
 
 def _settle_file(file: FileIO, target: Path | None, *, durable: bool) -> None:

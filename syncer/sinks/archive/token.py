@@ -11,6 +11,8 @@ from syncer.sinks.zip64.writer import Position
 
 #: What this version writes, here and in swap lists, and the only one that it reads.
 FORMAT = 1
+#: Epochs, each with the last piece of a journal that it wrote, in order.
+Chain = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,28 @@ def write_token(marks: Mapping[str, Mark]) -> bytes:
     """Return a resume token."""
     parts = {name: mark.written() for name, mark in marks.items()}
     return json.dumps({"format": FORMAT, "parts": parts}, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def with_chains(token: bytes, chains: Mapping[str, Chain]) -> bytes:
+    """Return a resume token that also says whose corners the journals of its archives lie in."""
+    values = json.loads(token)
+    known = {name: list(map(list, chain)) for name, chain in chains.items() if name in values["parts"] and chain}
+    return token if not known else json.dumps({**values, "chains": known}, separators=(",", ":")).encode()
+
+
+def read_chains(token: bytes | None) -> dict[str, Chain]:
+    """Return what `with_chains` said, by archive.
+
+    Raises:
+        ContainerLost: it can't be read.
+    """
+    try:
+        values = json.loads(token) if token else {}
+        found = {name: tuple((int(e), int(n)) for e, n in chain) for name, chain in values.get("chains", {}).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        message = "the place of the unpublished archives can't be read"
+        raise ContainerLost(message) from error
+    return found
 
 
 def read_token(token: bytes | None) -> dict[str, Mark]:

@@ -2,7 +2,8 @@
 
 Objects in a bucket say what wrote them: the sha256 among their metadata is our mark. What does not carry it may still
 have the bytes that were stored (a copy of the bucket lost the metadata); anything else is somebody's work, and stays.
-A local file carries no mark, so that one which a dead run wrote could not be told from another's: `verify` compares.
+A mark with a later epoch than ours is a successor's, and ends this writer. A local file carries no mark, so that one
+which a dead run wrote could not be told from another's: `verify` compares.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from anyio import create_task_group, to_thread
 from syncer.model.entries import StoredRow
 from syncer.model.errors import Exit, LegFailed, SyncerError, TooLarge
 from syncer.ports import BlobInfo, Blobs
+from syncer.sinks.prefix.mark import Mark, fenced
 
 #: Objects asked for at a time.
 _ASKERS = 16
@@ -25,7 +27,7 @@ _FEW = 3
 class Present:
     """What was found at the places of some rows."""
 
-    #: Tags of objects that may be replaced, by name.
+    #: Tags of all objects that are there, by name.
     tags: Mapping[str, str] = field(default_factory=dict)
     #: Names where nothing is any more.
     absent: Sequence[str] = ()
@@ -33,10 +35,11 @@ class Present:
     foreign: Sequence[str] = ()
 
 
-async def look(blobs: Blobs, rows: Sequence[StoredRow]) -> Present:
+async def look(blobs: Blobs, rows: Sequence[StoredRow], mark: Mark) -> Present:
     """Ask for the objects of rows, one small request each, several at a time.
 
     Raises:
+        Fenced: a successor wrote one of them.
         SyncerError, OSError: as the store does; the first one of several.
     """
     infos: dict[str, BlobInfo | None] = {}
@@ -48,6 +51,8 @@ async def look(blobs: Blobs, rows: Sequence[StoredRow]) -> Present:
         try:
             for row in waiting:
                 infos[row.path] = info = await blobs.stat(row.path)
+                if info is not None and mark.outdated(info.metadata):
+                    raise fenced(blobs.url, row.path, mark.epoch)
                 if info is not None and not await _ours(blobs, info, row):
                     foreign.add(row.path)
         except (SyncerError, OSError) as error:
@@ -59,7 +64,7 @@ async def look(blobs: Blobs, rows: Sequence[StoredRow]) -> Present:
             askers.start_soon(work)
     if failed:
         raise failed[0]
-    tags = {name: info.tag for name, info in infos.items() if info is not None and name not in foreign}
+    tags = {name: info.tag for name, info in infos.items() if info is not None}
     absent = [name for name, info in infos.items() if info is None]
     return Present(tags, absent, sorted(foreign))
 

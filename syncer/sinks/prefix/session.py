@@ -1,11 +1,9 @@
 """One unit of objects open for writing: the door `SinkSession`. Each call is one batch."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from urllib.parse import quote
 
 from anyio import to_thread
 
-from syncer.blobs.sizes import SINGLE
 from syncer.model.entries import Entry, Published, Receipt, Removals, Seal, StoredRow
 from syncer.model.errors import Conflict, Exit, LegFailed, SettingsError
 from syncer.model.events import Emit, Warned
@@ -13,24 +11,23 @@ from syncer.model.paths import MANIFEST_FOLDER
 from syncer.model.rows import is_item_path
 from syncer.ports import About, Blobs
 from syncer.sinks.failures import destination
+from syncer.sinks.prefix.mark import Mark
 from syncer.sinks.prefix.present import Present, look, replaced, shown
-
-#: Longest version that stands beside an object, and what of it is written as it is.
-_LONGEST = 500
-_PRINTABLE = " !#$&'()*+,-./:;=?@[]^_`{|}~"
 
 
 class PrefixSession:
     """One unit open for writing. Each call is one batch: one hop, each object complete or absent."""
 
-    def __init__(self, leg: str, blobs: Blobs, scratch: str, *, moves: bool, keeps: bool, emit: Emit) -> None:
-        """Take the store and a private corner for temporary files.
+    def __init__(
+        self, leg: str, blobs: Blobs, scratch: str, mark: Mark, *, moves: bool, keeps: bool, emit: Emit
+    ) -> None:
+        """Take the store, a private corner for temporary files, and what tells our objects from a successor's.
 
         `moves`: an item has one path at a time. `keeps`: an object is never replaced, but to repair it.
         """
         self._leg = leg
         self._blobs = blobs
-        self._scratch = scratch
+        self._scratch, self._mark = scratch, mark
         self._moves = moves
         self._keeps = keeps
         self._emit = emit
@@ -64,13 +61,14 @@ class PrefixSession:
             self._receipts.append(receipt)
 
     async def _put(self, entries: Sequence[Entry]) -> None:
-        """Replace what lies there, in a bucket only if it is still ours."""
-        rows = [
-            entry.replaces for entry in entries if entry.replaces is not None and _in_place(entry) and not entry.mends
-        ]
-        present = await look(self._blobs, rows) if self._marked else Present()
-        if present.absent:
-            where = f"sink {self._leg}: {self._blobs.url}: {shown(present.absent)}"
+        """Replace what lies there, in a bucket only if it is still ours, or is to be mended."""
+        if not self._marked:
+            await self._send(entries)
+            return
+        present = await look(self._blobs, [_row(entry) for entry in entries], self._mark)
+        known = {entry.path for entry in entries if _in_place(entry) and not entry.mends}
+        if gone := [name for name in present.absent if name in known]:
+            where = f"sink {self._leg}: {self._blobs.url}: {shown(gone)}"
             self._emit(Warned(f"{where} removed by another tool; the new version is written all the same"))
         await self._replace(entries, present)
 
@@ -79,24 +77,29 @@ class PrefixSession:
         try:
             await self._send(entries, create=True)
         except Conflict as error:
+            present = await look(self._blobs, [_row(entry) for entry in entries], self._mark)
             if self._keeps:
                 message, hint = f"{error}, and versions are never replaced here", "move it away, then run again"
                 raise self._taken(message, hint) from error
-            rows = [StoredRow(one.key, one.version, one.path, None, one.size, one.sha256) for one in entries]
-            await self._replace(entries, await look(self._blobs, rows))
+            await self._replace(entries, present)
 
     async def _replace(self, entries: Sequence[Entry], present: Present) -> None:
-        if present.foreign:
-            raise replaced(self._leg, self._blobs.url, present.foreign)
+        """Write over what was seen there, and over nothing else."""
+        mended = {entry.path for entry in entries if entry.mends}
+        if foreign := [name for name in present.foreign if name not in mended]:
+            raise replaced(self._leg, self._blobs.url, foreign)
+        there = [entry for entry in entries if entry.path in present.tags]
         try:
-            await self._send(entries, match=[present.tags.get(entry.path) for entry in entries])
+            await self._send(there, match=[present.tags[entry.path] for entry in there])
+            await self._send([entry for entry in entries if entry.path not in present.tags], create=True)
         except Conflict as error:
+            await look(self._blobs, [_row(entry) for entry in entries], self._mark)
             raise self._taken(str(error), "another tool writes there: run again when it is done") from error
 
     async def _send(self, entries: Sequence[Entry], *, match: Sequence[str | None] = (), create: bool = False) -> None:
         if entries:
             files = [(entry.path, entry.body) for entry in entries]
-            about = [About(entry.media_type, _metadata(entry)) for entry in entries]
+            about = [About(entry.media_type, self._mark.metadata(entry)) for entry in entries]
             await self._blobs.put_many(files, self._scratch, about=about, match=match, create=create)
 
     def _taken(self, message: str, hint: str) -> LegFailed:
@@ -107,13 +110,22 @@ class PrefixSession:
 
         Raises:
             LegFailed: the destination does not let them go, or another tool replaced some, which stay.
+            Fenced: a successor replaced one.
         """
         names = [guarded(row.path) for row in rows]
         with destination(self._leg, self._blobs.url):
-            foreign = (await look(self._blobs, rows)).foreign if self._marked else ()
-            await self._blobs.delete_many([name for name in names if name not in foreign])
-        if foreign:
-            raise replaced(self._leg, self._blobs.url, foreign)
+            if not self._marked:
+                await self._blobs.delete_many(names, self._scratch)
+                return
+            present = await look(self._blobs, rows, self._mark)
+            ours = [name for name in dict.fromkeys(names) if name in present.tags and name not in present.foreign]
+            try:
+                await self._blobs.delete_many(ours, self._scratch, match=[present.tags[name] for name in ours])
+            except Conflict:
+                present = await look(self._blobs, rows, self._mark)
+                raise replaced(self._leg, self._blobs.url, present.foreign or ours) from None
+        if present.foreign:
+            raise replaced(self._leg, self._blobs.url, present.foreign)
 
     async def erase(self, rows: Removals, former: Removals) -> None:
         """Delete stored objects, superseded ones included; see `remove`."""
@@ -155,14 +167,16 @@ class PrefixSession:
         """Do nothing: no old position is kept."""
 
 
-def _metadata(entry: Entry) -> dict[str, str]:
-    # Headers take printable ASCII only, and two kilobytes in all.
-    return {"version": quote(entry.version, safe=_PRINTABLE)[:_LONGEST], "sha256": entry.sha256}
+def _row(entry: Entry) -> StoredRow:
+    """Return what should lie where an entry goes: what it replaces there, else perhaps the same from a dead run."""
+    if entry.replaces is not None and _in_place(entry):
+        return entry.replaces
+    return StoredRow(entry.key, entry.version, entry.path, None, entry.size, entry.sha256)
 
 
 def _is_new(entry: Entry) -> bool:
-    """Tell whether nothing should lie where an entry goes; what goes in parts can't be written on that condition."""
-    return not _in_place(entry) and not entry.mends and entry.size <= SINGLE
+    """Tell whether nothing should lie where an entry goes."""
+    return not _in_place(entry) and not entry.mends
 
 
 def _in_place(entry: Entry) -> bool:

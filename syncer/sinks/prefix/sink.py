@@ -17,6 +17,7 @@ from syncer.sinks.failures import destination
 from syncer.sinks.layout import Layout, bound_layout
 from syncer.sinks.manifest import JobManifest
 from syncer.sinks.options import SinkOptions
+from syncer.sinks.prefix.mark import Mark
 from syncer.sinks.prefix.read import read_together
 from syncer.sinks.prefix.session import PrefixSession, guarded
 
@@ -107,11 +108,14 @@ class PrefixSink:
         del resume, containers, staged  # an object is complete or absent: there is nothing to go on from
         # Claims are disjoint over all jobs of a root, so this corner is nobody else's.
         corner = f"{MANIFEST_FOLDER}/.tmp/{clean_segment(unit.name, unit.name)}~{digest8(repr(self.claims(unit)))}"
+        corner = f"{corner}/{epoch:08d}"
         with destination(self.name, self.url):
-            await self._blobs.clear_scratch(corner)
+            # In a folder, having it is what allows to write: whoever takes over takes it away.
+            await self._blobs.take_scratch(corner)
         opened = PrefixSession(
-            self.name, self._blobs, f"{corner}/{epoch:08d}", moves=self._moves, keeps=self._keeps, emit=self._tools.emit
-        )
+            self.name, self._blobs, corner, Mark(f"{unit.state}/{unit.name}", epoch), moves=self._moves,
+            keeps=self._keeps, emit=self._tools.emit,
+        )  # fmt: skip
         yield opened
         try:
             await self._blobs.clear_scratch(corner)

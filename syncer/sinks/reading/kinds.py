@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Final, cast
 
+from syncer.model.containers import ENDINGS
 from syncer.model.errors import SettingsError
 from syncer.ports import DocumentReader
 
@@ -11,6 +12,7 @@ from syncer.ports import DocumentReader
 _OBJECTS: Final = "syncer.sinks.prefix.documents"
 #: Modules with a `READER`, by the ends of names; the first one that fits counts.
 KINDS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(ENDINGS, "syncer.sinks.tables.documents"),
     ".zip": "syncer.sinks.archive.documents",
 }
 

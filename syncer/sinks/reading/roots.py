@@ -5,6 +5,7 @@ from pathlib import Path
 
 from syncer.blobs.access import BucketAccess
 from syncer.blobs.roots import open_root
+from syncer.model.containers import ending_of
 from syncer.model.errors import SettingsError
 from syncer.model.paths import MANIFEST_FOLDER, clean_segment
 from syncer.ports import Blobs, Clock
@@ -50,11 +51,13 @@ async def open_reading(
     whole = url.rstrip("/")
     parent, _, name = whole.replace("\\", "/").rpartition("/")
     # An archive is named by its file; its manifest lies in the folder beside it.
-    inside = name.endswith(EXTENSION)
+    ending = ending_of(name)
+    # A folder may be called like a table.
+    inside = ending is not None and (ending == EXTENSION or not url.endswith("/"))
     if inside and not parent:
         parent, name = (f"{name.partition(':')[0]}:.", name.partition(":")[2]) if ":" in name else (".", name)
     blobs = open_root(parent if inside else whole or url, base, access=access)
-    stem = name.removesuffix(EXTENSION) if inside else None
+    stem = name.removesuffix(ending or "") if inside else None
     jobs = [clean_segment(job, job)] if job is not None else await _jobs(blobs)
     if stem is not None and len(jobs) > 1:
         jobs = [one for one in jobs if await _holds(JobManifest(blobs, one, _READER, clock, keep=None), stem)]

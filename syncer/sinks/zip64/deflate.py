@@ -127,6 +127,23 @@ def unpack(chunks: Iterator[bytes], method: int, size: int, crc: int) -> Iterato
         raise DamagedError(message)
 
 
+def unpacked(payload: bytes, method: int, size: int, crc: int) -> bytes:
+    """Return the document of one entry that is trusted to be small: it was written by us, lately.
+
+    Raises:
+        DamagedError: it is no deflate stream, or has another length or checksum.
+    """
+    try:
+        data: bytes = _engine.decompress(payload, _RAW, size) if method == DEFLATED else payload
+    except (zlib.error, _engine.error) as error:
+        message = "it is no deflate stream"
+        raise DamagedError(message) from error
+    if len(data) != size or crc32(data, 0) != crc:
+        message = "its length or checksum is wrong"
+        raise DamagedError(message)
+    return data
+
+
 def _inflate(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
     # zlib, not isal, whose streams keep output back when they are asked for a bounded piece.
     stream = zlib.decompressobj(_RAW)

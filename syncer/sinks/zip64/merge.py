@@ -1,7 +1,8 @@
 """Merging archives without recompression: which entries are still current, and raw copies of those."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
+from typing import Protocol
 
 from syncer.model.running import beat
 from syncer.sinks.zip64.read import Directory, entry_span
@@ -44,7 +45,28 @@ class _Doubtful:
         return bool(self._more[slot >> 3] & 1 << (slot & 7))
 
 
-def survivors(directories: Sequence[Directory], drops: Callable[[], Iterable[tuple[int, bytes]]] = tuple) -> bytearray:
+class Named(Protocol):
+    """One entry of a file."""
+
+    @property
+    def name(self) -> bytes:
+        """Its path."""
+
+
+class Listing(Protocol):
+    """The entries of a file, in order."""
+
+    entries: int
+
+    def records(self) -> Iterator[Named]:
+        """Yield them; may be asked for several times while the file is open.
+
+        Raises:
+            DamagedError: the file is not what it should be.
+        """
+
+
+def survivors(directories: Sequence[Listing], drops: Callable[[], Iterable[tuple[int, bytes]]] = tuple) -> bytearray:
     """Return one byte for each record of all directories, in order: 1 if it is current, else 0.
 
     A later record of a name supersedes an earlier one; a drop `(n, name)` ends what stood in the first n records,
@@ -75,7 +97,7 @@ def survivors(directories: Sequence[Directory], drops: Callable[[], Iterable[tup
 
 
 def _doubtful(
-    directories: Sequence[Directory], drops: Callable[[], Iterable[tuple[int, bytes]]], total: int
+    directories: Sequence[Listing], drops: Callable[[], Iterable[tuple[int, bytes]]], total: int
 ) -> _Doubtful:
     """Read everything once; a name that is dropped counts like one that came again."""
     doubtful = _Doubtful(total)

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
+import orjson
 import psycopg
 from psycopg.raw_cursor import RawServerCursor
 
 from syncer.state.postgres.dialect import native
-from syncer.state.postgres.texts import storable
+from syncer.state.postgres.texts import restored, storable
 from syncer.state.tables.rows import digest
 from syncer.state.tables.transaction import COLUMNS, NAMES, OVERWRITE, OVERWRITE_PENDING, Asked, Held, Record
 
@@ -23,7 +24,8 @@ _STILL_OURS = (
 )
 
 _ROW = ", ".join(f"i.{name}" for name in NAMES)
-_ASKED = "unnest($1::bigint[], $2::text[]) AS a (position, key)"
+#: Lists are written as text here: the client library would look at each member three times.
+_ASKED = "ROWS FROM (unnest($1::bigint[]), json_array_elements_text($2::json)) AS a (position, key)"
 
 #: What `find` asks, by table; columns that a table lacks are NULL, so that all of them are one query.
 _FIND = {
@@ -95,8 +97,11 @@ class PostgresTransaction:
         # In the order of the index: neighbours are met together.
         at.sort()
         query = " UNION ALL ".join(_FIND[table] for table in tables)
-        rows = self.execute(query, ([position for position, _ in at], [key for _, key in at]))
-        for table, *record in rows:
+        positions = f"{{{','.join([str(position) for position, _ in at])}}}"
+        keys = orjson.dumps([key for _, key in at]).decode()
+        # In binary, and all at once: half of the time that a page takes went into taking rows apart.
+        rows = self._connection.execute(native(query), (positions, keys), binary=True).fetchall()
+        for table, *record in restored(rows):
             yield table, (record if table != "owed" else (record[0], record[1], record[2], record[4]))
 
     def holders(self, places: Sequence[int]) -> Iterable[tuple[int, int, str]]:

@@ -88,7 +88,21 @@ def test_a_bucket_holds_objects_or_an_archive(tmp_path: Path) -> None:
     assert dict(packed.sink) == {"type": "zip", "url": "gs://bucket/x", "name": "10%20{{a}}.zip"}
     assert destination("s3://bucket/out.zip", tmp_path).sink["url"] == "s3://bucket"
     with pytest.raises(UsageError):
-        destination("s3://bucket/out.parquet", tmp_path)
+        destination("s3://bucket/out.csv", tmp_path)
+
+
+def test_tables_are_named_by_their_endings(tmp_path: Path) -> None:
+    """A table is asked for by its ending, which says how it is compressed; with a slash it is a folder of tables."""
+    packed = destination("s3://bucket/x/{a}.jsonl.zst", tmp_path)
+    kind = {"type": "jsonl", "compression": "zst"}
+    assert dict(packed.sink) == {**kind, "url": "s3://bucket/x", "name": "{{a}}"}
+    assert dict(destination("out.jsonl", tmp_path).sink) == {
+        "type": "jsonl", "compression": "none", "url": tmp_path.as_uri(), "name": "out"
+    }  # fmt: skip
+    assert destination("out.parquet", tmp_path).sink["type"] == "parquet"
+    folder = destination("s3://bucket/out.parquet/", tmp_path)
+    assert dict(folder.sink) == {"type": "parquet", "url": "s3://bucket/out.parquet"}
+    assert destination("out.zip", tmp_path).job != destination("out.jsonl", tmp_path).job
 
 
 def test_bare_options_are_the_platforms() -> None:

@@ -64,7 +64,7 @@ async def test_rule_1_a_lost_spool_goes_back_to_the_published_position(tmp_path:
     for number in range(16, 60):
         platform.put(str(number))
     dying = Engine(tmp_path, source, sinks=ZIP)
-    dying.emit = crash_at(4, [Committed])
+    dying.emit = crash_at(2, [Committed])
     try:
         await dying.run()
     except* CrashError:

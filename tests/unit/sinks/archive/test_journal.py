@@ -20,7 +20,7 @@ NAME = "a/x.zip"
 
 async def written(folder: Path, blobs: MemoryBlobs) -> Mark:
     """Write three segments: entries, what becomes of older ones, both."""
-    fresh, journal = Fresh(folder, NAME), Journal(blobs, NAME)
+    fresh, journal = Fresh(folder, NAME), Journal(blobs, NAME, 4)
 
     def seal(number: int, entries: int, drops: int) -> None:
         for entry in range(entries):
@@ -41,7 +41,7 @@ async def test_what_was_sealed_comes_back(tmp_path: Path) -> None:
     """Three segments give the same files, which the archive goes on from; an earlier mark gives the earlier ones."""
     blobs = MemoryBlobs()
     mark = await written(tmp_path / "one", blobs)
-    journal = Journal(blobs, NAME)
+    journal = Journal(blobs, NAME, 5, ((4, 3),))
     await journal.restore(mark, tmp_path / "two" / NAME)
     assert folder_bytes(tmp_path / "two") == folder_bytes(tmp_path / "one")
     assert (journal.number, journal.mark) == (3, mark)
@@ -87,11 +87,11 @@ async def test_a_piece_that_is_not_what_was_written_is_never_used(
     """Cut, extended, changed, of another version, with a foreign name, or gone: the archive counts as lost."""
     blobs = MemoryBlobs()
     mark = await written(tmp_path / "one", blobs)
-    name = segment_name(NAME, 1)
+    name = segment_name(NAME, 4, 1)
     if harm is None:
         await blobs.delete_many([name])
     else:
         await blobs.put(name, harm(blobs.objects[name][0]))
     with pytest.raises(ContainerLost, match=r"what was new for a/x\.zip is gone"):
-        await Journal(blobs, NAME).restore(mark, tmp_path / "two" / "inner" / NAME)
+        await Journal(blobs, NAME, 5, ((4, 3),)).restore(mark, tmp_path / "two" / "inner" / NAME)
     assert {path.name for path in tmp_path.rglob("x")} == set()

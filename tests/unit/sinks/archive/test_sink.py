@@ -12,21 +12,22 @@ from syncer.model.entries import Container
 from syncer.model.errors import DestinationChanged, SettingsError, TooLarge
 from syncer.model.refs import AnnotationRef, Partition, PartitionKey
 from syncer.ports import Found, Sink, Unit
-from syncer.sinks.archive.sink import PLUGIN, ZipOptions, ZipSink
+from syncer.sinks.archive.options import PLUGIN, ZipOptions
+from syncer.sinks.archive.sink import ArchiveSink
 from tests.support.archives import Book, zip_sink
 from tests.support.stored import key, manifest_row, partition, tools
 
 DOCUMENTS = {f"item-{number}": b'{"number": %d}' % number * 30 for number in range(6)}
 
 
-def sink(folder: Path, **options: Any) -> ZipSink:
+def sink(folder: Path, **options: Any) -> ArchiveSink:
     """Return an unbound sink with the defaults of a user."""
     made = PLUGIN.create(ZipOptions(url=f"file:{folder}", **options), folder, tools("nightly"))
-    assert isinstance(made, ZipSink)
+    assert isinstance(made, ArchiveSink)
     return made
 
 
-def bound(folder: Path, fixed: set[str], variables: Mapping[str, str] | None = None, **options: Any) -> ZipSink:
+def bound(folder: Path, fixed: set[str], variables: Mapping[str, str] | None = None, **options: Any) -> ArchiveSink:
     """Return a bound one."""
     made = sink(folder, **options)
     made.bind(frozenset(fixed), variables or {})
