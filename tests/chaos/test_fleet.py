@@ -65,6 +65,7 @@ async def test_whatever_happens_to_a_fleet_changes_nothing(
                 for _ in range(4):
                     workers.start()
                 with supervised(workers) as lost:
+                    await asyncio.to_thread(workers.name_of, workers.members[0])
                     command = start("sync", "--fleet", "--progress", "none", cwd=folder)
                     await asyncio.to_thread(wait_for, lambda: workers.counted() > total // 10)
                     await asyncio.to_thread(killed, workers)

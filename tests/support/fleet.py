@@ -33,7 +33,7 @@ serve: {{ops: {{address: 127.0.0.1, port: 0}}}}
 """
 
 #: Seconds that anything of a fleet may take on a machine that does much else.
-PATIENCE = 1800.0
+PATIENCE = 900.0
 
 
 @dataclass(slots=True)
