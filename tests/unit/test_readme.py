@@ -144,7 +144,7 @@ def test_the_configuration_loads(tmp_path: Path) -> None:
 
 
 def test_the_pictures_are_there() -> None:
-    """They are small PNGs, of `python -m tests.support.screenshot` and `tests.bench`, with words for who can't see them."""
+    """They are small PNGs, made by `tests.support.screenshot` and `tests.bench`, with words for who can't see them."""
     found = re.findall(r"^!\[(.{20,})\]\((.*)\)$", readme.text(), re.MULTILINE)
     assert len(found) == 2
     for _, place in found:
