@@ -6,8 +6,11 @@ whoever started the process would be told that it crashed.
 """
 
 import atexit
+import os
 import time
 from pathlib import Path
+
+from syncer.model.errors import SettingsError
 
 #: Seconds between two looks, and the most that are waited in all.
 _LOOK = 0.05
@@ -17,6 +20,8 @@ _QUIET = 2
 _TASKS = Path("/proc/self/task")
 
 _registered = False
+#: This process was forked from one that had such threads: they are not here, and whoever waits for them waits for ever.
+_orphaned = False
 
 
 def rest_at_exit() -> None:
@@ -25,6 +30,26 @@ def rest_at_exit() -> None:
     if not _registered:
         _registered = True
         atexit.register(_rest)
+        os.register_at_fork(after_in_child=_forked)
+
+
+def refuse_after_fork() -> None:
+    """Refuse to use a bucket in a process that was forked from one that did.
+
+    Raises:
+        SettingsError: it was.
+    """
+    if _orphaned:
+        message = (
+            "this process was forked after a bucket had been used, and the client of buckets does not survive that"
+        )
+        hint = "start workers with `spawn` (DataLoader: multiprocessing_context='spawn'), or fork before the first use"
+        raise SettingsError(message, hint=hint)
+
+
+def _forked() -> None:
+    global _orphaned  # noqa: PLW0603  # one process has one origin
+    _orphaned = True
 
 
 def _rest() -> None:

@@ -12,7 +12,7 @@ from anyio import to_thread
 from syncer.blobs.access import BucketAccess
 from syncer.blobs.bandwidth import Bandwidth
 from syncer.blobs.clouds import Store, open_store
-from syncer.blobs.farewell import rest_at_exit
+from syncer.blobs.farewell import refuse_after_fork, rest_at_exit
 from syncer.blobs.places import Place, is_key
 from syncer.blobs.refusals import Absent, Refusal, missing_bucket, past_the_end, store_failed
 from syncer.blobs.uploads import tag_of
@@ -131,6 +131,7 @@ class ObjectReader:
 
     async def _opened(self, *, once: bool = False) -> Store:
         """Return the client; with `once`, the one that repeats nothing."""
+        refuse_after_fork()
         store = self._stores.get(once)
         if store is None:
             async with self._opening:

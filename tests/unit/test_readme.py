@@ -177,12 +177,15 @@ async def test_a_destination_looks_as_shown(tmp_path: Path) -> None:
 
 
 async def test_the_export_lines_work(tmp_path: Path) -> None:
-    """The lines of the first section write an archive and a folder, verify them, and print an annotation."""
+    """The lines of the first section write an archive, a folder and tables, verify them, and print an annotation."""
     async with reading(tmp_path) as desk:
         (tmp_path / "syncer.yaml").unlink()
-        archive, folder = (line for line in _lines() if line.startswith("syncer export label_studio"))
-        (await desk.syncer(archive)).ok()
-        (await desk.syncer(folder)).ok()
+        archive, folder, *tables = (line for line in _lines() if line.startswith("syncer export label_studio"))
+        for line in (archive, folder, *tables):
+            (await desk.syncer(line)).ok()
+        for table in ("labels.parquet", "labels.jsonl.zst"):
+            assert (tmp_path / table).is_file()
+            (await desk.syncer(f"syncer verify {table} --deep")).ok()
         (await desk.syncer("syncer verify labels.zip --deep")).ok()
         single = next(name for name in desk.files("labels") if re.fullmatch(r"\d+\.json", name))
         document = json.loads((tmp_path / "labels" / single).read_bytes())

@@ -9,8 +9,10 @@ from syncer.model.rows import is_item_path
 from syncer.sinks.archive.fresh import Fresh, OpKind, remove_strays
 from syncer.sinks.archive.names import part_id
 from syncer.sinks.archive.places import Part, Places
+from syncer.sinks.archive.store import changed
 from syncer.sinks.archive.swap import Swap, stage
 from syncer.sinks.archive.token import read_token, write_token
+from syncer.sinks.zip64.deflate import DamagedError
 
 
 class Parts:
@@ -97,9 +99,12 @@ class Parts:
             part = self.places.parts.get(name)
             if part is None or part.published is None:
                 continue
-            with self.store.open(name) as file:
-                found = self.rules.form.listing(file, name).records()
-                there = {record.name for record in found if record.name in wanted}
+            try:
+                with self.store.open(name) as file:
+                    found = self.rules.form.listing(file, name).records()
+                    there = {record.name for record in found if record.name in wanted}
+            except DamagedError as error:
+                raise changed(self.store.where(name), str(error)) from error
             for path in sorted(there):
                 self.places.fresh_of(name).note(wanted[path], path.decode())
 

@@ -68,6 +68,23 @@ def test_nothing_is_left_and_nothing_comes_back(run: Run, stored: Path, platform
     assert run("sync").code == Exit.DONE
 
 
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_tables_lose_their_rows(run: Run, config: Path, platform: MemoryPlatform, kind: str) -> None:
+    """Files of rows are written anew without them, superseded ones included."""
+    config.write_text(config.read_text().replace("box: {type: zip,", f"box: {{type: {kind},"))
+    platform.put(PERSON, b'{"name":"%s"}' % NAME.encode())
+    assert run("sync").code == Exit.DONE
+    platform.put(PERSON, b'{"name":"%s","edit":2}' % NAME.encode())
+    assert run("sync").code == Exit.DONE
+    assert traces(config.parent, [PERSON])
+    ended = erase(run, config.parent)
+    assert ended.code == Exit.DONE, ended.err
+    assert traces(config.parent, [NAME, PERSON]) == []
+    assert run("sync", "--refetch").code == Exit.DONE
+    assert run("verify", "--deep", "-o", "json").json() == []
+    assert traces(config.parent, [NAME, PERSON]) == []
+
+
 @pytest.mark.parametrize(("lake", "box"), [("keep", "append"), ("keep", "delta")])
 def test_snapshots_stay_without_it(run: Run, config: Path, platform: MemoryPlatform, lake: str, box: str) -> None:
     """A snapshot reads as it did, less what was erased; generations before the erasure are gone, in words."""
