@@ -20,7 +20,6 @@ def test_every_door_is_exported() -> None:
             *defined,
             "Beside",
             "ManifestRow",
-            "Beside",
             "CircuitState",
             "FleetRunState",
             "JobState",
