@@ -13,7 +13,7 @@ from syncer.model.errors import UnknownName
 from syncer.model.events import Event
 from syncer.model.refs import ItemKey
 from syncer.observe.accounts import Accounts
-from syncer.ports import CircuitState, Health, JobState, JobView, PlatformView, RunRow
+from syncer.ports import CircuitState, FleetView, Health, JobState, JobView, PlatformView, RunRow
 from syncer.schedule.due import words
 from syncer.schedule.plan import Plan
 from syncer.schedule.scheduler import Scheduler
@@ -83,6 +83,10 @@ class Desk:
         self._plan(job)
         owed = await self.syncer.store.all_owed(job)
         return sorted(owed, key=lambda each: (each.first or self.started, each.key.canonical()))[:limit]
+
+    async def fleet(self) -> FleetView | None:
+        """Return the fleet that works on the same state; None: no fleet can."""
+        return await self.syncer.store.fleet()
 
     async def health(self) -> Health:
         """Return how the process itself is."""

@@ -15,6 +15,7 @@ from syncer.model import events
 from syncer.model.errors import EXIT_ORDER
 from syncer.model.report import Counts
 from syncer.model.running import running
+from syncer.observe.fleet import FleetGauges
 from syncer.observe.outcomes import RESULTS, Outcomes
 from syncer.ports import JobView, PlatformView
 
@@ -106,6 +107,8 @@ class Metrics:
         self._jobs: dict[str, _Job] = {}
         self._platforms: dict[str, _Platform] = {}
         self._lag = Distribution(LAG)
+        #: The fleet on the same state.
+        self.fleet = FleetGauges()
 
     def __call__(self, event: events.Event) -> None:  # noqa: C901  # one case an event, each a line
         """Count one event."""
@@ -170,6 +173,7 @@ class Metrics:
         yield from self._outcomes.collect()
         yield from self._of_jobs()
         yield from self._of_platforms()
+        yield from self.fleet.collect()
         lag = HistogramMetricFamily("syncer_event_loop_lag_seconds", "By how much the event loop was late.", labels=())
         self._lag.show(lag, ())
         yield lag

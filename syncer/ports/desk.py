@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 from syncer.model.checkpoint import OwedItem
 from syncer.model.entries import Leg
 from syncer.model.refs import ItemKey
+from syncer.ports.fleet import FleetView
 from syncer.ports.state import RunRow
 
 #: What a job does now. "waiting": due, and waits for its turn; "never": it has no schedule.
@@ -121,6 +122,9 @@ class Overview(Protocol):
 
     async def owed(self, job: str, limit: int) -> Sequence[OwedItem]:
         """Return owed items of a job, the oldest first."""
+
+    async def fleet(self) -> FleetView | None:
+        """Return the fleet that works on the same state; None: no fleet can."""
 
     async def health(self) -> Health:
         """Return how the process itself is. Asks no platform and no destination."""

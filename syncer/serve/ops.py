@@ -1,8 +1,8 @@
 """The listener of supervisors: probes of this process, and its metrics.
 
-Answers come from what this process knows of itself: no platform, no destination and no database is asked, so that one
-that is away neither restarts the daemon nor slows a scrape. Connections serve one request each and end soon, whatever
-the other side does.
+Answers come from what this process knows of itself: no platform, no destination and no database is asked for one, so
+that one that is away neither restarts the daemon nor slows a scrape. Connections serve one request each and end soon,
+whatever the other side does.
 """
 
 import asyncio
@@ -34,6 +34,8 @@ LONGEST = 15.0
 PATIENCE = 2.0
 #: Seconds between two looks at jobs and platforms.
 LOOK = 5.0
+#: Seconds between two looks at the fleet, which each of its workers takes.
+FLEET = 15.0
 
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Server": "syncer"}
 
@@ -63,6 +65,7 @@ async def open_ops(
             raise _refused(options, error) from error
         async with anyio.create_task_group() as group:
             group.start_soon(_follow, overview, metrics, clock, emit)
+            group.start_soon(_follow_fleet, overview, metrics, clock, emit)
             yield _url(*runner.addresses[0][:2])
             group.cancel_scope.cancel()
     finally:
@@ -188,6 +191,26 @@ async def _follow(overview: Overview, metrics: Metrics, clock: Clock, emit: Emit
     await look()
     async for _ in overview.changes():
         await look()
+
+
+async def _follow_fleet(overview: Overview, metrics: Metrics, clock: Clock, emit: Emit) -> None:
+    """Show in metrics how the fleet stands. What others do rings no bell here, so it is looked at again and again."""
+    told = False
+    while True:
+        try:
+            view = await overview.fleet()
+        except SyncerError as error:
+            # Figures of others that age would be wrong: none are shown until the state is back.
+            metrics.fleet.show(None)
+            if not told:
+                emit(Warned(f"metrics: the fleet could not be looked at: {error}"))
+            told = True
+        else:
+            metrics.fleet.show(view)
+            if view is None:
+                return
+            told = False
+        await clock.sleep(FLEET)
 
 
 def _text(status: int, text: str) -> web.Response:

@@ -3,6 +3,8 @@
 import json
 import os
 import platform
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -106,12 +108,20 @@ def compare(
     *, notes: Mapping[str, Any] | None = None, where: Path | None = None,
 ) -> Comparison:  # fmt: skip
     """Run the contestants in turn, so many rounds, in a folder that is there for them."""
-    figures = {each: Figures(each) for each in works}
+    figures, failed = {each: Figures(each) for each in works}, dict[str, str]()
     for _ in range(rounds):
-        for each, work in works.items():
+        for each in [one for one in works if one not in failed]:
             with tempfile.TemporaryDirectory(prefix="bench-", dir=where) as folder:
-                figures[each].add(*work(Path(folder)))
-    return Comparison(name, title, ceiling, figures, notes or {})
+                try:
+                    figures[each].add(*works[each](Path(folder)))
+                except (AssertionError, subprocess.TimeoutExpired) as error:
+                    # One that fails is left out; an hour of measurements of all others is not lost for it.
+                    if each == ceiling:
+                        raise
+                    failed[each] = str(error)[-2000:]
+                    print(f"{each} failed and is left out: {failed[each]}", file=sys.stderr)
+    done = {each: found for each, found in figures.items() if each not in failed}
+    return Comparison(name, title, ceiling, done, {**(notes or {}), "failed": failed})
 
 
 def write(folder: Path, name: str, title: str, found: Mapping[str, Any]) -> None:

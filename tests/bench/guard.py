@@ -7,6 +7,7 @@ adds to that. Their ratio hardly depends on the machine, so a test can hold it.
 import argparse
 import json
 import resource
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -16,12 +17,16 @@ import uvloop
 
 from syncer.app.library import open_syncer
 from tests.bench.contestants.aiohttp_loop import fetch_all
+from tests.bench.figures import RESULTS
 from tests.emulators.link_process import RemoteLink, link_process
-from tests.support.link_run import prepare
+from tests.support.link_run import plugged, prepare
 
 #: Documents of a round. The first ones warm up: imports, caches, connections.
 ITEMS, SIZE = 1500, 8192
 ROUNDS = 4
+
+#: What the test compares with.
+STORED = RESULTS / "guard.json"
 
 #: Requests in flight.
 IN_FLIGHT = 64
@@ -76,10 +81,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print a line of JSON."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.guard", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--write", action="store_true", help="keep the figures as those that the test holds")
     options = parser.parse_args(arguments)
-    with link_process("--items", str(ITEMS), "--size", str(SIZE)) as platform:
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as name,
+        link_process("--items", str(ITEMS), "--size", str(SIZE)) as platform,
+    ):
+        # The source of this platform is a plug-in, and found like one.
+        sys.path += plugged(Path(name))["PYTHONPATH"].split(":")
         found = uvloop.run(guarded(platform, options.rounds))
-    print(json.dumps({"bare": found.bare, "syncer": found.syncer, "ratio": found.ratio}))
+    line = json.dumps({"bare": round(found.bare), "syncer": round(found.syncer), "ratio": round(found.ratio, 2)})
+    print(line)
+    if options.write:
+        STORED.write_text(line + "\n")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from syncer.model.errors import Exit
 from syncer.settings.daemon import DaemonOptions, OpsOptions
 from tests.support.commands import parsed
 from tests.support.dockerfile import stages
-from tests.support.manifests import KUBERNETES, WORKLOADS, built, container_of, job_of, only, pod_of
+from tests.support.manifests import ALL, KEDA, KUBERNETES, WORKLOADS, built, container_of, job_of, only, pod_of
 from tests.support.tree import ROOT
 
 #: The oldest release that has everything that we use as a matter of course, and the newest that is known here.
@@ -27,6 +27,7 @@ ADMITTED = {"configMap", "secret", "persistentVolumeClaim", "emptyDir"}
 SETTINGS = KUBERNETES / "base" / "syncer.yaml"
 
 overlays = pytest.mark.parametrize("name", WORKLOADS)
+everywhere = pytest.mark.parametrize("name", ALL)
 
 
 def _vendored(folder: Path, own: Mapping[str, Any]) -> None:
@@ -35,17 +36,18 @@ def _vendored(folder: Path, own: Mapping[str, Any]) -> None:
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(dict(own)), "utf-8")
 
 
-@overlays
+@everywhere
 @pytest.mark.parametrize("release", RELEASES)
 def test_manifests_are_valid(name: str, release: str) -> None:
     """Every document of an overlay passes the strict schema of its kind: no unknown key, no wrong type."""
     documents = built(KUBERNETES / name)
     for document in documents:
-        kubernetes_validate.validate(document, release, strict=True)
+        if document["kind"] not in KEDA:
+            kubernetes_validate.validate(document, release, strict=True)
     kinds = {each["kind"] for each in documents}
-    shared = {"Namespace", "ServiceAccount", "ConfigMap", "PersistentVolumeClaim", "NetworkPolicy"}
-    only_daemon = {"Service", "PodDisruptionBudget"} if name == "daemon" else set()
-    assert kinds == {*shared, WORKLOADS[name], *only_daemon}
+    shared = {"Namespace", "ServiceAccount", "ConfigMap", "NetworkPolicy"}
+    own = {"daemon": {"Service", "PodDisruptionBudget", "PersistentVolumeClaim"}, "fleet": {"Service", *KEDA}}
+    assert kinds == {*shared, ALL[name], *own.get(name, {"PersistentVolumeClaim"})}
 
 
 def test_the_check_of_manifests_finds_mistakes() -> None:
@@ -67,12 +69,12 @@ def test_every_file_is_part_of_something() -> None:
         assert named - {"../base"} | generated | {"kustomization.yaml"} == here
 
 
-@overlays
+@everywhere
 def test_pods_pass_the_restricted_profile(name: str) -> None:
     """What the restricted profile asks of a pod holds, the root can't be written to, and no token is mounted."""
     documents = built(KUBERNETES / name)
-    spec = pod_of(documents, WORKLOADS[name])["spec"]
-    container = container_of(documents, WORKLOADS[name])
+    spec = pod_of(documents, ALL[name])["spec"]
+    container = container_of(documents, ALL[name])
     assert only(documents, "Namespace")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -89,14 +91,14 @@ def test_pods_pass_the_restricted_profile(name: str) -> None:
     assert container["resources"]["limits"].keys() >= {"memory"}
 
 
-@overlays
+@everywhere
 def test_pods_are_the_image(name: str) -> None:
     """The image is this release; user and group are the image's, so that what it owns can be written."""
     documents = built(KUBERNETES / name)
-    security = pod_of(documents, WORKLOADS[name])["spec"]["securityContext"]
+    security = pod_of(documents, ALL[name])["spec"]["securityContext"]
     user = stages(ROOT / "Dockerfile")[-1].last("USER").rest
     assert f"{security['runAsUser']}:{security['runAsGroup']}" == user
-    assert container_of(documents, WORKLOADS[name])["image"] == f"annotation-syncer:{syncer.__version__}"
+    assert container_of(documents, ALL[name])["image"] == f"annotation-syncer:{syncer.__version__}"
 
 
 @overlays
@@ -162,10 +164,10 @@ def test_passes_do_not_overlap() -> None:
         assert modes["syncer-state"] == ["ReadWriteOncePod"]
 
 
-@overlays
+@everywhere
 def test_pods_are_given_the_time_to_stop(name: str) -> None:
     """Kubernetes waits longer before it kills than the tool takes to drain."""
-    spec = pod_of(built(KUBERNETES / name), WORKLOADS[name])["spec"]
+    spec = pod_of(built(KUBERNETES / name), ALL[name])["spec"]
     assert spec["terminationGracePeriodSeconds"] >= 2 * DaemonOptions().grace
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from syncer.model.checkpoint import OwedItem
 from syncer.model.errors import UnknownName
 from syncer.model.refs import ItemKey
-from syncer.ports import Health, JobView, LiveRun, PlatformView, RunRow
+from syncer.ports import FleetView, Health, JobView, LiveRun, PlatformView, RunRow
 
 #: The moment at which the desk of `lively` stands.
 NOW = datetime(2026, 11, 28, 14, 30, tzinfo=UTC)
@@ -33,6 +33,8 @@ class Desk:
         self.debts: dict[str, list[OwedItem]] = {}
         self.history: list[RunRow] = []
         self.state = WELL
+        #: The fleet beside the daemon.
+        self.crew: FleetView | None = None
         #: What was asked: ("trigger", "highway", "page").
         self.asked: list[tuple[str, ...]] = []
         #: How often jobs were looked at.
@@ -64,6 +66,11 @@ class Desk:
         """Return owed items of a job."""
         self._whole()
         return self.debts.get(job, [])[:limit]
+
+    async def fleet(self) -> FleetView | None:
+        """Return what the test set."""
+        self._whole()
+        return self.crew
 
     async def health(self) -> Health:
         """Return what the test set."""

@@ -14,12 +14,14 @@ _NOT_BASE = re.compile(
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 #: The names of labels that there may be, and words that some of them are from.
 LABELS: Mapping[str, frozenset[str] | None] = {
-    "sync_job": None, "platform": None, "version": None, "le": None,
+    "sync_job": None, "platform": None, "version": None, "le": None, "queue": None,
     "result": frozenset({"listed", "stored", "unchanged", "owed", "filtered", "frozen", "suppressed",
                          "updated", "deleted", "withdrawn", "held", "replayed"}),
     "kind": frozenset({"requests", "retries", "throttled"}),
     "class": frozenset({"api", "auth", "content"}),
     "status": frozenset({"1xx", "2xx", "3xx", "4xx", "5xx", "429", "none"}),
+    "state": frozenset({"working", "draining", "silent", "waiting", "running", "stalled",
+                        "planning", "finalising", "paused"}),
     "code": frozenset({"0", "1", "3", "4", "5", "75", "77", "78"}),
 }  # fmt: skip
 

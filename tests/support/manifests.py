@@ -16,6 +16,12 @@ KUBERNETES = ROOT / "config" / "kubernetes"
 #: The overlays, and the kind of workload that each has.
 WORKLOADS = {"job": "Job", "cronjob": "CronJob", "daemon": "Deployment"}
 
+#: The same with the one whose state and data lie elsewhere from the beginning.
+ALL = {**WORKLOADS, "fleet": "Deployment"}
+
+#: What KEDA brings to a cluster; no validator of ours knows it.
+KEDA = {"ScaledObject", "TriggerAuthentication"}
+
 
 @cache
 def built(folder: Path) -> Sequence[Mapping[str, Any]]:

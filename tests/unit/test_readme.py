@@ -390,4 +390,14 @@ def test_what_plug_in_authors_are_told_exists() -> None:
     links = re.findall(r"\]\(([^)]+)\)", readme.text())
     paths = [word for word in named if re.fullmatch(r"(syncer|tests|config)(/[\w.]+)+", word)]
     assert paths
-    assert not [path for path in [*links, *paths] if not (ROOT / path).exists()]
+    files = [path for path in [*links, *paths] if not path.startswith("#")]
+    assert not [path for path in files if not (ROOT / path).exists()]
+
+
+def test_its_table_of_contents_leads_somewhere() -> None:
+    """Every link inside the page names one of its headings, as the sites that show it spell them."""
+    headings = re.findall(r"^#+ (.+)$", readme.text(), re.MULTILINE)
+    known = {"#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    inside = re.findall(r"\]\((#[^)]+)\)", readme.text())
+    assert len(inside) > 10
+    assert not set(inside) - known

@@ -17,6 +17,7 @@ from syncer.observe.metrics import Metrics
 from syncer.observe.outcomes import RESULTS, Outcomes
 from syncer.ports import JobView
 from syncer.sources.memory import MemoryPlatform, MemorySource
+from tests.support.crews import crewed
 from tests.support.desk import NOW, idle, lively, ran
 from tests.support.engine import CrashError, Engine, crash_at
 from tests.support.exposed import families, faults, values
@@ -46,6 +47,9 @@ AGREED = {
     "syncer_circuit_open": ("gauge", {"platform"}),
     "syncer_event_loop_lag_seconds": ("histogram", {"le"}),
     "syncer_build_info": ("gauge", {"version"}),
+    "syncer_fleet_workers": ("gauge", {"state"}),
+    "syncer_fleet_units": ("gauge", {"queue", "state"}),
+    "syncer_fleet_runs": ("gauge", {"state"}),
 }
 
 
@@ -67,6 +71,7 @@ def used() -> Metrics:
         for event in EVERY:
             metrics(replace(event, platform="studio") if hasattr(event, "platform") else event)
     metrics.late(0.003)
+    metrics.fleet.show(crewed())
     return metrics
 
 
