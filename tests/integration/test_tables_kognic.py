@@ -159,7 +159,9 @@ async def seen_by_all(folder: Path, platform: KognicPlatform) -> None:
     for place in ("lines", "columns"):
         async with read(str(folder / place)) as labels:
             rows = [label async for label in labels.items() if label.key.kind == "annotation"]
-        assert once([(Key(*map(str, label.key[1:]), label.version), label.content) for label in rows]) == expected
+        assert (
+            once([(Key._make((*map(str, label.key[1:]), label.version)), label.content) for label in rows]) == expected
+        )
 
 
 async def through(folder: Path, annotations: int, shard: int) -> None:
