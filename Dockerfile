@@ -23,7 +23,7 @@ COPY tests/constraints.txt tests/constraints.txt
 COPY syncer syncer
 # Without pip of its own: what runs can't install anything. pip builds the wheel and installs it with what it needs.
 RUN ["python", "-m", "venv", "--without-pip", "/opt/syncer"]
-RUN ["pip", "--python", "/opt/syncer/bin/python", "install", "--no-cache-dir", "--constraint", "tests/constraints.txt", "/src[aws,gcs,multipart,openlabel,otel,postgres]"]
+RUN ["pip", "--python", "/opt/syncer/bin/python", "install", "--no-cache-dir", "--constraint", "tests/constraints.txt", "/src[aws,gcs,multipart,openlabel,otel,parquet,postgres,zstd]"]
 RUN ["mkdir", "/work", "/var/lib/syncer"]
 
 # Nothing is run in this stage, so it needs no shell and no root.

@@ -62,7 +62,7 @@ class Demo:
         await self.platform.fault("status", route="tasks", status=429, retry_after=0.2, after=9, times=1)
         await self.platform.fault("latency", seconds=0.08, times=None)
         await self._killed()
-        await self._run("resumed: the rest, nothing of the first half again")
+        await self._run("resumed: the rest, from the last checkpoint on")
         await self._edit()
         await self._run("second pass: only what changed")
         await self._run("third pass: nothing new")

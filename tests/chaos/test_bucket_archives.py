@@ -91,7 +91,7 @@ async def matrix(tmp_path: Path, server: Server, way: str, step: int, first: int
         shutil.rmtree(story.folder)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [pytest.param(way, marks=() if way == "volumes" else pytest.mark.slow) for way in WAYS])
 async def test_invariant_3_dying_at_some_events_changes_nothing(tmp_path: Path, server: Server, way: str) -> None:
     """A few events of a first and a second pass, every other one followed by the loss of the disk."""
     await matrix(tmp_path, server, way, step=21, first=8)
@@ -184,6 +184,7 @@ async def survive(tmp_path: Path, server: Server, kills: int, tasks: int, large_
         assert contents(there / way) == expected, way
 
 
+@pytest.mark.slow
 async def test_a_few_kills_change_nothing(tmp_path: Path, server: Server) -> None:
     """Three kills at random instants, with changes in between: all three archives end as if undisturbed."""
     await survive(tmp_path, server, kills=3, tasks=200, large_ones=60)

@@ -94,6 +94,7 @@ def compacted(tmp_path: Path, server: Server, items: int, updates: int, limit: i
     assert json.loads(work.done("compact")[-1])["freed"] == 0
 
 
+@pytest.mark.slow
 def test_a_compaction_that_is_killed_loses_nothing(tmp_path: Path, seaweed_server: Server) -> None:
     """3,000 entries in 20 parts, two kills: every current entry once, no dead one, nothing left in the bucket."""
     compacted(tmp_path, seaweed_server, 2160, 840, 71_000, kills=2)

@@ -52,7 +52,7 @@ def keys(seaweed_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-@pytest.mark.parametrize("versions", ["latest", "keep"])
+@pytest.mark.parametrize("versions", ["latest", pytest.param("keep", marks=pytest.mark.slow)])
 async def test_dying_at_some_events_changes_nothing(tmp_path: Path, seaweed_server: Server, versions: str) -> None:
     """Some events of a first and a second pass."""
     await matrix(tmp_path, seaweed_server, versions, step=11, first=3)

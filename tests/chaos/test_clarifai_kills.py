@@ -53,6 +53,7 @@ def survive(tmp_path: Path, kills: int, inputs: int) -> None:
     assert contents(folder / "archive") == contents(calm / "archive")
 
 
+@pytest.mark.slow
 def test_a_few_kills_change_nothing(tmp_path: Path) -> None:
     """Three kills at random instants: folder, archive and manifest end as if undisturbed."""
     survive(tmp_path, kills=3, inputs=150)

@@ -264,7 +264,7 @@ async def folder_matrix(
         await matrix(lambda name: kind(tmp_path / name, 9000), play, points=points, refused=kind is ZipFolderScene)
 
 
-@pytest.mark.parametrize(("way", "points"), [("prefix", 4), ("volumes", 2)])
+@pytest.mark.parametrize(("way", "points"), [("prefix", 4), pytest.param("volumes", 2, marks=pytest.mark.slow)])
 async def test_a_frozen_writer_harms_nothing_in_a_bucket(
     tmp_path: Path, keys: Server, play: Play, way: str, points: int
 ) -> None:

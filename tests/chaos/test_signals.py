@@ -13,6 +13,7 @@ HASTY = ("sync", "--progress", "none", "--set", "daemon.grace=1h")
 DAEMON = ("daemon", "--progress", "none")
 
 
+@pytest.mark.slow
 async def test_a_few_drains_change_nothing(tmp_path: Path) -> None:
     """Four signals at random instants: each drains, and in the end all is as if undisturbed."""
     await Survival(drain, amid=True, stops=4, tasks=1200, latency=0.15).check(tmp_path)

@@ -97,6 +97,7 @@ async def survive(tmp_path: Path, bucket: Bucket, *, kills: int, tasks: int) -> 
     syncer("verify", "--deep", bucket.url, cwd=tmp_path, env=env).ok()
 
 
+@pytest.mark.slow
 async def test_kills_change_nothing(tmp_path: Path, bucket: Bucket) -> None:
     """Three kills at random instants: the same objects as undisturbed, none twice, none leaked."""
     await survive(tmp_path, bucket, kills=3, tasks=400)

@@ -71,7 +71,7 @@ def test_dry_run_of_an_export(run: Run, mine: str, tmp_path: Path) -> None:
     [
         (("memory", "--to", "x/"), Exit.USAGE, "syncer projects memory"),
         (("memroy", "--to", "x/", "--project", "7"), Exit.USAGE, "did you mean 'memory'"),
-        (("memory", "--to", "x.tar", "--project", "7"), Exit.USAGE, "only zip archives"),
+        (("memory", "--to", "x.tar", "--project", "7"), Exit.USAGE, "only .zip, .jsonl"),
         (("memory", "--to", "s3:bucket/x", "--project", "7"), Exit.SETTINGS, "names no bucket"),
         (("memory", "--to", "x/", "--project", "7", "--set", "itmes=3"), Exit.SETTINGS, "did you mean 'items'"),
         (("memory", "--to", "x/", "--project", "7", "--set", "items"), Exit.SETTINGS, "expected KEY=VALUE"),
