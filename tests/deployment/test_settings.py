@@ -27,7 +27,7 @@ def test_settings_load(file: Path, tmp_path: Path) -> None:
     """`syncer config show` prints it with its defaults, credentials masked, and the schema for editors accepts it."""
     written = yaml.safe_load(file.read_text("utf-8"))
     # Where the state is, is read at once: the Secret of a cluster is not here.
-    words = ("--set", "state=postgresql://syncer@db/labels") if str(written["state"]).startswith("file:") else ()
+    words = ("--set", f"state=sqlite:{tmp_path / 'state.db'}") if str(written["state"]).startswith("file:") else ()
     shown = yaml.safe_load(syncer("config", "show", "--config", file, *words, cwd=tmp_path).ok().out)
     assert shown["jobs"].keys() == written["jobs"].keys()
     assert shown["platforms"].keys() == written["platforms"].keys()
