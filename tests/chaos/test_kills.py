@@ -12,9 +12,21 @@ async def test_a_few_kills_change_nothing(tmp_path: Path) -> None:
     await Survival(kill, stops=6, tasks=600).check(tmp_path)
 
 
+async def test_a_few_kills_change_nothing_in_tables(tmp_path: Path) -> None:
+    """Three kills at random instants, with changes in between: both kinds of table end as if undisturbed."""
+    await Survival(kill, stops=3, tasks=300, sinks=("folder", "lines", "columns")).check(tmp_path)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", [20261122, 2, 3])
 async def test_fifty_kills_change_nothing(tmp_path: Path, seed: int) -> None:
     """Fifty kills at random instants, with changes in between: folder, archive and manifest end as if undisturbed."""
     await Survival(kill, stops=50, tasks=3000, seed=seed).check(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_fifty_kills_change_nothing_in_tables(tmp_path: Path) -> None:
+    """Fifty kills at random instants, with changes in between: both kinds of table end as if undisturbed."""
+    await Survival(kill, stops=50, tasks=3000, sinks=("folder", "lines", "columns")).check(tmp_path)

@@ -24,9 +24,11 @@ platforms:
 sinks:
   folder: {{type: prefix, url: file:labels}}
   archive: {{type: zip, url: file:archive, name: "labels.zip"}}
+  lines: {{type: jsonl, url: file:lines, compression: zst}}
+  columns: {{type: parquet, url: file:columns}}
 jobs:
   job:
-    {{platform: studio, select: {{projects: ["{project}"]}}, sinks: [folder, archive], commit: {{items: 40}},
+    {{platform: studio, select: {{projects: ["{project}"]}}, sinks: [{sinks}], commit: {{items: 40}},
       schedule: {{every: 1s}}}}
 """
 
@@ -34,12 +36,14 @@ jobs:
 Stop = Callable[["subprocess.Popen[bytes]"], bool]
 
 
-def prepare(folder: Path, platform: Remote, state: str = "sqlite:state.db") -> Path:
+def prepare(
+    folder: Path, platform: Remote, state: str = "sqlite:state.db", sinks: Sequence[str] = ("folder", "archive")
+) -> Path:
     """Make a folder with a configuration for the platform's first project."""
     folder.mkdir()
     project = next(iter(platform.projects))
     (folder / "syncer.yaml").write_text(
-        CONFIG.format(state=state, url=platform.url, token=platform.token, project=project)
+        CONFIG.format(state=state, url=platform.url, token=platform.token, project=project, sinks=", ".join(sinks))
     )
     return folder
 
@@ -100,6 +104,8 @@ class Survival:
     latency: float = 0.02
     #: Where the stopped process remembers; the one that is left alone has a file.
     state: str = "sqlite:state.db"
+    #: Where everything goes: the folder, whose manifest is compared, and others, whose content is.
+    sinks: Sequence[str] = ("folder", "archive")
 
     def stopped(self, folder: Path, seconds: float) -> bool:
         """Start a process and stop it after a while; tell whether it was amid its work."""
@@ -123,7 +129,7 @@ class Survival:
         """Stop a run again and again, change the platform now and then, and compare with one that was left alone."""
         dice = random.Random(self.seed)
         async with platform_process("--tasks", str(self.tasks), "--latency", str(self.latency)) as platform:
-            stopped = prepare(folder / "stopped", platform, self.state)
+            stopped = prepare(folder / "stopped", platform, self.state, self.sinks)
             syncer("status", cwd=stopped).ok()
             started = time.monotonic()
             syncer("status", cwd=stopped).ok()
@@ -141,11 +147,12 @@ class Survival:
                     await _change(platform, dice)
             settle(stopped, "--full", "--max-delete", "1000000")
             syncer("verify", "--deep", "-q", cwd=stopped).ok()
-            calm = prepare(folder / "calm", platform)
+            calm = prepare(folder / "calm", platform, sinks=self.sinks)
             syncer("sync", "-q", cwd=calm, timeout=900).ok()
         expected = current(calm)
         assert current(stopped) == expected
-        assert contents(stopped / "archive") == {**contents(calm / "archive")}
+        for sink in self.sinks[1:]:
+            assert contents(stopped / sink) == contents(calm / sink), sink
         assert expected, "nothing was exported"
         leftovers = [path.name for path in stopped.rglob("*") if ".partial" in path.name or path.suffix == ".next"]
         assert leftovers == []

@@ -14,8 +14,8 @@ from tests.emulators.kognic.world import Annotation
 _CUBOID = 318
 
 
-def openlabel(annotation: Annotation, size: int, *, iso: bool = False) -> bytes:
-    """Return an annotation's document of about `size` bytes; `iso`: cuboids turned to ISO 8855."""
+def openlabel(annotation: Annotation, size: int, *, iso: bool = False, seed: int = 0) -> bytes:
+    """Return an annotation's document of about `size` bytes; `iso`: turned to ISO 8855; `seed`: other cuboids."""
     if annotation.body is not None:
         return annotation.body
     return (
@@ -25,7 +25,7 @@ def openlabel(annotation: Annotation, size: int, *, iso: bool = False) -> bytes:
             annotation.uuid.encode(),
             annotation.number,
             json.dumps(annotation.input.scene.external_id)[1:-1].encode(),
-            _geometry(max(1, (size - 300) // _CUBOID), iso=iso),
+            _geometry(max(1, (size - 300) // _CUBOID), iso=iso, seed=seed),
         )
     )
 
@@ -56,8 +56,8 @@ def shapes(annotation: Annotation, size: int) -> Any:
 
 
 @lru_cache
-def _geometry(cuboids: int, *, iso: bool) -> bytes:
-    dice = random.Random(cuboids)
+def _geometry(cuboids: int, *, iso: bool, seed: int) -> bytes:
+    dice = random.Random(cuboids + (seed << 32))
     names = [str(UUID(int=dice.getrandbits(128))) for _ in range(cuboids)]
     objects = {name: {"name": name, "type": dice.choice(("Car", "Fußgänger", "Truck"))} for name in names}
     frame = {name: {"object_data": {"cuboid": [_cuboid(dice, iso=iso)]}} for name in names}

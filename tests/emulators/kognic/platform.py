@@ -81,6 +81,11 @@ class KognicPlatform:
             self.world.finish(each)
         return made
 
+    def vary(self) -> None:
+        """Give every delivered annotation cuboids of its own, as real ones have: they compress as real ones do."""
+        for row in self.world.delivered.values():
+            row.body = openlabel(row, self.habits.size, seed=row.number)
+
     @property
     def inputs(self) -> list[Input]:
         """All inputs, in order."""

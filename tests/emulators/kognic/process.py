@@ -85,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before every answer, on both origins")
     parser.add_argument("--lifetime", type=float, default=3600.0, help="seconds that tokens live")
     parser.add_argument("--link-seconds", type=float, default=3600.0, help="seconds that links live")
+    parser.add_argument("--varied", action="store_true", help="no two documents have the same cuboids")
     options = parser.parse_args(arguments)
     platform = KognicPlatform(
         options.annotations,
@@ -93,6 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         page_size=options.page_size,
         link_seconds=options.link_seconds,
     )
+    if options.varied:
+        platform.vary()
     if options.latency:
         platform.faults.add("latency", seconds=options.latency, times=None)
     anyio.run(_serve, platform, backend_options={"use_uvloop": True})
