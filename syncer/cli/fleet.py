@@ -18,6 +18,7 @@ _COLUMNS = {
     "queue": ("name", "waiting", "running", "stalled"),
     "run": ("job", "run", "state", "units", "waiting", "running", "done", "stalled", "listed", "stored", "owed",
             "paused", "code"),
+    "account": ("name", "origin", "rate", "concurrency", "pause", "members"),
 }  # fmt: skip
 
 Job = Annotated[str, Parameter(name="JOB", help="A job of the configuration.")]
@@ -52,9 +53,11 @@ async def resume(job: Job, /, *, here: Everywhere = EVERYWHERE) -> int:
 
 @app.command
 async def status(*, output: Output = "table", here: Everywhere = EVERYWHERE) -> int:
-    """Show what the fleet does: workers, queues, runs.
+    """Show what the fleet does: workers, queues, runs, shared limits of accounts.
 
     `stalled` are units whose worker fell silent; others take them over.
+    An account's `rate` is what all of them ask a second, together; `pause`
+    the seconds for which none of them asks.
     """
     from dataclasses import asdict
 
@@ -71,6 +74,7 @@ async def status(*, output: Output = "table", here: Everywhere = EVERYWHERE) -> 
             "worker": [asdict(each) for each in view.workers],
             "queue": [asdict(each) for each in view.queues],
             "run": [asdict(each) for each in view.runs],
+            "account": [asdict(each) for each in view.accounts],
         }
         if output != "table":
             show([{"kind": kind, **row} for kind, rows in parts.items() for row in rows], output)

@@ -76,6 +76,22 @@ class FleetQueue:
 
 
 @dataclass(frozen=True, slots=True)
+class FleetAccount:
+    """A platform account whose limits processes share now."""
+
+    name: str
+    origin: str
+    #: Requests a second of all together; None: not limited at present.
+    rate: float | None
+    #: Most requests in flight, of all together.
+    concurrency: int
+    #: Seconds for which nobody starts a request.
+    pause: float
+    #: Processes that share it.
+    members: int
+
+
+@dataclass(frozen=True, slots=True)
 class FleetView:
     """The whole fleet at one moment."""
 
@@ -85,6 +101,8 @@ class FleetView:
     queues: Sequence[FleetQueue]
     #: What HEADs of manifests were not told yet.
     untold: int = 0
+    #: Accounts that somebody uses, or that are paused.
+    accounts: Sequence[FleetAccount] = ()
 
     @property
     def alive(self) -> int:

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from syncer.model.errors import UnknownName
 from syncer.ports import Control, JobView, Overview
-from syncer.serve import shapes
+from syncer.serve import fleet_shapes, shapes
 from syncer.serve.routes import Call, Route
 
 
@@ -30,6 +30,8 @@ class Api:
                   query=shapes.Slice),
             Route("GET", "/platforms", "platforms", "Platforms: limits, throttles, circuits", self.platforms,
                   shapes.Platforms),
+            Route("GET", "/fleet", "fleet", "Workers on the same state, and what they do", self.fleet,
+                  fleet_shapes.Fleet),
             Route("POST", "/jobs/{job}/trigger", "trigger", "Run a job as soon as it may", self.trigger,
                   shapes.Triggered, status=HTTPStatus.ACCEPTED),
             Route("POST", "/jobs/{job}/pause", "pause", "Begin no further runs of a job; one under way goes on",
@@ -70,6 +72,11 @@ class Api:
     async def platforms(self, _call: Call) -> shapes.Platforms:
         """Return all platforms."""
         return shapes.Platforms(platforms=[shapes.Platform.of(each) for each in await self._overview.platforms()])
+
+    async def fleet(self, _call: Call) -> fleet_shapes.Fleet:
+        """Return the fleet."""
+        view = await self._overview.fleet()
+        return fleet_shapes.Fleet(fleet=None if view is None else fleet_shapes.Crew.of(view))
 
     async def trigger(self, call: Call) -> shapes.Triggered:
         """Run a job."""

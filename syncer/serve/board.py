@@ -8,12 +8,14 @@ from datetime import datetime
 from syncer.model.checkpoint import OwedItem
 from syncer.model.errors import SyncerError
 from syncer.model.events import Emit, Warned
-from syncer.ports import Clock, Health, JobView, Overview, PlatformView, RunRow
+from syncer.ports import Clock, FleetView, Health, JobView, Overview, PlatformView, RunRow
 
 #: Runs of a job on the page, and owed items of a job.
 RUNS, OWED = 30, 25
 #: Seconds that a snapshot serves visitors before the daemon is asked again, and that a list of owed items does.
 FRESH, FRESH_OWED = 1.0, 10.0
+#: The same for a fleet.
+FRESH_FLEET = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Snapshot:
     #: The first owed items, by job; only of jobs that owe.
     owed: Mapping[str, Sequence[OwedItem]] = field(default_factory=dict)
     health: Health | None = None
+    #: None: there is none.
+    fleet: FleetView | None = None
     #: Why this is not what it should be: the rest is then as it was before.
     trouble: str | None = None
 
@@ -47,6 +51,7 @@ class Board:
         self._next: asyncio.Future[None] | None = None
         self._runs: dict[str, tuple[object, Sequence[RunRow]]] = {}
         self._owed: dict[str, tuple[object, float, Sequence[OwedItem]]] = {}
+        self._fleet: tuple[float, FleetView | None] = (float("-inf"), None)
         #: Visitors that follow live.
         self.followers = 0
         #: No further snapshots: those who follow end.
@@ -79,6 +84,9 @@ class Board:
             while True:
                 if self._snapshot is shown and not self.closed:
                     await self._wait(patience)
+                if self._snapshot is shown and shown.fleet is not None and not self.closed:
+                    # What workers elsewhere do rings no bell here.
+                    await self.current()
                 if self.closed:
                     return
                 fresh = self._snapshot if self._snapshot is not shown else None
@@ -110,6 +118,7 @@ class Board:
             platforms = await self._overview.platforms()
             health = await self._overview.health()
             runs = {view.name: await self._runs_of(view) for view in jobs}
+            fleet = await self._fleet_now()
             owed = {view.name: await self._owed_of(view) for view in jobs if view.owed}
         except SyncerError as error:
             trouble = str(error)
@@ -118,8 +127,8 @@ class Board:
             self._emit(Warned(f"{trouble}: {error}"))
         else:
             self._forget(frozenset(view.name for view in jobs))
-            return Snapshot(now, jobs, platforms, runs, owed, health)
-        return Snapshot(now, old.jobs, old.platforms, old.runs, old.owed, old.health, trouble)
+            return Snapshot(now, jobs, platforms, runs, owed, health, fleet)
+        return Snapshot(now, old.jobs, old.platforms, old.runs, old.owed, old.health, old.fleet, trouble)
 
     async def _runs_of(self, view: JobView) -> Sequence[RunRow]:
         """Return the last runs: asked for once a run."""
@@ -137,6 +146,14 @@ class Board:
         if kept is None or kept[0] != mark or now - kept[1] > FRESH_OWED:
             kept = self._owed[view.name] = (mark, now, await self._overview.owed(view.name, OWED))
         return kept[2]
+
+    async def _fleet_now(self) -> FleetView | None:
+        """Return the fleet, unless nobody works for it: asked for now and then."""
+        now = self._clock.monotonic()
+        if now - self._fleet[0] > FRESH_FLEET:
+            view = await self._overview.fleet()
+            self._fleet = now, view if view is not None and (view.workers or view.runs) else None
+        return self._fleet[1]
 
     def _forget(self, names: frozenset[str]) -> None:
         for name in self._runs.keys() - names:

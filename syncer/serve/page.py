@@ -1,6 +1,6 @@
 """The status page: pieces drawn from one snapshot, each with an id, so that what did not change is not sent again."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -10,7 +10,7 @@ from syncer.serve.board import Snapshot
 from syncer.serve.files import Assets
 from syncer.serve.html import Content, Markup, document, element
 from syncer.serve.job_cards import job_card
-from syncer.serve.tables import owed_section, platforms_section, runs_section
+from syncer.serve.tables import fleet_section, owed_section, platforms_section, runs_section
 
 #: What may be said after a form was sent without the script; `{job}` is a name of the configuration.
 SAID: Mapping[str, str] = {
@@ -53,11 +53,13 @@ def draw(snapshot: Snapshot, before: Drawn | None = None) -> Drawn:
         same = name in drawn and known.get(view.name) == view and old.runs.get(view.name) == runs
         pieces[name] = drawn[name] if same else job_card(view, runs)
     owing = [(view.name, view.owed) for view in snapshot.jobs]
-    tables = (
+    tables: tuple[tuple[str, Callable[[Snapshot], Markup], bool], ...] = (
         ("owed", owed_section, owing == [(view.name, view.owed) for view in old.jobs] and old.owed == snapshot.owed),
         ("platforms", platforms_section, old.platforms == snapshot.platforms),
         ("runs", runs_section, old.runs == snapshot.runs),
     )
+    if snapshot.fleet is not None:
+        tables = (("fleet", fleet_section, old.fleet == snapshot.fleet), *tables)
     for name, section, same in tables:
         pieces[name] = drawn[name] if same and name in drawn else section(snapshot)
     return Drawn(snapshot, pieces)
@@ -83,6 +85,7 @@ def page(
         element("p", said, id="said", role="status", aria_live="polite"),
         drawn.pieces["summary"],
         element("section", element("h2", "Jobs", id="jobs-title", tabindex=-1), cards, id="jobs"),
+        drawn.pieces.get("fleet"),
         drawn.pieces["owed"],
         drawn.pieces["platforms"],
         drawn.pieces["runs"],

@@ -5,7 +5,8 @@ from hashlib import blake2b
 from heapq import nlargest
 
 from syncer.model.checkpoint import OwedItem
-from syncer.ports import PlatformView, RunRow
+from syncer.model.units import show_duration
+from syncer.ports import FleetView, FleetWorker, PlatformView, RunRow
 from syncer.serve import words
 from syncer.serve.board import Snapshot
 from syncer.serve.html import Content, Markup, element
@@ -24,6 +25,10 @@ _PLATFORMS: Sequence[Column] = (
     ("Platform", None), ("State", None), ("Limits now", None), ("Requests", "number"), ("Repeated", "number wide"),
     ("Throttled", "number wide"),
 )  # fmt: skip
+_FLEET: Sequence[Column] = (
+    ("Worker", None), ("State", None), ("At work on", "number"), ("Heard of", "wide"), ("Started", "wide"),
+)  # fmt: skip
+_TONES = {"working": "good", "draining": "held", "silent": "bad"}
 _RUNS: Sequence[Column] = (
     ("Job", None), ("Started", None), ("Took", "number wide"), ("Outcome", None), ("Listed", "number wide"),
     ("Stored", "number"), ("Updated", "number wide"), ("Owed", "number"), ("Data", "number wide"),
@@ -36,6 +41,23 @@ def owed_section(snapshot: Snapshot) -> Markup:
     total = sum(view.owed for view in snapshot.jobs)
     more = f"{total - len(rows):,} more are not shown." if total > len(rows) else None
     return _section("owed", "Owed items", _OWED, rows, "Nothing is owed: every finished item is stored.", more)
+
+
+def fleet_section(snapshot: Snapshot) -> Markup:
+    """Return the workers of the fleet, and what waits for them."""
+    view = snapshot.fleet or FleetView((), (), ())
+    queues = [
+        f"Queue {each.name}: {each.waiting:,} units wait, {each.running:,} are at work"
+        + (f", {each.stalled:,} of them with a worker that fell silent." if each.stalled else ".")
+        for each in view.queues
+    ]
+    accounts = [
+        f"{each.name}: {'no limit' if each.rate is None else f'{each.rate:,.1f} requests a second'} together"
+        + (f", paused for {show_duration(each.pause)}." if each.pause else ".")
+        for each in view.accounts
+    ]
+    rows = [_worker_row(each) for each in view.workers]
+    return _section("fleet", "Fleet", _FLEET, rows, "No worker is there.", " ".join((*queues, *accounts)) or None)
 
 
 def platforms_section(snapshot: Snapshot) -> Markup:
@@ -56,8 +78,9 @@ def _section(
     anchor: str, title: str, columns: Sequence[Column], rows: Sequence[Markup], nothing: str, more: str | None = None
 ) -> Markup:
     heading = element("h2", title, id=f"{anchor}-title", tabindex=-1)
+    note = None if more is None else element("p", more, class_="minor")
     if not rows:
-        return element("section", heading, element("p", nothing, class_="nothing"), id=anchor)
+        return element("section", heading, element("p", nothing, class_="nothing"), note, id=anchor)
     unseen = element("span", "What may be asked", class_="unseen")
     heads = [element("th", name or unseen, scope="col", class_=kind, role="columnheader") for name, kind in columns]
     # The roles say what the tags say: they go on saying it where a phone shows each row as a block.
@@ -68,7 +91,6 @@ def _section(
         aria_labelledby=f"{anchor}-title",
         role="table",
     )
-    note = None if more is None else element("p", more, class_="minor")
     return element("section", heading, table, note, id=anchor)
 
 
@@ -95,6 +117,17 @@ def _owed_row(job: str, item: OwedItem) -> Markup:
         following = words.moment(item.ignored_until)
     again = button("Retry", f"/jobs/{job}/retry", identity, about=f"{item.key.item} of {job}", key=key, quiet=True)
     return _row(_OWED, (name, item.reason, f"{item.attempts:,}", following, again))
+
+
+def _worker_row(worker: FleetWorker) -> Markup:
+    cells: Sequence[Content] = (
+        [element("span", worker.name, class_="name"), element("small", ", ".join(worker.queues) or "all queues")],
+        words.badge(worker.state.capitalize(), _TONES[worker.state]),
+        f"{worker.running:,} of {worker.concurrency:,}",
+        f"{show_duration(worker.heard)} ago",
+        words.moment(worker.started),
+    )
+    return _row(_FLEET, cells)
 
 
 def _platform_row(view: PlatformView) -> Markup:

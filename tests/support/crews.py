@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from syncer.ports import FleetQueue, FleetRun, FleetRunState, FleetView, FleetWorker, WorkerState
+from syncer.ports import FleetAccount, FleetQueue, FleetRun, FleetRunState, FleetView, FleetWorker, WorkerState
 
 _NOW = datetime(2026, 11, 28, 14, 30, tzinfo=UTC)
 
@@ -19,6 +19,10 @@ def crewed() -> FleetView:
             _run("parts", "ended", "default", units=5, done=5, code=0, ended=_NOW),
         ],
         queues=[FleetQueue("default", 89, 7, 1), FleetQueue("big", 1, 0, 0)],
+        accounts=[
+            FleetAccount("studio", "https://studio.example.com", 27.5, 32, 0.0, 3),
+            FleetAccount("vi", "https://vi.example.com", None, 16, 41.0, 2),
+        ],
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from syncer.ports import FleetQueue, FleetRun, FleetView, FleetWorker, HeadNote
+from syncer.ports import FleetAccount, FleetQueue, FleetRun, FleetView, FleetWorker, HeadNote
 from syncer.state.tables.transaction import Transaction
 
 #: Runs that have ended, of which the newest are shown.
@@ -33,6 +33,15 @@ SELECT f.id, f.job, f.run, f.state, f.why, f.queue, f.created, f.ended, f.units,
 FROM fleet_runs AS f LEFT JOIN runs AS h ON h.job = f.job AND h.run = f.run
 WHERE f.state <> 'ended' OR f.id IN (SELECT id FROM fleet_runs WHERE state = 'ended' ORDER BY ended DESC LIMIT ?)
 ORDER BY f.state = 'ended', f.created DESC, f.id DESC
+"""
+
+_ACCOUNTS = """
+SELECT * FROM (
+    SELECT q.name, q.origin, q.rate, q.concurrency,
+        greatest(extract(epoch FROM q.resumes - clock_timestamp()), 0)::float8 AS pause,
+        (SELECT count(*) FROM quota_members AS m WHERE m.quota = q.id AND m.expires > clock_timestamp()) AS members
+    FROM quotas AS q
+) AS each WHERE members > 0 OR pause > 0 ORDER BY name, origin
 """
 
 #: Counters that a run shows.
@@ -64,7 +73,8 @@ def look(transaction: Transaction) -> FleetView:
                 before.stalled + run.stalled,
             )
     (untold,) = transaction.execute("SELECT count(*) FROM fleet_heads").fetchone()
-    return FleetView(workers, runs, list(queues.values()), untold)
+    accounts = [FleetAccount(*row) for row in transaction.execute(_ACCOUNTS)]
+    return FleetView(workers, runs, list(queues.values()), untold, accounts)
 
 
 def note(transaction: Transaction, job: str, leg: str, unit: str, document: str) -> None:

@@ -1,5 +1,6 @@
 """`syncer fleet status`, and what keeps a configuration from being a fleet's."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,27 @@ def test_an_empty_fleet_is_shown_as_such(tmp_path: Path, state: str) -> None:
     folder = configured(tmp_path, state, ", upload: volumes")
     assert syncer("fleet", "status", "-o", "json", cwd=folder).ok().out.split() == ["[]"]
     assert "no worker" in syncer("fleet", "status", cwd=folder).ok().err
+
+
+def test_rates_and_pauses_are_shown_by_account(tmp_path: Path, postgres_server: Postgres) -> None:
+    """People read them as a table of its own, programs as rows of a kind."""
+    with postgres_server.schema() as schema:
+        folder = configured(tmp_path, postgres_server.url(schema), ", upload: volumes")
+        syncer("fleet", "status", cwd=folder).ok()
+        with postgres_server.connect(schema) as connection:
+            connection.execute(
+                "INSERT INTO quotas (name, origin, concurrency, rate, resumes)"
+                " VALUES ('studio', 'https://studio.example.com', 32, 27.5, now() + interval '1 hour')"
+            )
+        told = syncer("fleet", "status", "-o", "jsonl", cwd=folder).ok().out
+        shown = syncer("fleet", "status", cwd=folder).ok().out
+    (row,) = [json.loads(line) for line in told.splitlines()]
+    assert row.pop("pause") > 3_000
+    assert row == {
+        "kind": "account", "name": "studio", "origin": "https://studio.example.com", "rate": 27.5, "concurrency": 32,
+        "members": 0,
+    }  # fmt: skip
+    assert {"ORIGIN", "RATE", "PAUSE", "https://studio.example.com", "27.5"} <= set(shown.split())
 
 
 def test_a_file_is_no_state_of_a_fleet(tmp_path: Path) -> None:

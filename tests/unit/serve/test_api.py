@@ -8,6 +8,7 @@ import pytest
 from syncer.model.errors import Exit, PermissionRefused, StoreFailed
 from syncer.serve.api import Api
 from syncer.serve.openapi import describe
+from tests.support.crews import crewed
 from tests.support.desk import Desk, idle, lively, owing
 from tests.support.visitor import visiting
 
@@ -36,6 +37,25 @@ async def test_platforms_and_process_are_shown() -> None:
         assert [platforms[name]["circuit"] for name in ("studio", "clarifai", "vi")] == ["closed", "open", "half-open"]
         process = (await visitor.get("/api/v1/process")).json()
         assert (process["version"], process["ready"], process["reasons"]) == ("1.2.3", True, [])
+
+
+async def test_a_fleet_is_shown_where_there_can_be_one() -> None:
+    """Workers, queues, runs and shared limits; null where the state is a file."""
+    async with visiting() as visitor:
+        assert (await visitor.get("/api/v1/fleet")).json() == {"fleet": None}
+        visitor.desk.crew = crewed()
+        fleet = (await visitor.get("/api/v1/fleet")).json()["fleet"]
+    assert [(each["name"], each["state"]) for each in fleet["workers"]] == [
+        ("a", "working"), ("b", "working"), ("c", "silent"),
+    ]  # fmt: skip
+    assert fleet["queues"][0] == {"name": "default", "waiting": 89, "running": 7, "stalled": 1}
+    assert [(each["job"], each["state"], each["paused"]) for each in fleet["runs"]][1:3] == [
+        ("clinic", "running", True), ("highway", "planning", False),
+    ]  # fmt: skip
+    assert fleet["accounts"][1] == {
+        "name": "vi", "origin": "https://vi.example.com", "requests_per_second": None, "concurrency": 16,
+        "pause_seconds": 41.0, "members": 2,
+    }  # fmt: skip
 
 
 async def test_lists_come_in_pages() -> None:

@@ -15,12 +15,10 @@ from syncer.model.errors import NotNow, SettingsError, Unavailable
 from syncer.model.events import Event, RequestEnded, Warned
 from syncer.observe.metrics import Metrics
 from syncer.observe.outcomes import Outcomes
-from syncer.ports import FleetQueue
 from syncer.serve import ops
 from syncer.serve.ops import open_ops
 from syncer.settings.daemon import OpsOptions
-from tests.support.clock import InstantClock, RealClock
-from tests.support.crews import crewed
+from tests.support.clock import InstantClock
 from tests.support.desk import WELL, Desk, idle, lively
 
 OPTIONS = OpsOptions(address="127.0.0.1", port=0)
@@ -40,10 +38,6 @@ class Listening:
         """Return status and text."""
         async with self.session.request(method, f"{self.url}{path}", headers=headers) as response:
             return response.status, await response.text()
-
-    async def scrape(self) -> str:
-        """Return the text of the metrics."""
-        return (await self.get("/metrics"))[1]
 
     async def raw(self, sent: bytes) -> bytes:
         """Return what comes back for some bytes, until the connection ends."""
@@ -291,34 +285,3 @@ async def test_it_may_be_switched_off() -> None:
     off = OpsOptions(enabled=False)
     async with open_ops(lively(), Metrics(Outcomes("1")), off, clock=InstantClock(), emit=print) as url:
         assert url is None
-
-
-# ---------------------------------------------------------------------------------------------- the fleet
-
-
-async def test_the_fleet_is_looked_at_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What workers elsewhere do shows without an event here; a state that is away is told once, and shows nothing."""
-    monkeypatch.setattr(ops, "FLEET", 0.01)
-    desk, metrics, events = lively(), Metrics(Outcomes("1.2.3")), list[Event]()
-    desk.crew = crewed()
-    async with (
-        open_ops(desk, metrics, OPTIONS, clock=RealClock(), emit=events.append) as url,
-        aiohttp.ClientSession() as session,
-        asyncio.timeout(60),
-    ):
-        assert url is not None
-        it = Listening(url, desk, metrics, events, session)
-        while 'syncer_fleet_units{queue="default",state="waiting"} 89.0' not in await it.scrape():
-            pass
-        desk.crew = replace(desk.crew, queues=[FleetQueue("default", 0, 1, 0)])
-        while 'syncer_fleet_units{queue="default",state="waiting"} 0.0' not in await it.scrape():
-            pass
-        desk.broken = Unavailable("the database does not answer")
-        while "syncer_fleet_units{" in await it.scrape():
-            pass
-        desk.broken = None
-        while "syncer_fleet_units{" not in await it.scrape():
-            pass
-    told = [event for event in events if isinstance(event, Warned) and "fleet" in event.message]
-    assert len(told) == 1
-    assert "the database does not answer" in told[0].message

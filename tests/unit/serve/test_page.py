@@ -1,5 +1,6 @@
 """What the page says."""
 
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import timedelta
 from html import unescape
@@ -15,6 +16,7 @@ from syncer.serve.job_cards import job_card
 from syncer.serve.page import draw
 from syncer.serve.sparkline import BARS, sparkline
 from tests.support.clock import InstantClock
+from tests.support.crews import crewed
 from tests.support.desk import NOW, Desk, idle, lively, owing, ran
 from tests.support.visitor import visiting
 
@@ -58,6 +60,42 @@ async def test_what_rests_is_not_drawn_again() -> None:
     assert {"owed", "platforms", "job-clinic"}.isdisjoint(
         name for name, piece in third.pieces.items() if piece is second.pieces[name]
     )
+
+
+async def test_a_fleet_has_a_section_where_somebody_works_for_it() -> None:
+    """Workers with what they do, what waits, and shared limits; nothing where there is no fleet or an empty one."""
+    desk = lively()
+    empty = replace(crewed(), workers=(), runs=(), queues=(), accounts=())
+    for fleet in (None, empty):
+        desk.crew = fleet
+        async with visiting(desk) as visitor:
+            assert 'id="fleet"' not in (await visitor.get("/")).text
+    desk.crew = crewed()
+    async with visiting(desk) as visitor:
+        page = unescape((await visitor.get("/")).text)
+    assert page.index('id="fleet"') < page.index('id="owed"')
+    for said in (
+        "Working", "Silent", "4 of 4", "all queues",
+        "Queue default: 89 units wait, 7 are at work, 1 of them with a worker that fell silent.",
+        "studio: 27.5 requests a second together.", "vi: no limit together, paused for 41s.",
+    ):  # fmt: skip
+        assert said in page
+
+
+async def test_a_fleet_is_followed_without_a_word_of_the_daemon() -> None:
+    """Workers elsewhere ring no bell: after each silence those who follow get the fleet as it is then."""
+    desk, clock = lively(), InstantClock()
+    desk.crew = crewed()
+    board = Board(desk, clock, list[Event]().append)
+    async with aclosing(board.follow(0.01)) as snapshots:
+        first = await anext(snapshots)
+        assert first is not None
+        assert first.fleet == crewed()
+        desk.crew = replace(crewed(), queues=())
+        clock.seconds += 60
+        second = await anext(snapshots)
+    assert second is not None
+    assert second.fleet == desk.crew
 
 
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>'

@@ -103,3 +103,32 @@ async def test_a_view_shows_workers_runs_and_what_waits(postgres_server: Postgre
             assert (view.alive, view.stalled) == (1, 1)
         finally:
             await store.close()
+
+
+async def test_a_view_shows_the_limits_that_are_shared_now(postgres_server: Postgres) -> None:
+    """An account that nobody uses any more is left out; of the others the rate, the pause, and how many share it."""
+    with postgres_server.schema() as schema:
+        store = await open_postgres(parse(postgres_server.url(schema)), now=lambda: datetime.now(UTC))
+        assert store is not None
+        try:
+            with postgres_server.connect(schema) as connection:
+                connection.execute(
+                    "INSERT INTO quotas (id, name, origin, concurrency, rate, resumes) VALUES"
+                    " (1, 'studio', 'https://a', 32, 27.5, now()), (2, 'studio', 'https://b', 16, NULL, now()),"
+                    " (3, 'vi', 'https://c', 8, 1.5, now() + interval '1 hour')"
+                )
+                connection.execute(
+                    "INSERT INTO quota_members (quota, member, wanted, tokens, held, served, expires) VALUES"
+                    " (1, gen_random_uuid(), 1, 1, 1, 0, now() + interval '1 hour'),"
+                    " (1, gen_random_uuid(), 1, 1, 1, 0, now() + interval '1 hour'),"
+                    " (2, gen_random_uuid(), 1, 1, 1, 0, now() - interval '1 hour')"
+                )
+            view = await store.fleet()
+            assert view is not None
+            used, paused = view.accounts
+            assert (used.name, used.origin, used.rate, used.concurrency) == ("studio", "https://a", 27.5, 32)
+            assert (used.pause, used.members) == (0, 2)
+            assert (paused.name, paused.rate, paused.members) == ("vi", 1.5, 0)
+            assert 3_000 < paused.pause <= 3_600
+        finally:
+            await store.close()
