@@ -12,6 +12,7 @@ async def test_a_few_kills_change_nothing(tmp_path: Path) -> None:
     await Survival(kill, stops=6, tasks=600).check(tmp_path)
 
 
+@pytest.mark.slow
 async def test_a_few_kills_change_nothing_in_tables(tmp_path: Path) -> None:
     """Two kills at random instants, with changes in between: both kinds of table end as if undisturbed."""
     await Survival(kill, stops=2, tasks=150, sinks=("folder", "lines", "columns")).check(tmp_path)
