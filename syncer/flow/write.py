@@ -132,12 +132,14 @@ class Writer:
             await self._publish()
 
     async def _store(self, group: CommitGroup, this: Gathered, began: float) -> None:
-        try:
-            await self.ledger.commit(group)
-        except SyncerError:
-            # Settled in our eyes, not in the checkpoint's: the next run brings them again.
-            self.account.counts.unsettled += this.labels()
-            raise
+        # Not cancelled half way, when a sink fails meanwhile: the transaction goes on, and is to be accounted for.
+        with anyio.CancelScope(shield=True):
+            try:
+                await self.ledger.commit(group)
+            except SyncerError:
+                # Settled in our eyes, not in the checkpoint's: the next run brings them again.
+                self.account.counts.unsettled += this.labels()
+                raise
         self.account.counts.add(group.counts)
         for key, reason in {item.key: item.reason for item in group.owed}.items():
             self.emit(ItemOwed(key, reason))
