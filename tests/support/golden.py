@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from syncer.app.erasing import Erasure, erase
@@ -125,5 +126,9 @@ if __name__ == "__main__":
     target = HERE / str(FORMAT)
     if target.exists() and "--again" not in sys.argv:
         sys.exit(f"{target} is there: what a version wrote is not written again (--again, before it is released)")
+    # State and reports name absolute places: this one says nothing of whose machine it was.
+    neutral = Path(tempfile.gettempdir()) / "syncer-golden"
+    shutil.rmtree(neutral, ignore_errors=True)
+    asyncio.run(write(neutral))
     shutil.rmtree(target, ignore_errors=True)
-    asyncio.run(write(target))
+    shutil.move(neutral, target)
