@@ -16,6 +16,7 @@ from syncer.model.entries import Annotation
 from syncer.model.refs import ItemKey
 from syncer.model.rows import ManifestRow
 from syncer.sinks.reading.documents import Where
+from syncer.sinks.reading.grouped import grouped
 
 T = TypeVar("T")
 
@@ -74,7 +75,7 @@ class BlockingLabels:
 
     def rows(self, where: Where | None = None) -> Iterator[ManifestRow]:
         """Yield what the manifest says of each label; no document is read."""
-        yield from self._flat(_grouped(self._labels.rows(where)))
+        yield from self._flat(grouped(self._labels.rows(where), _ROWS))
 
     def __iter__(self) -> Iterator[Annotation]:
         """Yield all labels of one generation."""
@@ -94,7 +95,7 @@ class BlockingLabels:
 
     def changes(self, since: int | str) -> Iterator[ManifestRow]:
         """Yield what leads from a former generation (or snapshot) to this one."""
-        yield from self._flat(_grouped(self._labels.changes(since)))
+        yield from self._flat(grouped(self._labels.changes(since), _ROWS))
 
     @property
     def _here(self) -> BlockingPortal:
@@ -118,17 +119,3 @@ class BlockingLabels:
 
 async def _next(steps: AsyncGenerator[T]) -> T | None:
     return await anext(steps, None)
-
-
-async def _grouped(rows: AsyncGenerator[T]) -> AsyncGenerator[list[T]]:
-    batch: list[T] = []
-    try:
-        async for row in rows:
-            batch.append(row)
-            if len(batch) >= _ROWS:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
-    finally:
-        await rows.aclose()

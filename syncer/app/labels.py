@@ -18,6 +18,7 @@ from syncer.model.rows import ManifestRow
 from syncer.ports import Head, OpenDocuments
 from syncer.sinks.reading.changes import changes
 from syncer.sinks.reading.documents import DiffersError, Where, chooser, verified
+from syncer.sinks.reading.grouped import grouped
 from syncer.sinks.reading.index import CurrentRows, all_rows
 from syncer.sinks.reading.roots import Root
 from syncer.sinks.reading.view import View
@@ -141,15 +142,9 @@ class Labels:
         self, size: int, where: Where | None = None, *, share: tuple[int, int] = (0, 1), whole: bool = True
     ) -> AsyncGenerator[list[Annotation]]:
         """Yield the same in lists of `size`; the last one may be shorter."""
-        batch: list[Annotation] = []
-        async with aclosing(self.items(where, share=share, whole=whole)) as items:
-            async for item in items:
-                batch.append(item)
-                if len(batch) >= size:
-                    yield batch
-                    batch = []
-        if batch:
-            yield batch
+        async with aclosing(grouped(self.items(where, share=share, whole=whole), size)) as batches:
+            async for batch in batches:
+                yield batch
 
     async def changes(self, since: int | str) -> AsyncGenerator[ManifestRow]:
         """Yield what leads from a former generation (or snapshot) to this one: rows that put, delete and withdraw.
