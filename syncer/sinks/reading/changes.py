@@ -6,13 +6,14 @@ over all segments; it waits in a temporary file, so memory stays small whatever 
 
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from contextlib import aclosing, closing
+from contextlib import closing
 from dataclasses import replace
 
 from anyio import to_thread
 
 from syncer.model.rows import ManifestRow, decode_row, encode_row
 from syncer.ports import Head, Manifest
+from syncer.sinks.reading.grouped import grouped
 
 #: Rows handled by one thread hop.
 _BATCH = 2000
@@ -69,16 +70,8 @@ def _state(row: ManifestRow) -> tuple[object, ...]:
     return (row.op, row.version, row.path, row.size, row.sha256, dict(row.fields))
 
 
-async def _batches(manifest: Manifest, head: Head) -> AsyncGenerator[list[tuple[object, ManifestRow]]]:
-    batch: list[tuple[object, ManifestRow]] = []
-    async with aclosing(manifest.rows(head)) as rows:  # type: ignore[type-var]  # adapters return generators
-        async for pair in rows:
-            batch.append(pair)
-            if len(batch) >= _BATCH:
-                yield batch
-                batch = []
-    if batch:
-        yield batch
+def _batches(manifest: Manifest, head: Head) -> AsyncGenerator[list[tuple[object, ManifestRow]]]:
+    return grouped(manifest.rows(head), _BATCH)  # type: ignore[arg-type]  # adapters return generators
 
 
 def _created() -> sqlite3.Connection:
