@@ -172,7 +172,7 @@ class OriginLimits:
         # While the pace holds requests back, full slots say nothing about the server's concurrency.
         if paced or not saturated:
             return
-        back = self._trend.settle(now, slots.used, now - sent, self._exact)
+        back = self._trend.settle(now, slots.used, now - sent, slots.limit)
         if back is not None:
             self._eager = False
             self._resize(back)
@@ -219,7 +219,7 @@ class OriginLimits:
 class _Trend:
     """Compares throughput before and after growth: by Little's law it is requests in flight over their mean latency."""
 
-    __slots__ = ("_base_limit", "_base_throughput", "_count", "_flight", "_held_until", "_seconds")
+    __slots__ = ("_base_limit", "_base_throughput", "_count", "_flight", "_held_until", "_limits", "_seconds")
 
     def __init__(self) -> None:
         self._base_limit = 0.0
@@ -230,14 +230,17 @@ class _Trend:
     def held(self, now: float) -> bool:
         return now < self._held_until
 
-    def settle(self, now: float, flight: int, seconds: float, limit: float) -> float | None:
+    def settle(self, now: float, flight: int, seconds: float, allowed: int) -> float | None:
         """Take one answer; return the limit to go back to when the last growth brought nothing."""
         self._flight += flight
+        self._limits += allowed
         self._seconds += seconds
         self._count += 1
-        if self._count < max(2 * limit, 20) or self._seconds <= 0:
+        if self._count < max(2 * allowed, 20) or self._seconds <= 0:
             return None
         throughput = self._flight / self._seconds
+        # Of all these answers: most may have come before the limit grew, and say nothing about what that brings.
+        limit = self._limits / self._count
         self._clear()
         if self.held(now):
             # What is learned while holding is the base that the next try has to beat.
@@ -255,4 +258,5 @@ class _Trend:
     def _clear(self) -> None:
         self._count = 0
         self._flight = 0.0
+        self._limits = 0.0
         self._seconds = 0.0

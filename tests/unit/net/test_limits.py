@@ -218,6 +218,16 @@ async def test_rule_22_concurrency_stops_where_it_only_adds_latency() -> None:
     assert simulation.clock.seconds <= 4000 / (8 / 0.05) * 1.1
 
 
+@pytest.mark.parametrize("answers", range(20, 40))
+async def test_rule_22_a_ceiling_that_rises_is_used_whenever_it_does(answers: int) -> None:
+    """Answers from before the rise say nothing about what more in flight would bring, however many they are."""
+    simulation = Simulation(network=Network(url="https://h", concurrency=4))
+    await simulation.run(answers, 20, lambda: None, lambda: 0.05)
+    simulation.limits.relimit(Network(url="https://h", concurrency=8))
+    await simulation.run(200, 20, lambda: None, lambda: 0.05)
+    assert simulation.limits.slots.limit == 8
+
+
 async def test_rule_22_congestion_cuts_once_a_round_trip_and_never_below_one() -> None:
     """Failures that were in flight together count once; at the bottom one request is still tried."""
     simulation = Simulation(network=Network(url="https://h", concurrency=4))
