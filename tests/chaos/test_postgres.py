@@ -83,6 +83,7 @@ def work_begins(server: Postgres, schema: str, process: subprocess.Popen[bytes],
     while stored(server, schema) <= beyond:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 @pytest.mark.slow
