@@ -12,7 +12,6 @@ from typing import Any
 import anyio.to_thread
 
 from syncer.app.build import Assembly
-from syncer.app.erasing import go_on
 from syncer.app.notices import notifying
 from syncer.app.registry import Registry, discover
 from syncer.app.sharing import sharing
@@ -22,6 +21,7 @@ from syncer.flow.job import Job, RunOptions
 from syncer.flow.preview import Preview, preview
 from syncer.flow.run import pass_of, run
 from syncer.model.entries import Annotation, Body
+from syncer.model.erasure import NOTE
 from syncer.model.errors import SettingsError, SyncerError
 from syncer.model.events import ItemFetched, RunEnded
 from syncer.model.refs import AnnotationRef, GroupKey, ItemKey, Partition
@@ -72,7 +72,10 @@ class Syncer:
         try:
             built = await self.job(job)
             # Rows that it has removed already would look like deletions, and be told to everybody.
-            await go_on(self, job)
+            if NOTE in await self.store.recall(job):
+                from syncer.app.erasing import go_on  # noqa: PLC0415  # few passes have anything to do with it
+
+                await go_on(self, job)
         except SyncerError as error:
             # No run began, so nobody else says that there is none.
             self.hub.emit(RunEnded(unbegun(job, started, self.clock.now(), error)))

@@ -26,7 +26,8 @@ _YOUNG, _OLDER, _ALL = 30_000, 10, 10
 
 
 def bound() -> None:
-    """Fix these limits where the C library is glibc; what the user's environment says stays."""
+    """Fix these limits, those of malloc where the C library is glibc; what the user's environment says stays."""
+    gc.set_threshold(_YOUNG, _OLDER, _ALL)
     mallopt = _glibc("mallopt")
     if mallopt is None:
         return
@@ -43,10 +44,12 @@ def trim() -> None:
 
 
 def settle() -> None:
-    """Leave what start-up made out of every further search for garbage, and search less often: for long work."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_YOUNG, _OLDER, _ALL)
+    """Leave what start-up made out of every further search for garbage: for long work.
+
+    Nothing is searched for before: that takes as long as a tenth of the imports, and finds next to nothing.
+    """
+    if not gc.get_freeze_count():
+        gc.freeze()
 
 
 def _glibc(name: str) -> Callable[..., int] | None:

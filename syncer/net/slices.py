@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from syncer.model.errors import BadBody
+from syncer.net.rows import Steps, rows_of
 
 
 class Unreadable(BadBody):
@@ -30,25 +31,29 @@ class RawPage:
 
 
 _PAGE = msgspec.json.Decoder(dict[str, Raw])
-_ROWS = msgspec.json.Decoder(list[Raw] | None)
 _TOKEN = msgspec.json.Decoder(str | None)
 _LENIENT = json.JSONDecoder(strict=False)
 _NULL = Raw(b"null")
 
 
-def read_page(body: bytes, rows: str = "items", token: str = "nextPage") -> RawPage:  # noqa: S107  # a key of JSON
+def read_page(body: bytes, rows: str = "items", token: str = "nextPage") -> Steps[RawPage]:  # noqa: S107  # a key of JSON
     """Cut an answer into the rows of one list of it; a list or a token that is missing or null is empty.
 
     Raises:
         Unreadable: it is no page.
     """
+    found: list[bytes] = []
+    cut = rows_of(body, rows)
     try:
-        if not body.isascii():
-            # Slices are skipped over: nothing later would notice.
-            body.decode()
-        page = _PAGE.decode(body)
-        found = _ROWS.decode(page.get(rows, _NULL))
-        return RawPage([bytes(row) for row in found or ()], _TOKEN.decode(page.get(token, _NULL)))
+        while True:
+            try:
+                row = next(cut)
+            except StopIteration as end:
+                rest: bytes = end.value
+                break
+            found.append(row)
+            yield len(row)
+        return RawPage(found, _TOKEN.decode(_PAGE.decode(rest).get(token, _NULL)))
     except (ValueError, RecursionError) as error:
         return _leniently(body, rows, token, error)
 

@@ -16,7 +16,7 @@ from syncer.model.refs import AnnotationRef, ItemKey, Partition, PartitionKey
 from syncer.model.rows import ManifestRow
 from syncer.ports import Sink, SinkPlugin
 from syncer.sinks import archive, memory, prefix
-from syncer.sinks.prefix.sink import PrefixOptions
+from syncer.sinks.prefix.options import PrefixOptions
 from syncer.sinks.tables import JSONL, PARQUET_FILES
 from tests.support.leg import Leg
 from tests.support.stored import entry, key, manifest_row, partition, sha256, tools

@@ -3,6 +3,6 @@
 `app` takes `PLUGIN`; everything else is the sink's own. Never: replaces or removes what another tool put into a bucket.
 """
 
-from syncer.sinks.prefix.sink import PLUGIN
+from syncer.sinks.prefix.options import PLUGIN
 
 __all__ = ["PLUGIN"]

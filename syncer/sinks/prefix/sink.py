@@ -2,40 +2,24 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Literal
-
-from pydantic import Field
 
 from syncer.model.entries import Container
 from syncer.model.events import Warned
 from syncer.model.paths import MANIFEST_FOLDER, clean_segment, digest8
 from syncer.model.refs import AnnotationRef, Partition
 from syncer.model.rows import is_item_path
-from syncer.ports import BlobInfo, Blobs, Found, ManifestRow, SinkPlugin, Tools, Unit
+from syncer.ports import BlobInfo, Blobs, Found, ManifestRow, Tools, Unit
 from syncer.sinks.failures import destination
 from syncer.sinks.layout import Layout, bound_layout
 from syncer.sinks.manifest import JobManifest
 from syncer.sinks.options import SinkOptions
 from syncer.sinks.prefix.mark import Mark
+from syncer.sinks.prefix.options import PrefixOptions
 from syncer.sinks.prefix.read import read_together
 from syncer.sinks.prefix.session import PrefixSession, guarded
 
 #: Objects that are read and hashed side by side.
 _TOGETHER = 64
-
-
-class PrefixOptions(SinkOptions):
-    """Options of a destination with one object an item."""
-
-    type: Literal["prefix"] = Field(default="prefix", description="One object an item.")
-    versions: Literal["latest", "keep"] = Field(
-        default="latest",
-        description=(
-            "`latest`: an item has one object, which is replaced. `keep`: each version has an object of its own,"
-            " `{item}@{version}.json`, written once and never replaced; `syncer retention` removes old ones."
-        ),
-    )
 
 
 class PrefixSink:
@@ -168,10 +152,3 @@ class PrefixSink:
                     waiting = []
             for found in await read_together(self._blobs, waiting):
                 yield found
-
-
-def _create(options: PrefixOptions, base: Path, tools: Tools) -> PrefixSink:
-    return PrefixSink(options, options.open(base), tools)
-
-
-PLUGIN = SinkPlugin("prefix", "one object an item in a folder or a bucket", PrefixOptions, _create)

@@ -19,6 +19,7 @@ from syncer.model.errors import (
     Unavailable,
 )
 from syncer.net.pages import PageTokens
+from syncer.net.rows import in_turns
 from syncer.net.slices import RawPage, read_page
 from syncer.ports import Authenticator, Http, Request, Response
 from syncer.sources.datature.auth import hint_for
@@ -82,7 +83,7 @@ class Api:
         while True:
             asked = params if token is None else [*params, ("p", token)]
             response = await self.get(path, asked)
-            page = read_page(response.body)
+            page = await in_turns(read_page(response.body))
             page.date = response.date
             yield page
             if not page.next:

@@ -18,6 +18,7 @@ from syncer.model.errors import (
     Unavailable,
 )
 from syncer.net.pages import PageTokens
+from syncer.net.rows import in_turns
 from syncer.net.slices import RawPage, read_page
 from syncer.ports import Authenticator, Http, Request, Response
 from syncer.sources.nexus.auth import HINT
@@ -57,7 +58,7 @@ class Api:
         tokens = PageTokens(f"{self.url}{path}")
         while True:
             asked = params if token is None else [*params, ("page", token)]
-            page = read_page((await self.get(path, asked)).body, rows="data")
+            page = await in_turns(read_page((await self.get(path, asked)).body, rows="data"))
             yield page
             if not page.next:
                 return

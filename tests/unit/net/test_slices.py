@@ -2,6 +2,7 @@
 
 import pytest
 
+from syncer.net.rows import at_once
 from syncer.net.slices import Unreadable, name_of, read_page
 
 
@@ -10,7 +11,7 @@ from syncer.net.slices import Unreadable, name_of, read_page
 )
 def test_missing_keys_are_an_empty_last_page(body: bytes) -> None:
     """Each key of a page may be missing or null."""
-    page = read_page(body)
+    page = at_once(read_page(body))
     assert not page.rows
     assert not page.next
 
@@ -19,12 +20,12 @@ def test_missing_keys_are_an_empty_last_page(body: bytes) -> None:
 def test_what_is_no_page_is_refused(body: bytes) -> None:
     """A page that is cut short, of another form or another language is an error, never an empty page."""
     with pytest.raises(Unreadable):
-        read_page(body)
+        at_once(read_page(body))
 
 
 def test_other_names_of_rows_and_token() -> None:
     """A platform calls them as it likes; values around them, of any kind, pass by."""
-    page = read_page(b'{"a":{"data":[9]},"data":[{"x":1.10},2],"after":"t","data2":[1]}', "data", "after")
+    page = at_once(read_page(b'{"a":{"data":[9]},"data":[{"x":1.10},2],"after":"t","data2":[1]}', "data", "after"))
     assert (page.rows, page.next) == ([b'{"x":1.10}', b"2"], "t")
 
 

@@ -12,7 +12,8 @@ from syncer.blobs.folder import FolderBlobs
 from syncer.model.errors import Exit, LegFailed, SettingsError
 from syncer.model.refs import AnnotationRef, ItemKey, Partition, PartitionKey
 from syncer.sinks import memory, prefix
-from syncer.sinks.prefix.sink import PrefixOptions, PrefixSink
+from syncer.sinks.prefix.options import PrefixOptions
+from syncer.sinks.prefix.sink import PrefixSink
 from tests.support.stored import entry, key, partition, stored, tools, unit
 
 VARIABLES = {"batch": "", "annotation_type": "", "title": ""}

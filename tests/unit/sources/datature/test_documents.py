@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from syncer.net.rows import at_once
 from syncer.net.slices import read_page
 from syncer.sources.datature.documents import read_part, read_parts
 from syncer.sources.datature.wire import moment_of
@@ -15,7 +16,7 @@ ODD = b'{"annotationId":"a1","etag":"e","spec":{"contents":{"kind":"X","x":1.10,
 
 def test_a_row_is_kept_to_the_letter() -> None:
     """Numbers, escapes, the order of keys and unknown kinds stay as they were served."""
-    page = read_page(b'{"items":[' + ODD + b'],"nextPage":"t","unknown":[1]}')
+    page = at_once(read_page(b'{"items":[' + ODD + b'],"nextPage":"t","unknown":[1]}'))
     assert (page.rows, page.next) == ([ODD], "t")
     assert read_part(page.rows[0]).data == ODD
 
@@ -25,7 +26,7 @@ def test_one_bad_row_does_not_spoil_its_page(spoiled: str) -> None:
     """What no strict parser takes costs its own row, by name; the token of the next page is found all the same."""
     bad = '{"x":SPOILED,"annotationId":"a2","s":"items ] } \\" ["}'.replace("SPOILED", spoiled)
     body = ('{ "nextPage" : "t" , "items" : [' + ODD.decode() + " , " + bad + " ] }").encode()
-    page = read_page(body)
+    page = at_once(read_page(body))
     assert page.next == "t"
     parts = read_parts(page.rows)
     assert [part.data for part in parts.good][:1] == [ODD]
