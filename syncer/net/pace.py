@@ -1,5 +1,6 @@
 """When the next request to an origin may start: slots by rate, pauses, and a rate that learns from refusals."""
 
+import asyncio
 from collections import deque
 
 from syncer.model.events import Emit, Throttled
@@ -9,10 +10,10 @@ from syncer.ports import Clock
 
 #: Requests may start this much early, in seconds: timers are not exact, and a late one must not cost throughput.
 SLACK = 0.02
-#: Requests may start this much closer together than their slots, in seconds, when they start late.
-LATE = 0.05
-#: Observation window, and how long saturated work must last before its mean counts, in seconds.
+#: Observation window, and silence, while there was work, that tells a limit over a long time, in seconds.
 WINDOW, LASTING = 60.0, 5.0
+#: Least part of a second that is taken for a whole one, and how alike what two refusals let in is that agree.
+LEAST, ALIKE = 0.6, 0.15
 
 
 class Gcra:
@@ -51,39 +52,45 @@ class Gcra:
 class Meter:
     """The rate at which a server lately said yes.
 
-    A fresh burst is judged by its last second; saturated work that lasts by its mean, pauses included, which is what
-    tells a limit per minute from one per second. Time in which the client asked for little says nothing.
+    It is judged by the last second; by the mean, pauses included, where it was silent for long between two refusals,
+    which is what tells a limit per minute from one per second. Time in which the client asked for little says nothing.
     """
 
-    __slots__ = ("_busy", "_count", "_last", "began", "recent")
+    __slots__ = ("_burst", "_busy", "_count", "_last", "_silence", "_until", "recent")
 
     def __init__(self) -> None:
         """Start empty."""
         #: When the last answers came.
         self.recent: deque[float] = deque(maxlen=2048)
+        #: Since the last refusal: time in use, answers in it, and its longest silence.
         self._busy = 0.0
         self._count = 0.0
+        self._silence = 0.0
         self._last = float("-inf")
-        #: When the first answer came.
-        self.began: float | None = None
+        #: What was let in in the last second before that refusal; answers until this time belong to it.
+        self._burst = 0.0
+        self._until = float("-inf")
 
     def answered(self, now: float) -> None:
         """Note the time of an answer."""
-        if self.began is None:
-            self.began = now
         self.recent.append(now)
+        if now < self._until:
+            self._burst += 1
 
-    def forget(self) -> None:
-        """Begin a new mean: so far the client, not the server, held its requests back."""
-        self._busy = self._count = 0.0
+    def refused(self, now: float, pause: float) -> None:
+        """Begin a new mean after a refusal, with the pause that it brings."""
+        self._busy = self._count = self._silence = 0.0
+        self._burst, self._until = self.lately(now), now + pause
 
-    def young(self, now: float) -> bool:
-        """Tell whether there were no answers until a moment ago."""
-        return self.began is None or now - self.began < LASTING
+    def young(self) -> bool:
+        """Tell whether the last refusal was a moment ago, or the first answer, where there was none."""
+        return self._busy < LASTING
 
     def saturated(self, now: float, entered: float, *, success: bool) -> None:
         """Count the time of an answer that came while the slots were in use; `entered`: it joined the queue."""
-        self._busy += now - max(self._last, entered)
+        passed = now - max(self._last, entered)
+        self._busy += passed
+        self._silence = max(self._silence, passed)
         self._last = now
         self._count += success
         if self._busy > WINDOW:
@@ -97,11 +104,14 @@ class Meter:
             return len(recent) / max(now - recent[0], SLACK)
         return float(sum(1 for at in recent if at > now - 1.0))
 
-    def rate(self, now: float) -> float:
-        """Return successes per second."""
+    def rate(self, now: float, since: float) -> float:
+        """Return successes per second; before `since` there could be none, because of a pause."""
         # The answer to whatever used the limit up may still be on its way: at least one was let in.
-        burst = max(1.0, self.lately(now))
-        return min(burst, self._count / self._busy) if self._busy > LASTING else burst
+        rate = max(1.0, self.lately(now))
+        if abs(rate - self._burst) > ALIKE * self._burst:
+            # Not as many as the last time, so it is not a number a second that is used up.
+            rate /= min(1.0, max(now - since, LEAST))
+        return min(rate, self._count / self._busy) if self._silence > LASTING else rate
 
 
 class Pace:
@@ -115,8 +125,8 @@ class Pace:
         self._platform = platform
         self._learned = LearnedRate(most, most)
         self._gcra: Gcra | None = None
-        #: What really started: when the loop stood still, all whose slots went by meanwhile wake up at once.
-        self._starts: Gcra | None = None
+        #: Held by whoever is next: had all their slots already, a rate that changes would come late for them.
+        self._head = asyncio.Lock()
         #: No request ever has to wait here: no rate and no pause is known.
         self.free = most is None
         self._meter = Meter()
@@ -142,22 +152,23 @@ class Pace:
 
         A pause voids the slots that were given before it, so nobody starts on an old one.
         """
-        paced = False
-        while True:
-            now = self._clock.monotonic()
-            if self.resume_at > now:
-                await self._clock.sleep(self.resume_at - now)
-                continue
-            if self._gcra is None or self._starts is None:
-                return paced
-            self._grow(now)
-            wait = self._gcra.reserve(now)
-            pauses = self._pauses
-            if wait > 0:
-                paced = self._waited = True
-                await self._clock.sleep(wait)
-            if pauses == self._pauses and self._starts.admits(self._clock.monotonic()):
-                return paced
+        paced = self._gcra is not None and self._head.locked()
+        async with self._head:
+            while True:
+                now = self._clock.monotonic()
+                if self.resume_at > now:
+                    await self._clock.sleep(self.resume_at - now)
+                    continue
+                if self._gcra is None:
+                    return paced
+                self._waited |= paced
+                self._grow(now)
+                pauses, wait = self._pauses, self._gcra.reserve(now)
+                if wait > 0:
+                    paced = self._waited = True
+                    await self._clock.sleep(wait)
+                if pauses == self._pauses:
+                    return paced
 
     def answered(self, now: float, entered: float, sent: float, *, saturated: bool) -> None:
         """Note an answer that was no refusal."""
@@ -168,10 +179,14 @@ class Pace:
 
     def refused(self, now: float, entered: float, sent: float, retry_after: float | None) -> None:
         """Note a 429: pause the origin, and put the rate under control; once for all that was in flight together."""
-        meter = self._meter
+        meter, learned = self._meter, self._learned
         meter.saturated(now, entered, success=False)
-        pause = self._learned.refused(now, sent, meter.rate(now), young=meter.young(now), retry_after=retry_after)
+        fresh = sent > learned.cut_at
+        served = meter.rate(now, self.resume_at + now - sent)
+        pause = learned.refused(now, sent, served, young=meter.young(), retry_after=retry_after)
         self._follow()
+        if fresh:
+            meter.refused(now, pause or 0.0)
         if pause is not None:
             self.pause(now, pause)
 
@@ -184,9 +199,8 @@ class Pace:
         self.resume_at = now + seconds
         self._pauses += 1
         self.free = False
-        for gcra in (self._gcra, self._starts):
-            if gcra is not None:
-                gcra.restart(self.resume_at)
+        if self._gcra is not None:
+            self._gcra.restart(self.resume_at)
         self._emit(Throttled(self._origin, seconds, self.rate, self._platform))
 
     def _grow(self, now: float) -> None:
@@ -195,22 +209,19 @@ class Pace:
             return
         if learned.grow(now, waited=self._waited):
             self._follow()
-            if learned.sought:
-                self._meter.forget()
         self._waited = False
 
     def _follow(self) -> None:
         """Space requests by the rate as it is now."""
         rate = self._learned.rate
         if rate is None:
-            self._gcra = self._starts = None
+            self._gcra = None
             return
         self.free = False
-        if self._gcra is None or self._starts is None:
-            self._gcra, self._starts = Gcra(rate), Gcra(rate, LATE)
+        if self._gcra is None:
+            self._gcra = Gcra(rate)
         else:
             self._gcra.change(rate)
-            self._starts.change(rate)
 
 
 class Bandwidth:

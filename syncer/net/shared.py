@@ -11,7 +11,7 @@ from syncer.model.events import Emit, Throttled
 from syncer.net.learned import FIRST_PAUSE
 from syncer.net.limits import OriginLimits
 from syncer.net.network import MAX_PAUSE, Network
-from syncer.net.pace import LATE, Gcra, Meter
+from syncer.net.pace import Gcra, Meter
 from syncer.ports import Account, Clock, Quota, Quotas, Refusal, Share, Standing, Terms, whole
 
 #: A slot that nobody used for so many seconds is given up: many of them together would be a burst.
@@ -22,6 +22,8 @@ MOST = 256
 JITTER, MOST_JITTER = 0.1, 2.0
 #: Ends of one pause, told by way of others, may differ by so many seconds.
 NEAR = 0.1
+#: Requests may start this much closer together than their slots, in seconds, when they start late.
+LATE = 0.05
 #: Tokens that are asked for beyond what is in use, so that growth does not wait for an answer each time.
 ROOM = 4
 #: Looks in a row that found nothing in flight, after which tokens go back.
@@ -140,21 +142,25 @@ class SharedPace:
         self._meter.answered(now)
         if saturated:
             self._meter.saturated(now, entered, success=True)
-        if sent >= self._cut_at:
+        if sent > self._cut_at:
             self._succeeded = True
 
     def refused(self, now: float, entered: float, sent: float, retry_after: float | None) -> None:
         """Note a 429: pause here at once, and let everybody know."""
         meter = self._meter
         meter.saturated(now, entered, success=False)
-        fresh = sent >= self._cut_at
+        fresh = sent > self._cut_at
         if not fresh and (retry_after is None or self._knows(now, min(retry_after, MAX_PAUSE))):
             return
         wish = None if retry_after is None else min(retry_after, MAX_PAUSE)
+        refusal = Refusal(now - sent, meter.rate(now, self.resume_at + now - sent), meter.young(), wish)
+        pause = FIRST_PAUSE if wish is None else wish
+        if fresh:
+            meter.refused(now, pause)
         self._cut_at = now
         self._succeeded = False
-        self._pause(now, FIRST_PAUSE if wish is None else wish)
-        self.quota.refused(Refusal(now - sent, meter.rate(now), meter.young(now), wish))
+        self._pause(now, pause)
+        self.quota.refused(refusal)
 
     def pause(self, now: float, seconds: float) -> None:
         """Start nothing for so long (at most 15 minutes), wherever."""
