@@ -12,6 +12,8 @@ SEEKING, SEEKING_INTERVAL = 1.2, 0.25
 NEAR, CUTS = 0.98, ((5.0, 0.9), (20.0, 0.95))
 #: Less than this part of the rate says that the limit is another now: it is sought.
 DEEP = 0.7
+#: Less than this part of a rate that is sought says nothing about the limit, unless it is few requests a second anyway.
+BESIDE, FEW = 0.4, 10.0
 #: A rate that is known grows by `GROWTH` in the first `CALM` seconds without a refusal, with their cube, a step each
 #: interval (seconds), and never by more than `GROWTH` in a step.
 GROWTH, CALM, GROWTH_INTERVAL = 0.02, 80.0, 5.0
@@ -114,6 +116,8 @@ class LearnedRate:
             # A burst at the very beginning is as large as what is let in at once, not as what is let in a second.
             self.seeking, part = young, BACK_OFF
         elif sought:
+            # Far less than was meant to be sent: the client stood still, and then sent all at once.
+            self.seeking = young and FEW < served < BESIDE * self.rate
             served, part = min(served, self.rate), NEAR
         elif served < DEEP * self.rate:
             self.seeking, part = young, BACK_OFF

@@ -1,6 +1,5 @@
 """When the next request to an origin may start: slots by rate, pauses, and a rate that learns from refusals."""
 
-import asyncio
 from collections import deque
 
 from syncer.model.events import Emit, Throttled
@@ -10,6 +9,10 @@ from syncer.ports import Clock
 
 #: Requests may start this much early, in seconds: timers are not exact, and a late one must not cost throughput.
 SLACK = 0.02
+#: Requests may start this much closer together than their slots, in seconds, when they start late.
+LATE = 0.05
+#: Who waits looks up after so many seconds, whether its slot is still its own.
+GLANCE = 0.25
 #: Observation window, and silence, while there was work, that tells a limit over a long time, in seconds.
 WINDOW, LASTING = 60.0, 5.0
 #: Least part of a second that is taken for a whole one, and how alike what two refusals let in is that agree.
@@ -19,25 +22,26 @@ LEAST, ALIKE = 0.6, 0.15
 class Gcra:
     """Slot reservation by the generic cell rate algorithm: in any t seconds at most `rate * (t + slack) + 1` slots."""
 
-    __slots__ = ("_interval", "_next", "_slack")
+    __slots__ = ("_interval", "_slack", "next")
 
     def __init__(self, rate: float, slack: float = SLACK) -> None:
         """Take slots per second, and by how many seconds a slot may be used early."""
         self._interval = 1.0 / rate
         self._slack = slack
-        self._next = float("-inf")
+        #: When the next slot is due.
+        self.next = float("-inf")
 
     def reserve(self, now: float) -> float:
         """Take the next slot; return how long to wait for it, 0 or less if it is due."""
-        due = max(self._next, now - self._slack)
-        self._next = due + self._interval
+        due = max(self.next, now - self._slack)
+        self.next = due + self._interval
         return due - now
 
     def admits(self, now: float) -> bool:
         """Take a slot that is due, or due within the slack; tell whether there was one."""
-        if self._next > now + self._slack:
+        if self.next > now + self._slack:
             return False
-        self._next = max(self._next, now) + self._interval
+        self.next = max(self.next, now) + self._interval
         return True
 
     def change(self, rate: float) -> None:
@@ -46,7 +50,7 @@ class Gcra:
 
     def restart(self, at: float) -> None:
         """Forget the slots given so far; the next one is due at `at`."""
-        self._next = at
+        self.next = at
 
 
 class Meter:
@@ -125,14 +129,15 @@ class Pace:
         self._platform = platform
         self._learned = LearnedRate(most, most)
         self._gcra: Gcra | None = None
-        #: Held by whoever is next: had all their slots already, a rate that changes would come late for them.
-        self._head = asyncio.Lock()
+        #: What really started: when the loop stood still, all whose slots went by meanwhile wake up at once.
+        self._starts: Gcra | None = None
         #: No request ever has to wait here: no rate and no pause is known.
         self.free = most is None
         self._meter = Meter()
         #: Nothing is sent before this time.
         self.resume_at = float("-inf")
-        self._pauses = 0
+        #: How often the slots that were given have become void.
+        self._voided = 0
         self._waited = False
         self._follow()
 
@@ -152,23 +157,23 @@ class Pace:
 
         A pause voids the slots that were given before it, so nobody starts on an old one.
         """
-        paced = self._gcra is not None and self._head.locked()
-        async with self._head:
-            while True:
-                now = self._clock.monotonic()
-                if self.resume_at > now:
-                    await self._clock.sleep(self.resume_at - now)
-                    continue
-                if self._gcra is None:
-                    return paced
-                self._waited |= paced
-                self._grow(now)
-                pauses, wait = self._pauses, self._gcra.reserve(now)
-                if wait > 0:
-                    paced = self._waited = True
-                    await self._clock.sleep(wait)
-                if pauses == self._pauses:
-                    return paced
+        paced = False
+        while True:
+            now = self._clock.monotonic()
+            if self.resume_at > now:
+                await self._clock.sleep(self.resume_at - now)
+                continue
+            if self._gcra is None or self._starts is None:
+                return paced
+            self._grow(now)
+            wait, voided = self._gcra.reserve(now), self._voided
+            due = now + wait
+            while wait > 0 and voided == self._voided:
+                paced = self._waited = True
+                await self._clock.sleep(min(wait, GLANCE))
+                wait = due - self._clock.monotonic()
+            if voided == self._voided and self._starts.admits(self._clock.monotonic()):
+                return paced
 
     def answered(self, now: float, entered: float, sent: float, *, saturated: bool) -> None:
         """Note an answer that was no refusal."""
@@ -197,10 +202,11 @@ class Pace:
         if now + seconds <= self.resume_at + 0.1 * seconds:
             return
         self.resume_at = now + seconds
-        self._pauses += 1
+        self._voided += 1
         self.free = False
-        if self._gcra is not None:
-            self._gcra.restart(self.resume_at)
+        for gcra in (self._gcra, self._starts):
+            if gcra is not None:
+                gcra.restart(self.resume_at)
         self._emit(Throttled(self._origin, seconds, self.rate, self._platform))
 
     def _grow(self, now: float) -> None:
@@ -209,19 +215,24 @@ class Pace:
             return
         if learned.grow(now, waited=self._waited):
             self._follow()
+            if learned.sought and self._gcra is not None and self._starts is not None:
+                # Who waits on a slot of the old rate would be late: a search would overshoot by as much.
+                self._voided += 1
+                self._gcra.restart(self._starts.next)
         self._waited = False
 
     def _follow(self) -> None:
         """Space requests by the rate as it is now."""
         rate = self._learned.rate
         if rate is None:
-            self._gcra = None
+            self._gcra = self._starts = None
             return
         self.free = False
-        if self._gcra is None:
-            self._gcra = Gcra(rate)
+        if self._gcra is None or self._starts is None:
+            self._gcra, self._starts = Gcra(rate), Gcra(rate, LATE)
         else:
             self._gcra.change(rate)
+            self._starts.change(rate)
 
 
 class Bandwidth:

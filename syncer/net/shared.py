@@ -11,7 +11,7 @@ from syncer.model.events import Emit, Throttled
 from syncer.net.learned import FIRST_PAUSE
 from syncer.net.limits import OriginLimits
 from syncer.net.network import MAX_PAUSE, Network
-from syncer.net.pace import Gcra, Meter
+from syncer.net.pace import LATE, Gcra, Meter
 from syncer.ports import Account, Clock, Quota, Quotas, Refusal, Share, Standing, Terms, whole
 
 #: A slot that nobody used for so many seconds is given up: many of them together would be a burst.
@@ -22,8 +22,6 @@ MOST = 256
 JITTER, MOST_JITTER = 0.1, 2.0
 #: Ends of one pause, told by way of others, may differ by so many seconds.
 NEAR = 0.1
-#: Requests may start this much closer together than their slots, in seconds, when they start late.
-LATE = 0.05
 #: Tokens that are asked for beyond what is in use, so that growth does not wait for an answer each time.
 ROOM = 4
 #: Looks in a row that found nothing in flight, after which tokens go back.

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from syncer.model.events import Event, Throttled
 from syncer.net.network import MAX_PAUSE
-from syncer.net.pace import SLACK, Bandwidth, Gcra, Pace
+from syncer.net.pace import LATE, SLACK, Bandwidth, Gcra, Pace
 from tests.support.clock import InstantClock, SimulatedClock
 
 
@@ -100,7 +100,7 @@ async def test_rule_22_the_longer_nothing_is_refused_the_faster_the_rate_grows()
     for seconds in (20, 80, 160):
         while clock.seconds < at + seconds:
             await pace.turn()
-        rates.append(pace.rate / start)
+        rates.append((pace.rate or 0.0) / start)
     assert rates == [pytest.approx(1.0, abs=0.001), pytest.approx(1.02, abs=0.005), pytest.approx(1.17, abs=0.02)]
 
 
@@ -128,6 +128,7 @@ async def test_rule_22_a_guess_from_a_first_burst_is_raised_until_it_is_refused(
     await seek(pace, clock, 60)
     found, at = pace.rate, clock.seconds
     assert at < 7
+    assert found is not None
     assert 35 < found < 60
     while clock.seconds < at + 5:
         await pace.turn()
@@ -180,11 +181,11 @@ async def test_rule_22_a_limit_that_fell_is_sought_anew() -> None:
     while clock.seconds < at + 2:
         await pace.turn()
         pace.answered(clock.seconds, clock.seconds, clock.seconds, saturated=True)
-    assert pace.rate > 2 * low
+    assert (pace.rate or 0.0) > 2 * low
 
 
 async def test_who_wakes_up_late_does_not_start_together() -> None:
-    """After a second in which the loop stood still, all but the next are spaced anew, not sent at once."""
+    """After a second in which the loop stood still, those whose slots went by are spaced anew, not sent at once."""
     clock, started = SimulatedClock(), list[float]()
     pace = Pace(clock, lambda _: None, "https://h", 20)
 
@@ -200,7 +201,7 @@ async def test_who_wakes_up_late_does_not_start_together() -> None:
     started.sort()
     assert len(started) == 60
     for first in range(50):
-        assert started[first + 9] - started[first] >= 8 / 20 - SLACK - 1e-9
+        assert started[first + 9] - started[first] >= 9 / 20 - LATE - SLACK - 1e-9
     assert started[-1] <= 60 / 20 + 1.2
 
 
