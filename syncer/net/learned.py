@@ -2,12 +2,23 @@
 
 from dataclasses import dataclass
 
-#: Part of the observed success rate that a refused client goes on with.
+from syncer.net.network import MAX_PAUSE
+
+#: Part of what a server let in before its first refusal that the client goes on with.
 BACK_OFF = 0.9
-#: The learned rate grows by this factor each interval (seconds) without a refusal.
-GROWTH, GROWTH_INTERVAL = 1.02, 10.0
-#: The same for a rate that was guessed from a first burst, until the next refusal tells more.
-SEEKING, SEEKING_INTERVAL = 1.25, 1.0
+#: A rate that was guessed grows by this factor each interval (seconds), until the next refusal tells more.
+SEEKING, SEEKING_INTERVAL = 1.2, 0.25
+#: Part of what is let in that a rate becomes which was found so, or held for long; and those that held for less (s).
+NEAR, CUTS = 0.98, ((5.0, 0.9), (20.0, 0.95))
+#: Less than this part of the rate says that the limit is another now: it is sought.
+DEEP = 0.7
+#: Less than this part of a rate that is sought says nothing about the limit, unless it is few requests a second anyway.
+BESIDE, FEW = 0.4, 10.0
+#: A rate that is known grows by `GROWTH` in the first `CALM` seconds without a refusal, with their cube, a step each
+#: interval (seconds), and never by more than `GROWTH` in a step.
+GROWTH, CALM, GROWTH_INTERVAL = 0.02, 80.0, 5.0
+#: Steps that are made up for, where slots are further apart than these.
+MOST_STEPS = 6.0
 #: Pause after a refusal that names none, in seconds; doubles while nothing succeeds.
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 #: Slowest learned rate, requests per second.
@@ -37,21 +48,28 @@ class LearnedRate:
 
         `served`: answers a second until then; `young`: they only just began.
         """
-        fresh = sent >= self.cut_at
+        fresh = sent > self.cut_at
         if fresh:
             # With no success since the last refusal, the window is still closed; it need not be narrower.
             if self.barren == 0:
-                self._cut(served, young=young)
+                self._cut(served, now - self.cut_at, young=young)
             self.barren += 1
             self.cut_at = self.grown_at = now
-        if retry_after is not None:
-            return retry_after
-        return min(FIRST_PAUSE * 2.0 ** min(self.barren - 1, 30), LONGEST_PAUSE) if fresh else None
+        pause = retry_after
+        if pause is None and fresh:
+            pause = min(FIRST_PAUSE * 2.0 ** min(self.barren - 1, 30), LONGEST_PAUSE)
+        if fresh and pause is not None:
+            # Nothing is learned during it.
+            self.grown_at += min(pause, MAX_PAUSE)
+        return pause
 
     def succeeded(self, sent: float) -> None:
         """Note an answer to a request that was sent then."""
-        if sent >= self.cut_at:
+        if sent > self.cut_at:
             self.barren = 0
+        elif self.seeking and self.rate is not None:
+            # It was on its way when the guess was made of those that had come.
+            self.set(self.rate + BACK_OFF)
 
     @property
     def sought(self) -> bool:
@@ -68,10 +86,11 @@ class LearnedRate:
 
         A rate that nobody waits for is not the limit; raising it unseen would make the next refusals costly.
         """
+        steps = min((now - self.grown_at) / self.interval, MOST_STEPS)
         self.grown_at = now
         if not waited or self.rate is None or self.rate == self.most:
             return False
-        self.set(self.rate * (SEEKING if self.sought else GROWTH))
+        self.set(self.rate * (SEEKING if self.sought else 1 + self._growth(now)) ** steps)
         return True
 
     def relimit(self, most: float | None) -> None:
@@ -87,8 +106,22 @@ class LearnedRate:
         """Go on at this rate, or at the highest that is allowed."""
         self.rate = rate if self.most is None else min(rate, self.most)
 
-    def _cut(self, served: float, *, young: bool) -> None:
-        observed = BACK_OFF * served
-        # A burst at the very beginning is as large as what the server lets in at once, not as what it lets in a second.
-        self.seeking = self.rate is None and young
-        self.set(max(observed if self.rate is None else min(observed, BACK_OFF * self.rate), SLOWEST))
+    def _growth(self, now: float) -> float:
+        """Return by which part a known rate grows in a step: the derivative of the cube."""
+        return min(GROWTH, GROWTH * 3 * GROWTH_INTERVAL / CALM * ((now - self.cut_at) / CALM) ** 2)
+
+    def _cut(self, served: float, held: float, *, young: bool) -> None:
+        sought, self.seeking = self.seeking, False
+        if self.rate is None:
+            # A burst at the very beginning is as large as what is let in at once, not as what is let in a second.
+            self.seeking, part = young, BACK_OFF
+        elif sought:
+            # Far less than was meant to be sent: the client stood still, and then sent all at once.
+            self.seeking = young and FEW < served < BESIDE * self.rate
+            served, part = min(served, self.rate), NEAR
+        elif served < DEEP * self.rate:
+            self.seeking, part = young, BACK_OFF
+        else:
+            # The sooner it is refused again, the further it was above the limit.
+            served, part = min(served, self.rate), next((part for most, part in CUTS if held <= most), NEAR)
+        self.set(max(part * served, SLOWEST))

@@ -190,7 +190,7 @@ class OriginLimits:
         """Learn from a 429."""
         now = self._clock.monotonic()
         self.pace.refused(now, entered, sent, retry_after)
-        self._decrease(now, sent)
+        self._decrease(now, sent, eager=self._eager)
 
     def congested(self, sent: float, retry_after: float | None) -> None:
         """Learn from a 503 or a timeout."""
@@ -202,11 +202,11 @@ class OriginLimits:
     def _capped(self) -> None:
         """Take note that the ceiling is too low; it is the configuration's, here."""
 
-    def _decrease(self, now: float, sent: float) -> None:
+    def _decrease(self, now: float, sent: float, *, eager: bool = False) -> None:
         if sent < self._cut_at:
             return
         self._cut_at = now
-        self._eager = False
+        self._eager = eager
         self._trend = _Trend()
         self._resize(max(1.0, self._exact * DECREASE))
 

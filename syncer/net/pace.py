@@ -11,32 +11,37 @@ from syncer.ports import Clock
 SLACK = 0.02
 #: Requests may start this much closer together than their slots, in seconds, when they start late.
 LATE = 0.05
-#: Observation window, and how long saturated work must last before its mean counts, in seconds.
+#: Who waits looks up after so many seconds, whether its slot is still its own.
+GLANCE = 0.25
+#: Observation window, and silence, while there was work, that tells a limit over a long time, in seconds.
 WINDOW, LASTING = 60.0, 5.0
+#: Least part of a second that is taken for a whole one, and how alike what two refusals let in is that agree.
+LEAST, ALIKE = 0.6, 0.15
 
 
 class Gcra:
     """Slot reservation by the generic cell rate algorithm: in any t seconds at most `rate * (t + slack) + 1` slots."""
 
-    __slots__ = ("_interval", "_next", "_slack")
+    __slots__ = ("_interval", "_slack", "next")
 
     def __init__(self, rate: float, slack: float = SLACK) -> None:
         """Take slots per second, and by how many seconds a slot may be used early."""
         self._interval = 1.0 / rate
         self._slack = slack
-        self._next = float("-inf")
+        #: When the next slot is due.
+        self.next = float("-inf")
 
     def reserve(self, now: float) -> float:
         """Take the next slot; return how long to wait for it, 0 or less if it is due."""
-        due = max(self._next, now - self._slack)
-        self._next = due + self._interval
+        due = max(self.next, now - self._slack)
+        self.next = due + self._interval
         return due - now
 
     def admits(self, now: float) -> bool:
         """Take a slot that is due, or due within the slack; tell whether there was one."""
-        if self._next > now + self._slack:
+        if self.next > now + self._slack:
             return False
-        self._next = max(self._next, now) + self._interval
+        self.next = max(self.next, now) + self._interval
         return True
 
     def change(self, rate: float) -> None:
@@ -45,45 +50,51 @@ class Gcra:
 
     def restart(self, at: float) -> None:
         """Forget the slots given so far; the next one is due at `at`."""
-        self._next = at
+        self.next = at
 
 
 class Meter:
     """The rate at which a server lately said yes.
 
-    A fresh burst is judged by its last second; saturated work that lasts by its mean, pauses included, which is what
-    tells a limit per minute from one per second. Time in which the client asked for little says nothing.
+    It is judged by the last second; by the mean, pauses included, where it was silent for long between two refusals,
+    which is what tells a limit per minute from one per second. Time in which the client asked for little says nothing.
     """
 
-    __slots__ = ("_busy", "_count", "_last", "began", "recent")
+    __slots__ = ("_burst", "_busy", "_count", "_last", "_silence", "_until", "recent")
 
     def __init__(self) -> None:
         """Start empty."""
         #: When the last answers came.
         self.recent: deque[float] = deque(maxlen=2048)
+        #: Since the last refusal: time in use, answers in it, and its longest silence.
         self._busy = 0.0
         self._count = 0.0
+        self._silence = 0.0
         self._last = float("-inf")
-        #: When the first answer came.
-        self.began: float | None = None
+        #: What was let in in the last second before that refusal; answers until this time belong to it.
+        self._burst = 0.0
+        self._until = float("-inf")
 
     def answered(self, now: float) -> None:
         """Note the time of an answer."""
-        if self.began is None:
-            self.began = now
         self.recent.append(now)
+        if now < self._until:
+            self._burst += 1
 
-    def forget(self) -> None:
-        """Begin a new mean: so far the client, not the server, held its requests back."""
-        self._busy = self._count = 0.0
+    def refused(self, now: float, pause: float) -> None:
+        """Begin a new mean after a refusal, with the pause that it brings."""
+        self._busy = self._count = self._silence = 0.0
+        self._burst, self._until = self.lately(now), now + pause
 
-    def young(self, now: float) -> bool:
-        """Tell whether there were no answers until a moment ago."""
-        return self.began is None or now - self.began < LASTING
+    def young(self) -> bool:
+        """Tell whether the last refusal was a moment ago, or the first answer, where there was none."""
+        return self._busy < LASTING
 
     def saturated(self, now: float, entered: float, *, success: bool) -> None:
         """Count the time of an answer that came while the slots were in use; `entered`: it joined the queue."""
-        self._busy += now - max(self._last, entered)
+        passed = now - max(self._last, entered)
+        self._busy += passed
+        self._silence = max(self._silence, passed)
         self._last = now
         self._count += success
         if self._busy > WINDOW:
@@ -97,11 +108,14 @@ class Meter:
             return len(recent) / max(now - recent[0], SLACK)
         return float(sum(1 for at in recent if at > now - 1.0))
 
-    def rate(self, now: float) -> float:
-        """Return successes per second."""
+    def rate(self, now: float, since: float) -> float:
+        """Return successes per second; before `since` there could be none, because of a pause."""
         # The answer to whatever used the limit up may still be on its way: at least one was let in.
-        burst = max(1.0, self.lately(now))
-        return min(burst, self._count / self._busy) if self._busy > LASTING else burst
+        rate = max(1.0, self.lately(now))
+        if abs(rate - self._burst) > ALIKE * self._burst:
+            # Not as many as the last time, so it is not a number a second that is used up.
+            rate /= min(1.0, max(now - since, LEAST))
+        return min(rate, self._count / self._busy) if self._silence > LASTING else rate
 
 
 class Pace:
@@ -122,7 +136,8 @@ class Pace:
         self._meter = Meter()
         #: Nothing is sent before this time.
         self.resume_at = float("-inf")
-        self._pauses = 0
+        #: How often the slots that were given have become void.
+        self._voided = 0
         self._waited = False
         self._follow()
 
@@ -151,12 +166,13 @@ class Pace:
             if self._gcra is None or self._starts is None:
                 return paced
             self._grow(now)
-            wait = self._gcra.reserve(now)
-            pauses = self._pauses
-            if wait > 0:
+            wait, voided = self._gcra.reserve(now), self._voided
+            due = now + wait
+            while wait > 0 and voided == self._voided:
                 paced = self._waited = True
-                await self._clock.sleep(wait)
-            if pauses == self._pauses and self._starts.admits(self._clock.monotonic()):
+                await self._clock.sleep(min(wait, GLANCE))
+                wait = due - self._clock.monotonic()
+            if voided == self._voided and self._starts.admits(self._clock.monotonic()):
                 return paced
 
     def answered(self, now: float, entered: float, sent: float, *, saturated: bool) -> None:
@@ -168,10 +184,14 @@ class Pace:
 
     def refused(self, now: float, entered: float, sent: float, retry_after: float | None) -> None:
         """Note a 429: pause the origin, and put the rate under control; once for all that was in flight together."""
-        meter = self._meter
+        meter, learned = self._meter, self._learned
         meter.saturated(now, entered, success=False)
-        pause = self._learned.refused(now, sent, meter.rate(now), young=meter.young(now), retry_after=retry_after)
+        fresh = sent > learned.cut_at
+        served = meter.rate(now, self.resume_at + now - sent)
+        pause = learned.refused(now, sent, served, young=meter.young(), retry_after=retry_after)
         self._follow()
+        if fresh:
+            meter.refused(now, pause or 0.0)
         if pause is not None:
             self.pause(now, pause)
 
@@ -182,7 +202,7 @@ class Pace:
         if now + seconds <= self.resume_at + 0.1 * seconds:
             return
         self.resume_at = now + seconds
-        self._pauses += 1
+        self._voided += 1
         self.free = False
         for gcra in (self._gcra, self._starts):
             if gcra is not None:
@@ -195,8 +215,10 @@ class Pace:
             return
         if learned.grow(now, waited=self._waited):
             self._follow()
-            if learned.sought:
-                self._meter.forget()
+            if learned.sought and self._gcra is not None and self._starts is not None:
+                # Who waits on a slot of the old rate would be late: a search would overshoot by as much.
+                self._voided += 1
+                self._gcra.restart(self._starts.next)
         self._waited = False
 
     def _follow(self) -> None:

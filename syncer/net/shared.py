@@ -140,21 +140,25 @@ class SharedPace:
         self._meter.answered(now)
         if saturated:
             self._meter.saturated(now, entered, success=True)
-        if sent >= self._cut_at:
+        if sent > self._cut_at:
             self._succeeded = True
 
     def refused(self, now: float, entered: float, sent: float, retry_after: float | None) -> None:
         """Note a 429: pause here at once, and let everybody know."""
         meter = self._meter
         meter.saturated(now, entered, success=False)
-        fresh = sent >= self._cut_at
+        fresh = sent > self._cut_at
         if not fresh and (retry_after is None or self._knows(now, min(retry_after, MAX_PAUSE))):
             return
         wish = None if retry_after is None else min(retry_after, MAX_PAUSE)
+        refusal = Refusal(now - sent, meter.rate(now, self.resume_at + now - sent), meter.young(), wish)
+        pause = FIRST_PAUSE if wish is None else wish
+        if fresh:
+            meter.refused(now, pause)
         self._cut_at = now
         self._succeeded = False
-        self._pause(now, FIRST_PAUSE if wish is None else wish)
-        self.quota.refused(Refusal(now - sent, meter.rate(now), meter.young(now), wish))
+        self._pause(now, pause)
+        self.quota.refused(refusal)
 
     def pause(self, now: float, seconds: float) -> None:
         """Start nothing for so long (at most 15 minutes), wherever."""

@@ -163,7 +163,7 @@ class PostgresQuota:
         account, count = self._account, self._members
         most = None if account.rate is None else account.rate / count
         rate = None if self._terms.rate is None else self._terms.rate / count
-        self._alone = Pool(LearnedRate(most, rate, grown_at=self._now()))
+        self._alone = Pool(LearnedRate(most, rate, self._now(), self._now()))
         self._ready.set()
         reason = str(error or "") or "no answer"
         self._emit(

@@ -49,7 +49,7 @@ _LEASE = (
     "UPDATE quotas SET waited = waited OR due > clock_timestamp(), barren = CASE WHEN $3 THEN 0 ELSE barren END,"  # noqa: S608  # constants
     f" due = greatest(due, clock_timestamp() - make_interval(secs => $4)) + make_interval(secs => {_LOT} / rate)"
     f" WHERE id = $1 AND rate IS NOT NULL RETURNING {_LOT}::int, extract(epoch FROM due - clock_timestamp())::float8,"
-    f" most, rate, -{_SINCE.format('grown_at')}, barren, seeking, waited"
+    f" most, rate, -{_SINCE.format('cut_at')}, -{_SINCE.format('grown_at')}, barren, seeking, waited"
 )
 _GROW = (
     "UPDATE quotas SET rate = $2, grown_at = clock_timestamp(), waited = FALSE"
@@ -125,8 +125,8 @@ def lease(connection: Connection, member: Member, wanted: int, *, succeeded: boo
     row = connection.execute(_LEASE, (member.quota, wanted, succeeded, SLACK, LEASE)).fetchone()
     if row is None:
         return Grant(wanted, 0.0, 0.0)
-    count, until, most, rate, grown_at, barren, seeking, waited = row
-    learned = LearnedRate(most, rate, grown_at=grown_at, barren=barren, seeking=seeking)
+    count, until, most, rate, cut_at, grown_at, barren, seeking, waited = row
+    learned = LearnedRate(most, rate, _ago(cut_at), grown_at, barren, seeking)
     if -grown_at >= learned.interval:
         interval = learned.interval
         learned.grow(0.0, waited=waited)
@@ -223,7 +223,11 @@ def _read(connection: Connection, member: Member) -> tuple[LearnedRate, float]:
     if row is None:
         return LearnedRate(None, None), 0.0
     most, rate, cut_at, grown_at, barren, seeking, left = row
-    return LearnedRate(most, rate, float("-inf") if cut_at is None else cut_at, grown_at, barren, seeking), left
+    return LearnedRate(most, rate, _ago(cut_at), grown_at, barren, seeking), left
+
+
+def _ago(at: float | None) -> float:
+    return float("-inf") if at is None else at
 
 
 def _write(connection: Connection, member: Member, learned: LearnedRate) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from syncer.model.events import Event, Throttled
 from syncer.net.network import MAX_PAUSE
-from syncer.net.pace import LATE, SLACK, Bandwidth, Gcra, Meter, Pace
+from syncer.net.pace import LATE, SLACK, Bandwidth, Gcra, Pace
 from tests.support.clock import InstantClock, SimulatedClock
 
 
@@ -90,36 +90,98 @@ async def test_rule_22_refusals_of_one_round_count_once() -> None:
     assert pace.rate < rate
 
 
-async def test_rule_22_the_rate_grows_two_percent_each_ten_seconds() -> None:
-    """While requests wait for it and none is refused."""
+async def test_rule_22_the_longer_nothing_is_refused_the_faster_the_rate_grows() -> None:
+    """While requests wait for it: hardly at first, by a fiftieth in 80 seconds, then with the cube of the time."""
     pace, clock, _ = paced()
-    clock.seconds = 1.0
-    pace.refused(1.0, 0.9, 0.9, None)
-    start = pace.rate
+    served(pace, clock, 40)
+    await seek(pace, clock, 60)
+    start, at, rates = pace.rate, clock.seconds, list[float]()
     assert start is not None
-    while clock.seconds < 62:
+    for seconds in (20, 80, 160):
+        while clock.seconds < at + seconds:
+            await pace.turn()
+        rates.append((pace.rate or 0.0) / start)
+    assert rates == [pytest.approx(1.0, abs=0.001), pytest.approx(1.02, abs=0.005), pytest.approx(1.17, abs=0.02)]
+
+
+def served(pace: Pace, clock: InstantClock, count: int) -> None:
+    """Let a first burst in, and refuse what comes after it."""
+    for _ in range(count):
+        pace.answered(0.01, 0.0, 0.0, saturated=True)
+    pace.refused(0.02, 0.0, 0.0, 1.0)
+    assert clock.seconds == 0.0
+
+
+async def seek(pace: Pace, clock: InstantClock, limit: float) -> None:
+    """Let everything in until the rate is beyond the limit, and refuse."""
+    while pace.rate is not None and pace.rate < limit:
         await pace.turn()
-    assert pace.rate == pytest.approx(start * 1.02**5, rel=0.021)
+        pace.answered(clock.seconds, clock.seconds, clock.seconds, saturated=True)
+    pace.refused(clock.seconds, clock.seconds, clock.seconds, 1.0)
 
 
 async def test_rule_22_a_guess_from_a_first_burst_is_raised_until_it_is_refused() -> None:
-    """Seven that were let in at once say little: a quarter more each second until there is a second refusal."""
+    """Seven that were let in at once say little: twice as many each second until there is a second refusal."""
     pace, clock, _ = paced()
-    for _ in range(7):
-        pace.answered(0.01, 0.0, 0.0, saturated=True)
-    pace.refused(0.02, 0.0, 0.0, 1.0)
+    served(pace, clock, 7)
     assert pace.rate == pytest.approx(0.9 * 7)
-    while pace.rate < 60:
-        await pace.turn()
-        pace.answered(clock.seconds, clock.seconds, clock.seconds, saturated=True)
-    assert clock.seconds < 15
-    pace.refused(clock.seconds, clock.seconds, clock.seconds, 1.0)
+    await seek(pace, clock, 60)
     found, at = pace.rate, clock.seconds
-    assert 40 < found < 60
-    while clock.seconds < at + 9:
+    assert at < 7
+    assert found is not None
+    assert 35 < found < 60
+    while clock.seconds < at + 5:
         await pace.turn()
         pace.answered(clock.seconds, clock.seconds, clock.seconds, saturated=True)
     assert pace.rate == found
+
+
+async def test_rule_22_what_was_on_its_way_belongs_to_the_first_burst() -> None:
+    """Answers that come after the refusal, to requests from before it, make the guess larger."""
+    pace, clock, _ = paced()
+    served(pace, clock, 3)
+    for _ in range(4):
+        pace.answered(0.03, 0.0, 0.0, saturated=True)
+    assert pace.rate == pytest.approx(0.9 * 7)
+
+
+@pytest.mark.parametrize(("after", "part"), [(2, 0.9), (10, 0.95), (40, 0.98)])
+async def test_rule_22_the_sooner_a_rate_is_refused_again_the_more_it_is_cut(after: float, part: float) -> None:
+    """One that held for long is nearly right."""
+    pace, clock, _ = paced()
+    served(pace, clock, 40)
+    await seek(pace, clock, 100)
+    cut = clock.seconds
+    while clock.seconds < cut + after:
+        await pace.turn()
+        pace.answered(clock.seconds, clock.seconds, clock.seconds, saturated=True)
+    before = pace.rate
+    assert before is not None
+    pace.refused(clock.seconds, clock.seconds, clock.seconds, 1.0)
+    assert pace.rate == pytest.approx(part * before, rel=0.03)
+
+
+async def test_rule_22_a_limit_that_fell_is_sought_anew() -> None:
+    """After a refusal that came at once the rate is what was let in, and grows fast from there."""
+    pace, clock, _ = paced()
+    served(pace, clock, 40)
+    await seek(pace, clock, 100)
+    while clock.seconds < 60:
+        await pace.turn()
+        pace.answered(clock.seconds, clock.seconds, clock.seconds, saturated=True)
+    for _ in range(2):
+        await pace.turn()
+        pace.refused(clock.seconds, clock.seconds, clock.seconds, 1.0)
+        for _ in range(5):
+            await pace.turn()
+            pace.answered(clock.seconds, clock.seconds, clock.seconds, saturated=True)
+    low, at = pace.rate, clock.seconds
+    assert low is not None
+    assert low < 20
+    while clock.seconds < at + 2:
+        await pace.turn()
+        pace.answered(clock.seconds, clock.seconds, clock.seconds, saturated=True)
+    assert (pace.rate or 0.0) > 2 * low
 
 
 async def test_who_wakes_up_late_does_not_start_together() -> None:
@@ -191,28 +253,6 @@ async def test_rule_22_a_pause_holds_everybody_and_voids_their_slots() -> None:
     assert len(started) == 20
     assert late[0] == pytest.approx(5.45)
     assert all(after - before >= 0.1 - SLACK - 1e-9 for before, after in pairwise(late[1:]))
-
-
-def test_a_meter_tells_a_limit_per_minute_from_one_per_second() -> None:
-    """Bursts of 600 that a minute's silence separates are near 10 a second, not the 200 of a burst."""
-    meter = Meter()
-    for minute in (0.0, 60.0):
-        for index in range(600):
-            at = minute + index / 200
-            meter.recent.append(at)
-            meter.saturated(at, minute - 57 if minute else 0.0, success=True)
-    assert 10 <= meter.rate(63.0) <= 30
-
-
-def test_idle_time_is_no_evidence() -> None:
-    """A client that asked little for an hour does not conclude that the server allows little."""
-    meter = Meter()
-    meter.saturated(1.0, 0.9, success=True)
-    for index in range(60):
-        at = 3600 + index / 100
-        meter.recent.append(at)
-        meter.saturated(at, at - 0.05, success=True)
-    assert meter.rate(3600.6) == 60
 
 
 async def test_rule_23_bandwidth_is_shared() -> None:

@@ -78,9 +78,20 @@ def test_rule_22_an_unlimited_account_learns_from_its_first_refusal() -> None:
 
 
 def test_rule_22_a_shared_rate_grows_while_somebody_waits() -> None:
-    """Two per cent each ten seconds without a refusal."""
-    pool, now = Pool(LearnedRate(None, 20.0)), 0.0
-    while now < 31:
+    """By a fiftieth in the first 80 seconds without a refusal."""
+    pool, now = Pool(LearnedRate(None, 20.0, 0.0)), 0.0
+    while now < 81:
         grant = pool.lease(now, 5, succeeded=True)
         now += max(0.01, grant.wait)
-    assert pool.learned.rate == pytest.approx(20 * 1.02**3)
+    assert pool.learned.rate == pytest.approx(20 * 1.02, rel=0.005)
+
+
+def test_rule_22_a_rate_grows_by_the_time_that_passed_and_not_in_pauses() -> None:
+    """Where slots are seconds apart, several steps are made at once; after a pause, however long, none."""
+    pool = Pool(LearnedRate(None, None))
+    assert pool.refused(0.0, Refusal(0.1, 1.0, young=True, retry_after=30.0)) == 30.0
+    rates = list[float]()
+    for now in (30.0, 30.5, 31.0):
+        pool.lease(now, 1, succeeded=True)
+        rates.append(pool.learned.rate or 0.0)
+    assert rates == [pytest.approx(0.9), pytest.approx(0.9 * 1.2**2), pytest.approx(0.9 * 1.2**4)]

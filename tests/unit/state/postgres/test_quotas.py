@@ -140,16 +140,16 @@ async def test_rule_22_refusals_of_one_round_count_once(fleet: Processes) -> Non
     """Whoever they come to; those after it, with no success in between, only lengthen the pause."""
     first, second = await fleet.join(100.0), await fleet.join(100.0)
     first.quota.refused(Refusal(0.05, 100.0, young=False, retry_after=None))
-    await second.hears(lambda terms: terms.rate == pytest.approx(90))
+    await second.hears(lambda terms: terms.rate == pytest.approx(98))
     second.quota.refused(Refusal(30.0, 100.0, young=False, retry_after=20.0))
     await first.hears(lambda terms: terms.pause > 15)
-    assert first.terms[-1].rate == pytest.approx(90)
+    assert first.terms[-1].rate == pytest.approx(98)
     second.quota.refused(Refusal(0.0, 100.0, young=False, retry_after=40.0))
     await first.hears(lambda terms: terms.pause > 35)
-    assert first.terms[-1].rate == pytest.approx(90)
+    assert first.terms[-1].rate == pytest.approx(98)
     await second.quota.slots(1, succeeded=True)
     second.quota.refused(Refusal(0.0, 100.0, young=False, retry_after=60.0))
-    await first.hears(lambda terms: terms.rate == pytest.approx(81))
+    await first.hears(lambda terms: terms.rate == pytest.approx(0.9 * 98))
 
 
 async def test_rule_22_a_pause_reaches_everybody(fleet: Processes) -> None:
