@@ -19,7 +19,8 @@ from syncer.sources.memory import MemoryPlatform, MemorySource
 from tests.support.engine import Engine
 
 LAKE = {"lake": {"type": "prefix", "url": "file:lake"}}
-GRACE = 0.6
+#: Long enough for what can be finished, also on a machine that does much else.
+GRACE = 3.0
 
 
 class Stuck(MemorySource):
@@ -138,7 +139,7 @@ async def test_rule_21_a_destination_that_hangs_is_cut_off(tmp_path: Path, monke
             report = await engine.run(drain=drain)
     (problem,) = report.problems
     assert (problem.code, report.exit_code()) == (Exit.NOT_NOW, Exit.NOT_NOW)
-    assert "not through 0.6 s after SIGTERM" in problem.message
+    assert f"not through {GRACE:g} s after SIGTERM" in problem.message
     assert "the next run goes on from there" in str(problem.hint)
     assert report.counts.difference == 0
     assert await rest(tmp_path, source) == 30
