@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +61,7 @@ def waiting(process: "subprocess.Popen[bytes]", folder: Path) -> None:
     """Wait until the transform hangs."""
     while not (folder / "hanging").exists():
         assert process.poll() is None
+        time.sleep(0.005)
 
 
 def ended(process: "subprocess.Popen[bytes]") -> str:
@@ -103,7 +105,7 @@ def test_a_run_that_stands_still_is_named_and_started_again(tmp_path: Path) -> N
     """Its stage, the place where it hangs and no value of it are in the log; with `on_stall: exit` it ends with 75."""
     with link_process("--items", str(ITEMS), "--size", "400000") as platform:
         env = hung(tmp_path, platform)
-        options = ("daemon.grace=1s", "daemon.stall_after=500ms", "daemon.on_stall=exit")
+        options = ("daemon.grace=1s", "daemon.stall_after=2s", "daemon.on_stall=exit")
         words = [word for option in options for word in ("--set", option)]
         process = start("sync", "folder", *words, "--log-format", "json", cwd=tmp_path, env=env)
         _, errors = process.communicate(timeout=100)

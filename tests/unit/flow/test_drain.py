@@ -19,7 +19,8 @@ from syncer.sources.memory import MemoryPlatform, MemorySource
 from tests.support.engine import Engine
 
 LAKE = {"lake": {"type": "prefix", "url": "file:lake"}}
-GRACE = 0.6
+#: Long enough for what can be finished, also on a machine that does much else.
+GRACE = 3.0
 
 
 class Stuck(MemorySource):
@@ -73,7 +74,7 @@ async def test_rule_20_fetches_in_flight_get_half_and_the_writer_the_rest(tmp_pa
     source = Stuck(MemoryPlatform(40))
     source.stuck = frozenset({"5"})
     engine, drain = draining(tmp_path, source, fetched, bounded=True)
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         report = await engine.run(drain=drain)
     assert report.exit_code() is Exit.NOT_NOW
     assert (report.stopped, report.problems) == ("SIGTERM", ())
@@ -110,7 +111,7 @@ async def test_a_platform_that_lists_nothing_holds_no_drain_up(tmp_path: Path) -
     drain = Drain(engine.heard, grace=1000)
     async with anyio.create_task_group() as group:
         group.start_soon(_drain_soon, drain)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             report = await engine.run(drain=drain)
     assert (report.exit_code(), report.complete, report.counts.listed) == (Exit.NOT_NOW, False, 0)
     source.lost = False
@@ -134,11 +135,11 @@ async def test_rule_21_a_destination_that_hangs_is_cut_off(tmp_path: Path, monke
     with monkeypatch.context() as patch:
         patch.setattr(PrefixSession, "write", hang)
         engine, drain = draining(tmp_path, source, fetched, bounded=True)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             report = await engine.run(drain=drain)
     (problem,) = report.problems
     assert (problem.code, report.exit_code()) == (Exit.NOT_NOW, Exit.NOT_NOW)
-    assert "not through 0.6 s after SIGTERM" in problem.message
+    assert f"not through {GRACE:g} s after SIGTERM" in problem.message
     assert "the next run goes on from there" in str(problem.hint)
     assert report.counts.difference == 0
     assert await rest(tmp_path, source) == 30

@@ -1,5 +1,6 @@
 """Freshness: it moves only with a run that saw everything and stored it, and to the moment when that listing began."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -135,6 +136,10 @@ class Ticking(InstantClock):
         """Return the wall clock."""
         self.seconds += 1
         return super().now()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait in earnest: the commits that are due by time would else come one after the other without a pause."""
+        await asyncio.sleep(seconds)
 
 
 class Quick(MemorySource):

@@ -208,7 +208,7 @@ async def test_silence_in_the_middle_of_a_body_is_resumed() -> None:
         if store.answers == 1:
             await release.wait()
 
-    async with raw_serving(answer) as server, opened(Network(url=server.url, read_timeout=0.1)) as client:
+    async with raw_serving(answer) as server, opened(Network(url=server.url, read_timeout=0.5)) as client:
         body = await client.http.download(Request(f"{server.url}/o", content=True), "key")
         release.set()
     assert body == DATA
