@@ -45,7 +45,7 @@ def _late_authorities() -> Iterator[None]:
     """Let contexts that check certificates load authorities when they are first used, and others never."""
     create = ssl.create_default_context
     ssl.create_default_context = late_context  # type: ignore[assignment]  # without arguments it means the same
-    ssl.SSLContext.set_default_verify_paths = _nothing  # type: ignore[method-assign]  # put before the inherited one
+    ssl.SSLContext.set_default_verify_paths = _nothing  # type: ignore[assignment,method-assign]  # put before the inherited one
     try:
         yield
     finally:

@@ -30,8 +30,8 @@ class Progress:
     """
 
     def __init__(
-        self, style: Style, clock: Clock, say: Say, console: "Console | None" = None, *, underway: Underway | None = None,
-        last: bool = True,
+        self, style: Style, clock: Clock, say: Say, console: "Console | None" = None, *,
+        underway: Underway | None = None, last: bool = True,
     ) -> None:  # fmt: skip
         """Take the style, where plain lines go, and the terminal (by default standard error) of the live lines.
 
