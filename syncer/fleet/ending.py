@@ -9,7 +9,7 @@ from syncer.fleet import accounts, orders, shares, tick
 from syncer.fleet.crew import SOON, Again, Crew, bug
 from syncer.fleet.orders import Order
 from syncer.flow.finish import close
-from syncer.flow.heads import TURN, tell
+from syncer.flow.heads import TURN, settle, tell
 from syncer.flow.unit import Pass
 from syncer.model.entries import Leg
 from syncer.model.errors import Fenced, LeaseHeld, SyncerError
@@ -78,6 +78,8 @@ async def _finalise(crew: Crew, order: Order, this: Pass) -> Report:
     async with crew.store.turn(order.job, TURN), crew.store.sharing(order.job, order.epoch) as view:
         try:
             generations.update(await tell(this.job, view))
+            if account.complete and not account.problems:
+                await settle(this.job)
         except SyncerError as error:
             account.trouble(error)
         this.store = view.ended_with(partial(_end, order))

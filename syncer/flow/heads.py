@@ -50,6 +50,17 @@ async def tell(job: Job, store: StateStore) -> dict[Leg, int]:
     return generations
 
 
+async def settle(job: Job) -> None:
+    """Say that all archives are as HEAD says: nobody rewrites one any more. For when every unit is through, and told.
+
+    Raises:
+        LegFailed, RunFailed: a destination can't be used.
+    """
+    for sink in job.sinks:
+        if sink.lasting and not sink.immediate:
+            await sink.manifest(job.name).snapshots.release(lambda _: True)
+
+
 async def _untold(job: Job, store: StateStore, notes: Sequence[HeadNote]) -> None:
     """Look whether notes still wait to be told, right before HEAD moves: whoever lost the turn says nothing old.
 

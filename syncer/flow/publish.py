@@ -74,8 +74,8 @@ class Publisher:
             published = await self._swap(leg)
             containers, dropped, leg.worn = published.containers, published.dropped, published.worn
         generation = await self.flush(leg, containers, dropped)
-        if leg.sink.lasting and not leg.sink.immediate:
-            # What was announced is done by now, also by a compaction that died on the way.
+        if self.heads is None and leg.sink.lasting and not leg.sink.immediate:
+            # What was announced is done by now, also by a compaction that died on the way; HEAD says so.
             await leg.manifest.snapshots.release(leg.holds)
         return generation
 

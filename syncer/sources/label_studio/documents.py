@@ -1,11 +1,12 @@
 """Documents out of pages: exact slices of what the server sent, never decoded and encoded again.
 
-A page is cut into `msgspec.Raw` slices: `1.10`, twenty-digit integers and the order of keys stay to the letter.
+A page is cut into its rows, and a row into `msgspec.Raw` slices: `1.10`, twenty-digit integers and the order of keys
+stay to the letter.
 Task documents have the structure of Label Studio's JSON export with the fields that the task list serves; keys
 that move by themselves (`options.VOLATILE`) are cut out.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -14,6 +15,7 @@ from msgspec import Raw
 
 from syncer.model.errors import BadBody
 from syncer.model.refs import AnnotationRef, GroupKey, ItemKey, Withdrawal
+from syncer.net.rows import Steps, rows_of
 from syncer.sources.label_studio.choice import Choice
 from syncer.sources.label_studio.files import Files
 from syncer.sources.label_studio.rows import NO_DATA, Head, Row, Task, details_of, fields_of, moment_of, version_of
@@ -33,23 +35,17 @@ class Unreadable(BadBody):
     """A page is not JSON that can be read: NaN, half a surrogate pair, endless nesting. Some row of it is to blame."""
 
 
-class _Lean(msgspec.Struct):
-    total: int
-    tasks: list[Task]
-
-
-class _Whole(msgspec.Struct):
+class _Page(msgspec.Struct):
     total: int
     tasks: list[Raw]
 
 
-_LEAN_PAGE = msgspec.json.Decoder(_Lean)
-_WHOLE_PAGE = msgspec.json.Decoder(_Whole)
+_PAGE = msgspec.json.Decoder(_Page)
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads pages of one project into rows. Pure; for big pages it is called in a thread."""
+    """Reads pages of one project into rows, step by step. Pure."""
 
     project: str
     #: "task" or "annotation".
@@ -71,33 +67,39 @@ class Reader:
             Unreadable: the page can't be parsed.
         """
         try:
-            return _WHOLE_PAGE.decode(_text(body)).total
+            return _PAGE.decode(_text(body)).total
         except (ValueError, RecursionError) as error:
             raise _unreadable(error) from error
 
-    def lean(self, body: bytes) -> tuple[int, list[Row]]:
-        """Return the server's total and the rows of a page without results.
+    def lean(self, body: bytes) -> Steps[tuple[int, list[Row]]]:
+        """Read the server's total and the rows of a page without results.
 
         Raises:
             Unreadable: the page can't be parsed.
         """
-        try:
-            page = _LEAN_PAGE.decode(_text(body))
-            return page.total, [self._row(task) for task in page.tasks]
-        except (ValueError, RecursionError) as error:
-            raise _unreadable(error) from error
+        return self._page(body, lambda row: self._row(_TASK.decode(row)))
 
-    def whole(self, body: bytes) -> tuple[int, list[Row]]:
-        """Return the server's total and the rows of a page with results: references carry their documents.
+    def whole(self, body: bytes) -> Steps[tuple[int, list[Row]]]:
+        """Read the server's total and the rows of a page with results: references carry their documents.
 
         Raises:
             Unreadable: the page can't be parsed.
         """
+        return self._page(body, self._whole)
+
+    def _page(self, body: bytes, read: Callable[[bytes], Row]) -> Steps[tuple[int, list[Row]]]:
+        rows: list[Row] = []
+        cut = rows_of(body, "tasks")
         try:
-            page = _WHOLE_PAGE.decode(_text(body))
-            return page.total, [self._whole(raw) for raw in page.tasks]
+            while True:
+                row = next(cut)
+                rows.append(read(row))
+                yield len(row)
+        except StopIteration as end:
+            rest: bytes = end.value
         except (ValueError, RecursionError) as error:
             raise _unreadable(error) from error
+        return self.total(rest), rows
 
     def annotation(self, body: bytes) -> tuple[Head, Row]:
         """Read the answer for a single annotation.
@@ -126,7 +128,7 @@ class Reader:
         except (ValueError, RecursionError) as error:
             raise _unreadable(error) from error
 
-    def _whole(self, raw: Raw) -> Row:
+    def _whole(self, raw: bytes) -> Row:
         task = _TASK.decode(raw)
         heads = task.annotations
         if heads is None:
@@ -161,7 +163,7 @@ class Reader:
         reason = row.others[0].reason if row.others else "its task has no finished annotation"
         return replace(row, lost=tuple(Withdrawal(file.key, reason) for file in files))
 
-    def _task(self, task: Task, heads: list[Head], kept: list[Head], raw: Raw | None) -> Row:
+    def _task(self, task: Task, heads: list[Head], kept: list[Head], raw: bytes | None) -> Row:
         key = ItemKey("task", self.project, None, None, str(task.id))
         reason = self.choice.reason_against_task(task, heads)
         if reason is not None:
@@ -178,12 +180,12 @@ class Reader:
         )
         return Row(task.id, task.updated_at, refs=(ref,), created_at=task.created_at)
 
-    def _document(self, raw: Raw, heads: list[Head], kept: list[Head]) -> bytes:
+    def _document(self, raw: bytes, heads: list[Head], kept: list[Head]) -> bytes:
         slices = _SLICES.decode(raw)
         parts = _LIST.decode(slices["annotations"])
         cut = self.volatile
         if len(kept) == len(heads) and cut.isdisjoint(slices) and all(cut.isdisjoint(part) for part in parts):
-            return bytes(raw)
+            return raw
         chosen = {head.id for head in kept}
         annotations = [_joined(part.items(), cut) for head, part in zip(heads, parts, strict=True) if head.id in chosen]
         replaced = b"[" + b",".join(annotations) + b"]"

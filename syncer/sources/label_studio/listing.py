@@ -9,11 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-import anyio.to_thread
-
 from syncer.model.errors import BadBody, NotFound, TooLarge, Unavailable
 from syncer.model.events import Emit, Warned
 from syncer.model.refs import AnnotationRef, ItemKey
+from syncer.net.rows import in_turns
 from syncer.ports import Clock
 from syncer.sources.label_studio.api import Api, is_past_the_end, missing_project
 from syncer.sources.label_studio.auth import detail_of
@@ -23,8 +22,6 @@ from syncer.sources.label_studio.queries import BARE, BARE_HEADS, TASKS, Filter,
 from syncer.sources.label_studio.rows import Row
 from syncer.sources.label_studio.spans import OPEN, Answer, Chunk, Span, first_chunk, fits, within
 
-#: Bytes above which a page is read in a thread: below, the hop costs more.
-THREAD = 200_000
 #: How often an answer that contradicts its own total is asked for again.
 TRIES = 3
 #: Attempts of a page that could be smaller; the smallest one has all that the client allows.
@@ -277,5 +274,5 @@ class Listing:
         if total_only:
             return Answer(self.reader.total(body), (), len(body), seconds)
         read = self.reader.whole if query.shape.whole else self.reader.lean
-        total, rows = await anyio.to_thread.run_sync(read, body) if len(body) > THREAD else read(body)
+        total, rows = await in_turns(read(body))
         return Answer(total, rows, len(body), seconds)

@@ -18,15 +18,20 @@ SELECT id, host, pid, version, queues, concurrency, running, started,
 FROM fleet_workers ORDER BY started, id
 """
 
-# Units of active runs; counters are small, and those of ended runs stand in their reports.
-_UNITS = """
+#: Counters that a run shows.
+_SHOWN = ("listed", "stored", "unchanged", "owed", "bytes")
+
+# Units of active runs, added up where they are: a hundred workers look. Counters of ended runs stand in their reports.
+_UNITS = f"""
 SELECT u.run, u.state, count(*),
     count(*) FILTER (WHERE u.state = 'running' AND (w.id IS NULL
         OR clock_timestamp() - w.beat > make_interval(secs => w.silent))),
-    json_agg(u.counts) FILTER (WHERE u.counts IS NOT NULL)
+    {", ".join(f"coalesce(sum(c.{name}), 0)::bigint" for name in _SHOWN)}
 FROM fleet_units AS u JOIN fleet_runs AS r ON r.id = u.run LEFT JOIN fleet_workers AS w ON w.id = u.worker
+    LEFT JOIN LATERAL json_to_record(CAST(u.counts AS json)) AS c ({", ".join(f"{name} bigint" for name in _SHOWN)})
+    ON TRUE
 WHERE r.state <> 'ended' GROUP BY u.run, u.state
-"""
+"""  # noqa: S608  # constants
 
 _RUNS = """
 SELECT f.id, f.job, f.run, f.state, f.why, f.queue, f.created, f.ended, f.units, f.paused, f.stop, f.code, h.report
@@ -44,22 +49,17 @@ SELECT * FROM (
 ) AS each WHERE members > 0 OR pause > 0 ORDER BY name, origin
 """
 
-#: Counters that a run shows.
-_SHOWN = ("listed", "stored", "unchanged", "owed", "bytes")
-
 
 def look(transaction: Transaction) -> FleetView:
     """Return the whole fleet."""
     workers = [_worker(row) for row in transaction.execute(_WORKERS)]
     units: dict[int, dict[str, tuple[int, int]]] = {}
     counts: dict[int, dict[str, int]] = {}
-    for run, state, number, stalled, told in transaction.execute(_UNITS):
+    for run, state, number, stalled, *told in transaction.execute(_UNITS):
         units.setdefault(run, {})[state] = (number, stalled)
         sums = counts.setdefault(run, dict.fromkeys(_SHOWN, 0))
-        for text in told or ():
-            one = json.loads(text)
-            for name in _SHOWN:
-                sums[name] += one.get(name, 0)
+        for name, more in zip(_SHOWN, told, strict=True):
+            sums[name] += more
     runs = [_run(row, units.get(row[0], {}), counts.get(row[0], {})) for row in transaction.execute(_RUNS, (ENDED,))]
     queues: dict[str, FleetQueue] = {}
     for run in runs:

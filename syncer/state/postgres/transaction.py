@@ -137,9 +137,11 @@ class PostgresTransaction:
             for row in rows:
                 copy.write_row(row)
 
-    def scratch(self, name: str, columns: str) -> None:
-        """Make a table."""
-        self.execute(f"CREATE TEMP TABLE {name} ({columns})")
+    def scratch(self, name: str, column: str) -> None:
+        """Make a table; its pages go back at the end of each transaction."""
+        # Texts that are compared with ours by another order of letters are not looked up in an index.
+        key = f'{column} text COLLATE "C" PRIMARY KEY'
+        self.execute(f"CREATE TEMP TABLE IF NOT EXISTS {name} ({key}) ON COMMIT DELETE ROWS")
 
     def digest(self, text: str) -> object:
         """Return 32 bytes for a digest; any other text becomes longer than that, and ends with zeros."""

@@ -117,9 +117,9 @@ class SqliteTransaction:
             rows,
         )
 
-    def scratch(self, name: str, columns: str) -> None:
+    def scratch(self, name: str, column: str) -> None:
         """Make a table, sorted by its key."""
-        self.execute(f"CREATE TEMP TABLE {name} ({columns}) WITHOUT ROWID")
+        self.execute(f"CREATE TEMP TABLE IF NOT EXISTS {name} ({column} TEXT PRIMARY KEY) WITHOUT ROWID")
 
     def digest(self, text: str) -> object:
         """Return 32 bytes for a digest; any other text stays as it is."""

@@ -20,8 +20,12 @@ Debts = dict[tuple[int, str], "Debt"]
 
 _ROW = ", ".join(f"i.{name}" for name in COLUMNS.split(", "))
 
+#: Ends a subquery that is looked up by a whole key, row for row. PostgreSQL makes a join of it otherwise, and where it
+#: knows nothing of its tables yet, one that compares all with all.
+EACH = "LIMIT 1 OFFSET 0"
+
 #: Condition on a published row `i`: no unpublished one hides it.
-VISIBLE = "NOT EXISTS (SELECT 1 FROM pending AS p WHERE p.position = i.position AND p.key = i.key)"
+VISIBLE = f"NOT EXISTS (SELECT 1 FROM pending AS p WHERE p.position = i.position AND p.key = i.key {EACH})"  # noqa: S608  # constants
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from syncer.model.checkpoint import CommitGroup, PartitionState
 from syncer.model.entries import Leg
 from syncer.model.refs import Cursor, ItemKey, PartitionKey
 from syncer.state.names import short
-from syncer.state.tables.held import VISIBLE
+from syncer.state.tables.held import EACH, VISIBLE
 from syncer.state.tables.rows import array
 from syncer.state.tables.session import Session
 from syncer.state.tables.transaction import Transaction
@@ -81,7 +81,7 @@ def subtract(transaction: Transaction, partition: int, positions: Collection[int
     """
     looked_for = "".join(f" AND substr(i.key, 1, {len(kind) + 1}) <> '{kind}/'" for kind in sorted(spared))
     # Sorted once into a table of its own, on disk if it is large: a page of the listing costs no more than an append.
-    transaction.scratch("listed", "key TEXT PRIMARY KEY")
+    transaction.scratch("listed", "key")
     transaction.execute(
         "INSERT INTO listed SELECT DISTINCT k.value FROM seen AS s, json_each(s.keys) AS k WHERE s.partition = ?"
         " ORDER BY k.value",
@@ -93,15 +93,15 @@ def subtract(transaction: Transaction, partition: int, positions: Collection[int
                 "INSERT INTO doomed (position, key, cause, reason)"  # noqa: S608  # constants
                 f" SELECT i.position, i.key, 'gone', ?2 FROM {table} AS i"
                 f" WHERE i.position = ?1 AND i.withdrawn IS NULL AND {condition}"
-                " AND NOT EXISTS (SELECT 1 FROM listed AS l WHERE l.key = i.key)"
-                " AND NOT EXISTS (SELECT 1 FROM owed AS o WHERE o.position = ?1 AND o.key = i.key AND NOT o.settled)"
-                f"{looked_for}"
+                f" AND NOT EXISTS (SELECT 1 FROM listed AS l WHERE l.key = i.key {EACH})"
+                " AND NOT EXISTS (SELECT 1 FROM owed AS o"
+                f" WHERE o.position = i.position AND o.key = i.key AND NOT o.settled {EACH}){looked_for}"
                 # What the platform itself said of the item's end says more than that it was not listed.
                 " ON CONFLICT (position, key) DO UPDATE SET settled = FALSE, cause = 'gone', reason ="
                 " CASE WHEN doomed.settled OR doomed.cause <> 'gone' THEN excluded.reason ELSE doomed.reason END",
                 (position, UNLISTED),
             )
-    transaction.execute("DROP TABLE listed")
+    transaction.execute("DELETE FROM listed")
 
 
 def partition_state(

@@ -85,8 +85,11 @@ class Transaction(Protocol):
     def put(self, table: str, records: Sequence[Record]) -> None:
         """Insert or overwrite rows: `COLUMNS`, for `pending` then op and reason. No key comes twice."""
 
-    def scratch(self, name: str, columns: str) -> None:
-        """Make a table for this connection alone, on disk if it grows large."""
+    def scratch(self, name: str, column: str) -> None:
+        """Make a table of texts for this connection alone, unless it is there. No text comes twice.
+
+        Whoever fills it leaves it empty.
+        """
 
     def digest(self, text: str) -> object:
         """Return a sha256 as its column holds it; texts that are no digest come back as they were."""

@@ -30,6 +30,9 @@ sinks: {{lake: {{type: prefix, url: "file:lake"}}, box: {{type: zip, url: "file:
 jobs:
   files: {{platform: mem, select: {{projects: ["*"]}}, sinks: [lake]}}
   boxes: {{platform: mem, select: {{projects: ["*"]}}, sinks: [box]}}
+  appended:
+    {{platform: mem, select: {{projects: ["*"]}},
+      sinks: [{{box: {{url: "file:appended", mode: append, compact_above: 0.1}}}}]}}
   clock:
     {{platform: mem, select: {{projects: ["1"]}}, sinks: [{{lake: {{url: "file:clock"}}}}],
       schedule: {{cron: "0 2 * * *"}}}}

@@ -12,7 +12,8 @@ from syncer.fleet.crew import Again
 from syncer.fleet.queue import FINALISE, PLAN, UNIT
 from syncer.fleet.submit import pause, stop
 from syncer.flow.job import RunOptions
-from syncer.model.errors import Exit
+from syncer.model.errors import Exit, NotNow
+from syncer.model.refs import PartitionKey
 from syncer.model.report import Counts
 from syncer.ports import RunRow
 from syncer.sources.memory import MemoryPlatform
@@ -61,6 +62,25 @@ async def test_heads_move_for_many_units_at_once(config: Path, platform: MemoryP
         await one.submit("files")
         await one.work()
         assert (await one.last("files")).report["generations"] == {"lake": 1}
+
+
+async def test_what_units_rewrite_is_in_no_snapshot_until_head_says_so(config: Path, platform: MemoryPlatform) -> None:
+    """Units compact archives long before HEAD is told: the generation that it names meanwhile can't be kept."""
+    async with joined(config) as one:
+        await one.submit("appended")
+        await one.work()
+        platform.put("10", b"newer", partition=PartitionKey("1"))
+        await one.submit("appended")
+        while (task := (await one.tasks())[0][0]) != FINALISE:
+            assert await one.take(), task
+        (sink,) = (await one.syncer.job("appended")).sinks
+        snapshots = sink.manifest("appended").snapshots
+        with pytest.raises(NotNow, match=r"1\.zip of generation \d+ is being rewritten"):
+            await snapshots.create("early")
+        await one.work()
+        assert (await snapshots.create("late")).generation > 1
+        head = json.loads((config.parent / "appended/_manifest/appended/HEAD.json").read_text())
+        assert head["rewriting"] == []
 
 
 async def test_a_replaced_worker_counts_nothing(config: Path, platform: MemoryPlatform) -> None:

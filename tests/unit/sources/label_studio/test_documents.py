@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncer.net.rows import Steps, at_once
 from syncer.sources.label_studio.choice import Choice
 from syncer.sources.label_studio.documents import Reader, Unreadable
 from syncer.sources.label_studio.options import VOLATILE
@@ -70,7 +71,7 @@ def test_a_task_that_needs_no_cut_is_stored_byte_for_byte() -> None:
     """Number spelling, huge integers, duplicate keys, escapes and key order are those of the server (rule 16)."""
     row = raw(task(annotation(result="RESULT"), data="DATA"))
     row = row.replace(b'"DATA"', ODD).replace(b'"RESULT"', b'[{"value":%b}]' % ODD)
-    total, rows = reader().whole(page(row))
+    total, rows = at_once(reader().whole(page(row)))
     assert total == 1
     assert rows[0].refs[0].inline == row
     assert rows[0].refs[0].size == len(row)
@@ -80,21 +81,21 @@ def test_volatile_keys_are_cut_and_their_neighbours_are_not_touched() -> None:
     """`created_ago` goes from every annotation; what stands beside it keeps its spelling and order."""
     row = raw(task(annotation(1, created_ago="1 day", result="RESULT"), is_labeled=True, data="DATA"))
     row = row.replace(b'"DATA"', ODD).replace(b'"RESULT"', ODD)
-    (found,) = reader().whole(page(row))[1]
+    (found,) = at_once(reader().whole(page(row)))[1]
     expected = row.replace(b',"created_ago":"1 day"', b"").replace(b',"is_labeled":true', b"")
     assert found.refs[0].inline == expected
-    (kept,) = reader(volatile=()).whole(page(row))[1]
+    (kept,) = at_once(reader(volatile=()).whole(page(row)))[1]
     assert kept.refs[0].inline == row
 
 
 def test_skipped_annotations_are_left_out_of_the_document() -> None:
     """The array holds finished ones only; the counts of the task stay as served."""
     skipped = annotation(2, was_cancelled=True)
-    (found,) = reader().whole(page(raw(task(annotation(1), skipped, annotation(3)))))[1]
+    (found,) = at_once(reader().whole(page(raw(task(annotation(1), skipped, annotation(3))))))[1]
     document = json.loads(found.refs[0].inline or b"")
     assert [each["id"] for each in document["annotations"]] == [1, 3]
     assert document["cancelled_annotations"] == 1
-    (every,) = reader(choice=Choice(include_cancelled=True)).whole(page(raw(task(annotation(1), skipped))))[1]
+    (every,) = at_once(reader(choice=Choice(include_cancelled=True)).whole(page(raw(task(annotation(1), skipped)))))[1]
     assert every.refs[0].inline == raw(task(annotation(1), skipped))
 
 
@@ -116,14 +117,14 @@ def test_annotations_are_chosen_by_what_they_say(choice: Choice, kept: list[int]
         annotation(3, completed_by=9),
     ]
     body = page(raw(task(*heads)))
-    (found,) = reader(choice=choice).whole(body)[1]
+    (found,) = at_once(reader(choice=choice).whole(body))[1]
     if kept:
         document = json.loads(found.refs[0].inline or b"")
         assert [each["id"] for each in document["annotations"]] == kept
     else:
         assert not found.refs
         assert found.others[0].reason == "no annotation that was chosen"
-    (single,) = reader("annotation", choice).whole(body)[1]
+    (single,) = at_once(reader("annotation", choice).whole(body))[1]
     assert [ref.key.item for ref in single.refs] == [str(number) for number in kept]
     assert len(single.others) == 3 - len(kept)
 
@@ -134,7 +135,7 @@ def test_annotations_are_chosen_by_what_they_say(choice: Choice, kept: list[int]
 )
 def test_a_task_without_finished_annotations_is_no_item(annotations: tuple[Json, ...], reason: str) -> None:
     """It is named, so that it can be withdrawn if it was stored before."""
-    (found,) = reader().whole(page(raw(task(*annotations))))[1]
+    (found,) = at_once(reader().whole(page(raw(task(*annotations)))))[1]
     assert (found.refs, found.others[0].reason) == ((), reason)
 
 
@@ -142,8 +143,8 @@ def test_lean_and_whole_pages_agree_on_every_reference() -> None:
     """Key, version, time and the variables of paths are the same, whichever listing a task is read from."""
     row = task(annotation(1), annotation(2, was_cancelled=True), inner_id=4)
     for kind in ("task", "annotation"):
-        (whole,) = reader(kind).whole(page(raw(row)))[1]
-        (lean,) = reader(kind).lean(page(raw(row)))[1]
+        (whole,) = at_once(reader(kind).whole(page(raw(row))))[1]
+        (lean,) = at_once(reader(kind).lean(page(raw(row))))[1]
         assert [ref.key for ref in lean.refs] == [ref.key for ref in whole.refs]
         assert [ref.version for ref in lean.refs] == [ref.version for ref in whole.refs]
         assert [ref.updated_at for ref in lean.refs] == [ref.updated_at for ref in whole.refs]
@@ -156,7 +157,7 @@ def test_lean_and_whole_pages_agree_on_every_reference() -> None:
 def test_an_annotation_is_a_document_with_all_its_keys() -> None:
     """Only volatile keys are missing; its task is its group, and the task closes it."""
     one = annotation(1, created_ago="now", created_username=" ann@example.com, 1")
-    (found,) = reader("annotation").whole(page(raw(task(one))))[1]
+    (found,) = at_once(reader("annotation").whole(page(raw(task(one)))))[1]
     assert found.refs[0].inline == raw(one).replace(b',"created_ago":"now"', b"")
     assert (found.group, found.refs[0].group) == ("5", "5")
     assert found.refs[0].fields["task"] == "5"
@@ -181,10 +182,10 @@ def test_an_annotation_is_a_document_with_all_its_keys() -> None:
     ],
 )
 @pytest.mark.parametrize("how", [Reader.whole, Reader.lean])
-def test_what_is_no_json_is_unreadable(row: bytes, how: Callable[[Reader, bytes], object]) -> None:
+def test_what_is_no_json_is_unreadable(row: bytes, how: Callable[[Reader, bytes], Steps[object]]) -> None:
     """Every way in which a page can fail to parse is one error, without a piece of the page in its message."""
     with pytest.raises(Unreadable) as caught:
-        how(reader(), page(raw(task(annotation())), row))
+        at_once(how(reader(), page(raw(task(annotation())), row)))
     assert "spoiled" not in str(caught.value)
 
 
@@ -195,9 +196,9 @@ def test_missing_annotations_are_not_taken_for_none(kind: str, choice: Choice) -
     del row["annotations"]
     for how in (reader(kind, choice).whole, reader(kind, choice).lean):
         with pytest.raises(Unreadable, match="without its annotations"):
-            how(page(raw(row)))
+            at_once(how(page(raw(row))))
     with pytest.raises(Unreadable, match="without its annotations"):
-        reader().whole(page(raw(row)))
+        at_once(reader().whole(page(raw(row))))
 
 
 JSON = st.recursive(
@@ -214,5 +215,5 @@ def test_any_document_survives_reading(data: Json, result: list[object], cut: bo
     """Whatever JSON a platform holds, the stored document is what was served, without the keys that were cut."""
     extra = {"created_ago": "now"} if cut else {}
     expected = raw(task(annotation(result=result), data=data))
-    (found,) = reader().whole(page(raw(task(annotation(result=result, **extra), data=data))))[1]
+    (found,) = at_once(reader().whole(page(raw(task(annotation(result=result, **extra), data=data)))))[1]
     assert found.refs[0].inline == expected
