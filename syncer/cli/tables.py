@@ -70,9 +70,7 @@ class Printer:
             self._any = True
             names = self._columns = self._columns or _names(rows)
             self._right = {name for name in names if all(isinstance(row.get(name), int | None) for row in rows)}
-            self._widths = {
-                name: max(_width(name), *(_width(cell(row.get(name))) for row in rows)) for name in names
-            }
+            self._widths = {name: max(_width(name), *(_width(cell(row.get(name))) for row in rows)) for name in names}
             self._line([name.replace("_", " ").upper() for name in names])
         for row in rows:
             self._line([cell(row.get(name)) for name in self._columns])

@@ -31,7 +31,7 @@ json.dump({"code": code, "modules": sorted(sys.modules), "authorities": known}, 
 
 
 def test_a_plain_run_loads_nothing_that_it_does_not_use(tmp_path: Path) -> None:
-    """Into an archive and a folder: no rich, no cloud, no other platform, and no authorities where TLS is not spoken."""
+    """Into an archive and a folder: no rich, no cloud, no other platform, no authorities without TLS."""
     with link_process("--items", "3", "--size", "100") as platform:
         env = environment(tmp_path, prepare(tmp_path, platform))
         done = subprocess.run([sys.executable, "-c", CODE], cwd=tmp_path, env=env, capture_output=True, check=False)
