@@ -61,6 +61,9 @@ def _command(tokens: Sequence[str]) -> int:
 def _run(call: Callable[[], Awaitable[object]]) -> object:
     import anyio
 
+    from syncer.cli import lean
+
+    lean.load()
     return anyio.run(call, backend_options={"use_uvloop": find_spec("uvloop") is not None})
 
 

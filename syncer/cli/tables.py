@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Literal
 
-from rich.cells import cell_len
-
 from syncer.observe.screen import printable
 
 Row = Mapping[str, object]
@@ -72,9 +70,7 @@ class Printer:
             self._any = True
             names = self._columns = self._columns or _names(rows)
             self._right = {name for name in names if all(isinstance(row.get(name), int | None) for row in rows)}
-            self._widths = {
-                name: max(cell_len(name), *(cell_len(cell(row.get(name))) for row in rows)) for name in names
-            }
+            self._widths = {name: max(_width(name), *(_width(cell(row.get(name))) for row in rows)) for name in names}
             self._line([name.replace("_", " ").upper() for name in names])
         for row in rows:
             self._line([cell(row.get(name)) for name in self._columns])
@@ -123,8 +119,17 @@ def _escape(character: str) -> str:
 
 
 def _padded(text: str, width: int, *, right: bool) -> str:
-    space = " " * (width - cell_len(text))
+    space = " " * (width - _width(text))
     return space + text if right else text + space
+
+
+def _width(text: str) -> int:
+    """Return how many columns a terminal takes for what `cell` made."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def _names(rows: Iterable[Row]) -> list[str]:

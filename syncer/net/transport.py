@@ -21,6 +21,7 @@ from syncer.net.decode import ACCEPTED
 from syncer.net.direct import Direct
 from syncer.net.guard import Guard, host_of
 from syncer.net.network import Network
+from syncer.net.tls import late_context
 
 #: Seconds that an idle connection, and the addresses of a name, are kept.
 _KEEP_ALIVE, _DNS_TTL = 30.0, 30
@@ -107,7 +108,7 @@ async def open_transport(network: Network, guard: Guard) -> AsyncIterator[Transp
     guard.proxy_hosts = proxies.hosts
     own_tls = await anyio.to_thread.run_sync(functools.partial(_tls, network, client=True))
     # A client certificate is a credential: content hosts do not get to see it.
-    # Without one, both are the same; all authorities of a system are some 25 ms and a megabyte.
+    # Without one, both are the same.
     content_tls = own_tls
     if network.client_cert is not None:
         content_tls = await anyio.to_thread.run_sync(functools.partial(_tls, network, client=False))
@@ -165,7 +166,7 @@ def _session(
 
 
 def _tls(network: Network, *, client: bool) -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    context = late_context()
     context.set_alpn_protocols(["http/1.1"])
     try:
         if network.ca_file is not None:
@@ -173,6 +174,8 @@ def _tls(network: Network, *, client: bool) -> ssl.SSLContext:
         if client and network.client_cert is not None:
             # Without a password OpenSSL would ask the terminal for one.
             context.load_cert_chain(network.client_cert, network.client_key, password=_no_password)
+        if network.url.startswith("https:"):
+            context.load()  # here, in a thread; where a plain platform links to https, with the first such connection
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         message = f"{network.url}: ca_file, client_cert or client_key can't be used: {redact.redact_text(reason)}"

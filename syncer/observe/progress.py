@@ -2,18 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Literal, Self
-
-from rich.console import Console, RenderableType
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Literal, Self
 
 from syncer.model.events import Event, RunEnded
 from syncer.observe.lines import fields, line
 from syncer.observe.underway import Course, Underway
 from syncer.ports import Clock
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
 
 #: How progress is shown, once decided.
 Style = Literal["rich", "plain", "none"]
@@ -32,8 +30,8 @@ class Progress:
     """
 
     def __init__(
-        self, style: Style, clock: Clock, say: Say, console: Console | None = None, *, underway: Underway | None = None,
-        last: bool = True,
+        self, style: Style, clock: Clock, say: Say, console: "Console | None" = None, *,
+        underway: Underway | None = None, last: bool = True,
     ) -> None:  # fmt: skip
         """Take the style, where plain lines go, and the terminal (by default standard error) of the live lines.
 
@@ -53,14 +51,9 @@ class Progress:
         self._last = last
         self._live: Live | None = None
         if style == "rich":
-            self._live = Live(
-                console=console or Console(stderr=True),
-                get_renderable=self._render,
-                auto_refresh=False,
-                transient=True,
-                redirect_stdout=False,
-                vertical_overflow="crop",
-            )
+            from syncer.observe.live import drawn  # noqa: PLC0415  # loads rich, which only a terminal needs
+
+            self._live = drawn(self._underway, console)
 
     def __call__(self, event: Event) -> None:
         """Count one event; the end of a run is shown at once."""
@@ -105,15 +98,3 @@ class Progress:
         self._underway.sample(course)
         if self._style == "plain":
             self._say(line(course.figures, course.speed), fields(course.figures, course.speed))
-
-    def _render(self) -> RenderableType:
-        table = Table.grid(padding=(0, 1))
-        table.add_column(width=24)
-        table.add_column(no_wrap=True, overflow="ellipsis")
-        for course in self._underway.courses():
-            self._underway.sample(course)
-            figures, total = course.figures, course.figures.total
-            # `Text` is never read as markup: names from a platform stay words.
-            words = Text(line(figures, course.speed))
-            table.add_row(ProgressBar(total=total, completed=figures.settled, pulse=total is None), words)
-        return table

@@ -21,8 +21,9 @@ from syncer.sinks.zip64.records import CENTRAL, LOCAL
 
 Mode = Literal["current", "append", "delta"]
 
-#: Paths remembered at least, with their archives, for entries that come again before the checkpoint knows them.
-_RECENT = 16_384
+#: Paths remembered at least, with their archives, for entries that come again before the checkpoint knows them: more
+#: than a long page of a listing has and the queues behind it hold. Twice as many at most, some 2 MB.
+_RECENT = 4_096
 #: What one entry adds to an archive beside its name (twice) and its payload; ZIP64 fields included.
 _OVERHEAD = LOCAL.size + CENTRAL.size + 48
 

@@ -12,7 +12,7 @@ from syncer.model.errors import SettingsError
 APPLICATION_ID = 0x73796E63
 
 #: kB of page cache: enough for the inner pages of the indexes of millions of rows; behind it stands the system's own.
-CACHE = 4096
+CACHE = 2048
 
 #: Pages of the write-ahead log before it is folded in (16 MB): random keys rewrite the same pages again and again.
 CHECKPOINT_PAGES = 4000
