@@ -165,6 +165,8 @@ def main() -> None:
     environment.setdefault("SYNCER_TEST_CACHE", str(CACHE))
     install_azurite(Path(environment["SYNCER_TEST_CACHE"]) / "azurite")
     unpack_promtool(Path(environment["SYNCER_TEST_CACHE"]) / "prometheus")
+    # Hundreds of processes begin in the tests: each would compile the package anew.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     os.chdir(ROOT)
     # All of them side by side, file by file: half of the time is spent on waiting for servers and processes.
     words = sys.argv[1:] or ["--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder"]

@@ -11,7 +11,7 @@ from anyio import sleep, to_thread
 from syncer.blobs.atomic import locked_now
 from syncer.blobs.files import Durability, Files
 from syncer.model.entries import SpooledFile
-from syncer.model.errors import NotNow
+from syncer.model.errors import Busy
 from syncer.ports import About, BlobInfo
 
 #: Bytes read, and names listed, by one hop.
@@ -142,7 +142,7 @@ class FolderBlobs:
                 await sleep(_PAUSE)
             else:
                 message = f"the lock {self.folder}/{name} is held by another process"
-                raise NotNow(message, hint="look for a stopped syncer process on this machine and end it")
+                raise Busy(message, hint="look for a stopped syncer process on this machine and end it")
             yield
         finally:
             os.close(descriptor)

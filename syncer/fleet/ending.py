@@ -12,7 +12,7 @@ from syncer.flow.finish import close
 from syncer.flow.heads import TURN, settle, tell
 from syncer.flow.unit import Pass
 from syncer.model.entries import Leg
-from syncer.model.errors import Fenced, LeaseHeld, SyncerError
+from syncer.model.errors import Busy, Fenced, LeaseHeld, SyncerError
 from syncer.model.events import RunEnded, RunStarted
 from syncer.model.report import Counts, Report, unbegun
 from syncer.model.running import works_for
@@ -23,7 +23,7 @@ async def finalise(crew: Crew, number: int) -> None:
     """Bring a run to its end.
 
     Raises:
-        Again: another worker moves the HEADs of the job just now.
+        Again: another worker moves the HEADs of the job just now, or holds its destination.
     """
     order = await crew.database.read(lambda c: orders.order(c, number))
     if order is None or order.state != "finalising":
@@ -34,7 +34,7 @@ async def finalise(crew: Crew, number: int) -> None:
             this.emit(RunStarted(order.job, order.run, tuple(sink.name for sink in job.sinks)))
             report = await _finalise(crew, order, this)
             this.emit(RunEnded(report))
-    except LeaseHeld:
+    except (LeaseHeld, Busy):
         raise Again(SOON) from None
     except Fenced:
         # Another worker ended it while this one stood still.
@@ -80,6 +80,8 @@ async def _finalise(crew: Crew, order: Order, this: Pass) -> Report:
             generations.update(await tell(this.job, view))
             if account.complete and not account.problems:
                 await settle(this.job)
+        except Busy:
+            raise
         except SyncerError as error:
             account.trouble(error)
         this.store = view.ended_with(partial(_end, order))

@@ -3,12 +3,12 @@
 from dataclasses import asdict
 
 from syncer.fleet import accounts, ending, orders, shares
-from syncer.fleet.crew import REFUSED, Again, Crew, bug
+from syncer.fleet.crew import REFUSED, SOON, Again, Crew, bug
 from syncer.fleet.orders import Order
 from syncer.flow import part
 from syncer.flow.drain import Drain
 from syncer.flow.unit import Pass
-from syncer.model.errors import Fenced, SettingsError, SyncerError
+from syncer.model.errors import Busy, Fenced, SettingsError, SyncerError
 from syncer.model.events import Warned
 from syncer.ports import Unit
 from syncer.state.tables.opening import next_epoch
@@ -36,6 +36,8 @@ async def plan(crew: Crew, number: int) -> None:
         job = await crew.syncer.job(order.job)
         with crew.run(order, job) as (this, drain):
             await _plan(crew, order, this, drain)
+    except Busy:
+        raise Again(SOON) from None
     except Fenced:
         # Another worker planned it while this one stood still.
         return

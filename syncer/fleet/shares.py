@@ -40,7 +40,7 @@ WHERE run = ?1 AND number = ?2 AND attempts = ?3 AND state = 'running' RETURNING
 """
 
 _PUT_BACK = """
-UPDATE fleet_units SET state = 'queued', worker = NULL, counts = ?4, futile = futile - 1
+UPDATE fleet_units SET state = 'queued', worker = NULL, counts = ?4, futile = futile - ?5
 WHERE run = ?1 AND number = ?2 AND attempts = ?3 AND state = 'running' RETURNING number
 """
 
@@ -144,9 +144,11 @@ def done(transaction: Transaction, share: Share, counts: Counts, result: Mapping
     return True
 
 
-def put_back(transaction: Transaction, share: Share, counts: Counts) -> bool:
-    """Leave a unit to the next worker, which goes on where this one stood."""
-    found = transaction.execute(_PUT_BACK, (share.run, share.number, share.attempt, json.dumps(asdict(counts))))
+def put_back(transaction: Transaction, share: Share, counts: Counts, *, futile: bool = False) -> bool:
+    """Leave a unit to the next worker, which goes on where this one stood; a futile attempt counts as one."""
+    found = transaction.execute(
+        _PUT_BACK, (share.run, share.number, share.attempt, json.dumps(asdict(counts)), 0 if futile else 1)
+    )
     return found.fetchone() is not None
 
 

@@ -78,6 +78,10 @@ async def _work(crew: Crew, order: Order, share: Share) -> None:
             except Exception as error:  # noqa: BLE001  # the report tells it, with exit code 1; the others go on
                 this.account.trouble(bug(error))
                 ended = True
+            if this.account.busy and not drain.started:
+                # A process that stands still may hold a lock until it goes on, or its machine is gone.
+                await _leave(crew, order, this, share, futile=True)
+                raise Again(SOON)
             if crew.leaving and (drain.started or not ended or this.account.problems):
                 await _leave(crew, order, this, share)
                 raise Again(0)
@@ -108,8 +112,8 @@ def _note(this: Pass, share: Share, transaction: Transaction, group: CommitGroup
     shares.progress(transaction, share, accounts.so_far(share.before, this.account.counts, group.counts))
 
 
-async def _leave(crew: Crew, order: Order, this: Pass, share: Share) -> None:
+async def _leave(crew: Crew, order: Order, this: Pass, share: Share, *, futile: bool = False) -> None:
     counts = accounts.so_far(share.before, this.account.counts)
     for name, more in zip(("requests", "retries", "throttled"), crew.traffic(order), strict=True):
         setattr(counts, name, getattr(counts, name) + more)
-    await crew.database.write(lambda c: shares.put_back(c, share, counts))
+    await crew.database.write(lambda c: shares.put_back(c, share, counts, futile=futile))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from syncer.model.errors import Exit, PlatformAway, SyncerError, Unavailable
+from syncer.model.errors import Busy, Exit, PlatformAway, SyncerError, Unavailable
 from syncer.model.refs import CONTEXT, ItemKey
 from syncer.model.report import Counts, Problem
 
@@ -24,6 +24,8 @@ class Account:
     complete: bool = True
     #: Some listing went on from where an earlier run stood, so it began before this run.
     resumed: bool = False
+    #: Another process held what was needed: a moment later it may go.
+    busy: bool = False
     #: Stored items of partitions or kinds that are selected no more: kept, and said.
     unselected: int = 0
     #: Listed items that were erased and are stored nevertheless: an older copy was restored.
@@ -42,6 +44,7 @@ class Account:
     def trouble(self, error: SyncerError, *, code: Exit | None = None, leg: str | None = None) -> None:
         """Note what kept the run from being complete."""
         self.complete = False
+        self.busy |= isinstance(error, Busy)
         away = leg is None and isinstance(error, Unavailable | PlatformAway)
         problem = Problem(str(error), code or error.exit_code, error.hint, leg, away)
         # A sink's failure may come twice: from the sink, and as what ended the unit that had no other.

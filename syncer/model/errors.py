@@ -162,6 +162,10 @@ class NotNow(RunFailed):
     """Platform, database or disk is away; try again later."""
 
 
+class Busy(NotNow):
+    """Another process holds what is needed, for a moment or until somebody ends it; the message names what."""
+
+
 class Overtaken(NotNow):
     """A pass over one generation can't be completed: a newer one was published, and replaced what it names."""
 

@@ -1,5 +1,6 @@
 """A run in parts: whoever does them, in whatever order and however often, it ends once and as one process would."""
 
+import fcntl
 import json
 from itertools import cycle
 from pathlib import Path
@@ -7,17 +8,19 @@ from typing import Any
 
 import pytest
 
+from syncer.blobs import folder
 from syncer.fleet import ending, orders, shares
 from syncer.fleet.crew import Again
 from syncer.fleet.queue import FINALISE, PLAN, UNIT
 from syncer.fleet.submit import pause, stop
 from syncer.flow.job import RunOptions
-from syncer.model.errors import Exit, NotNow
+from syncer.model.errors import Busy, Exit, NotNow
 from syncer.model.refs import PartitionKey
 from syncer.model.report import Counts
-from syncer.ports import RunRow
+from syncer.ports import Claim, RunRow
+from syncer.sinks.manifest import JobManifest
 from syncer.sources.memory import MemoryPlatform
-from tests.unit.fleet.conftest import PROJECTS, joined
+from tests.unit.fleet.conftest import PROJECTS, Member, joined
 
 
 def told(row: RunRow) -> Any:
@@ -81,6 +84,71 @@ async def test_what_units_rewrite_is_in_no_snapshot_until_head_says_so(config: P
         assert (await snapshots.create("late")).generation > 1
         head = json.loads((config.parent / "appended/_manifest/appended/HEAD.json").read_text())
         assert head["rewriting"] == []
+
+
+async def test_a_lock_that_another_process_holds_is_waited_for(
+    config: Path, platform: MemoryPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that stands still with the lock of a folder in its hands ends neither planning nor the run."""
+    monkeypatch.setattr(folder, "_TRIES", 2)
+    lock = config.parent / "lake" / "_manifest" / ".lock"
+    lock.parent.mkdir(parents=True)
+    async with joined(config) as one:
+        await one.submit("files")
+        with lock.open("w") as held:
+            for task in (PLAN, FINALISE):
+                while (await one.tasks())[0][0] != task:
+                    assert await one.take()
+                fcntl.flock(held, fcntl.LOCK_EX)
+                with pytest.raises(Again):
+                    await one.take()
+                fcntl.flock(held, fcntl.LOCK_UN)
+        await one.work()
+        row = await one.last("files")
+        assert (row.code, told(row)["stored"], row.report["problems"]) == (Exit.DONE, 3 * PROJECTS, [])
+
+
+async def test_a_unit_whose_place_is_held_waits_but_not_for_ever(
+    config: Path, platform: MemoryPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is put back, and the next attempt goes on; where that never ends, it is given up in words."""
+    claim, held = JobManifest.claim, [True]
+
+    async def busy(this: JobManifest, wanted: Claim, *, adopt: bool = False) -> None:
+        if held[0] and wanted.paths[0] == "3/":
+            message = "the lock is held by another process"
+            raise Busy(message)
+        await claim(this, wanted, adopt=adopt)
+
+    monkeypatch.setattr(JobManifest, "claim", busy)
+    async with joined(config) as one:
+        await one.submit("files")
+        waits = await _patiently(one)
+        assert waits == shares.MOST
+        row = await one.last("files")
+        assert (row.code, told(row)["stored"]) == (Exit.NOT_NOW, 3 * (PROJECTS - 1))
+        assert f"given up after {shares.MOST} attempts" in str(row.report["problems"])
+        await one.submit("files")
+        await one.take()
+        with pytest.raises(Again):
+            await _patiently(one, 1)
+        held[0] = False
+        await one.work()
+        row = await one.last("files")
+        assert (row.code, told(row)["stored"]) == (Exit.DONE, 3)
+
+
+async def _patiently(one: Member, most: int = 1000) -> int:
+    """Do all there is; return how often something had to wait. Raises `Again` at the last time that is allowed."""
+    waits = 0
+    while True:
+        try:
+            if not await one.take():
+                return waits
+        except Again:
+            waits += 1
+            if waits == most:
+                raise
 
 
 async def test_a_replaced_worker_counts_nothing(config: Path, platform: MemoryPlatform) -> None:
