@@ -23,7 +23,7 @@ from syncer.flow.preview import Preview, preview
 from syncer.flow.run import pass_of, run
 from syncer.model.entries import Annotation, Body
 from syncer.model.errors import SettingsError, SyncerError
-from syncer.model.events import RunEnded
+from syncer.model.events import ItemFetched, RunEnded
 from syncer.model.refs import AnnotationRef, GroupKey, ItemKey, Partition
 from syncer.model.report import Report, unbegun
 from syncer.net.ahead import in_order
@@ -245,7 +245,7 @@ async def open_syncer(
     ticking = clock or SystemClock()
     heard = hub or Hub()
     tally = Tally()
-    heard.add(tally)
+    heard.add(tally, without={ItemFetched})
     underway = Underway(ticking)
     heard.add(underway)
     url = await anyio.to_thread.run_sync(settings.state_url.reveal)

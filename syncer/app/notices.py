@@ -11,7 +11,7 @@ import orjson
 
 from syncer.flow.finish import status
 from syncer.model.errors import Exit, SyncerError
-from syncer.model.events import Emit, Event, RunEnded, Warned
+from syncer.model.events import OF_ITEMS, Emit, Event, RunEnded, Warned
 from syncer.model.report import Report
 from syncer.net.notice import Notice, Recipient, open_recipient
 from syncer.observe.hub import Hub
@@ -39,7 +39,7 @@ async def notifying(options: Sequence[NotifyOptions], clock: Clock, hub: Hub, sp
             for post in posts:
                 post.take(event.report)
 
-    hub.add(hear)
+    hub.add(hear, without=OF_ITEMS)
     # No task group: a recipient that is away, or a bug here, never ends a run.
     tasks = [asyncio.create_task(post.work()) for post in posts]
     for task in tasks:

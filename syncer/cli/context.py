@@ -18,7 +18,7 @@ from syncer.cli.exits import UsageError
 from syncer.cli.messages import advised, say, warn
 from syncer.cli.options import Everywhere
 from syncer.model.errors import Exit, SettingsError, SyncerError
-from syncer.model.events import Emit, Event, RunEnded
+from syncer.model.events import OF_ITEMS, Emit, Event, RunEnded
 from syncer.observe import Hub
 from syncer.observe.output import Level
 from syncer.observe.terminal import choose_format, choose_progress, open_observers
@@ -111,7 +111,9 @@ async def opened(
             async with open_observers(
                 syncer.clock, log_format=wish, progress=style, level=level, levels=log.levels, underway=syncer.underway
             ) as observers:
-                hub.add(partial(_heard, observers.hub.emit, machine=machine))
+                hub.add(
+                    partial(_heard, observers.hub.emit, machine=machine), without=() if level == "debug" else OF_ITEMS
+                )
                 session = Session(syncer, observers.logger, here, machine, live, waiting)
                 for text in () if here.quiet else syncer.settings.warnings:
                     session.when_free(partial(warn, text))

@@ -6,6 +6,7 @@ dozen microseconds that would be a tenth of everything. Closing is the signal, a
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -51,7 +52,9 @@ class Queue(Generic[T]):
                 await waiter
             except asyncio.CancelledError:
                 if waiter.cancelled():
-                    self._takers.remove(waiter)
+                    # Somebody who put or closed before this ran may have thrown it out already.
+                    with suppress(ValueError):
+                        self._takers.remove(waiter)
                 else:
                     # The item that it was woken for is somebody else's.
                     self._wake()

@@ -268,4 +268,7 @@ Event = (
     | LimitChanged | LegDetached | LegReset | DeletesHeld | PartitionFrozen | Draining | Warned | RunEnded
 )  # fmt: skip
 
+#: Those of which there is one for every item: observers that have no use for them need not be called.
+OF_ITEMS = frozenset({RequestEnded, ItemFetched})
+
 Emit = Callable[[Event], None]

@@ -136,9 +136,12 @@ class BrokenRow:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Piece:
-    """What a task is busy with inside of a run: a page that it lists, or items of one that it fetches."""
+    """What a task is busy with inside of a run: a page that it lists, or items of one that it fetches.
+
+    Nobody changes it; frozen, it would cost five times as much, and there is one for every item (see `model.value`).
+    """
 
     partition: PartitionKey
     #: The item; None: a page, or several items at once.

@@ -17,6 +17,8 @@ EAGER = 0.15
 SATURATED = 0.8
 #: More slots must bring at least this part of the same growth in throughput, else the server only queues them.
 GAIN = 0.25
+#: So many looks in a row must find that it brought nothing: a moment in which we stood still spoils two at most.
+LOOKS = 3
 #: After growth that brought nothing, no growth for so long, in seconds.
 HOLD = 30.0
 
@@ -219,16 +221,20 @@ class OriginLimits:
 class _Trend:
     """Compares throughput before and after growth: by Little's law it is requests in flight over their mean latency."""
 
-    __slots__ = ("_base_limit", "_base_throughput", "_count", "_flight", "_held_until", "_limits", "_seconds")
+    __slots__ = (
+        "_base_limit", "_base_throughput", "_count", "_doubts", "_flight", "_held_until", "_limits", "_seconds",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._base_limit = 0.0
         self._base_throughput = 0.0
         self._held_until = float("-inf")
+        #: Looks in a row that found no gain.
+        self._doubts = 0
         self._clear()
 
     def held(self, now: float) -> bool:
-        return now < self._held_until
+        return self._doubts > 0 or now < self._held_until
 
     def settle(self, now: float, flight: int, seconds: float, allowed: int) -> float | None:
         """Take one answer; return the limit to go back to when the last growth brought nothing."""
@@ -242,14 +248,18 @@ class _Trend:
         # Of all these answers: most may have come before the limit grew, and say nothing about what that brings.
         limit = self._limits / self._count
         self._clear()
-        if self.held(now):
+        if now < self._held_until:
             # What is learned while holding is the base that the next try has to beat.
             self._base_limit, self._base_throughput = limit, throughput
             return None
         growth = limit / self._base_limit - 1 if self._base_limit else 0.0
+        doubts, self._doubts = self._doubts, 0
         if self._base_limit and growth < 0.2:  # noqa: PLR2004  # less than a fifth drowns in noise
             return None
         if self._base_limit and throughput < self._base_throughput * (1 + GAIN * growth):
+            if doubts + 1 < LOOKS:
+                self._doubts = doubts + 1
+                return None
             self._held_until = now + HOLD
             return self._base_limit
         self._base_limit, self._base_throughput = limit, throughput

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.clarifai_process import Remote, clarifai_process
-from tests.support.command import syncer
+from tests.support.command import fresh, syncer
 from tests.support.destination import contents
 from tests.support.survival import Survival, current, kill
 
@@ -37,7 +37,7 @@ def survive(tmp_path: Path, kills: int, inputs: int) -> None:
     with clarifai_process("--inputs", str(inputs), "--each", "4", "--latency", "0.02") as platform:
         folder = prepare(tmp_path / "killed", platform)
         started = time.monotonic()
-        syncer("status", cwd=folder).ok()
+        fresh("status", cwd=folder).ok()
         idle = time.monotonic() - started
         hit = sum(
             Survival(kill).stopped(folder, idle * dice.uniform(0.8, 1.6) + dice.uniform(0, 0.6)) for _ in range(kills)

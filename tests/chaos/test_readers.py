@@ -15,7 +15,7 @@ from syncer.app.labels import Labels
 from syncer.app.reading import read
 from syncer.demo.platform_process import Remote, platform_process
 from syncer.model.errors import NotNow
-from tests.support.command import command, environment, syncer
+from tests.support.command import command, environment, fresh, syncer
 
 CONFIG = """
 state: sqlite:state.db
@@ -132,7 +132,7 @@ async def survive(folder: Path, rounds: int, tasks: int, seed: int = 20261128) -
         project = next(iter(platform.projects))
         (folder / "syncer.yaml").write_text(CONFIG.format(url=platform.url, token=platform.token, project=project))
         began = anyio.current_time()
-        await to_thread.run_sync(lambda: syncer("sync", "-q", cwd=folder, timeout=300).ok())
+        await to_thread.run_sync(lambda: fresh("sync", "-q", cwd=folder, timeout=300).ok())
         usual = anyio.current_time() - began
         readers = [Reader(folder, sink) for sink in SINKS]
         done = anyio.Event()

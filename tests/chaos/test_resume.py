@@ -1,6 +1,7 @@
 """SIGKILL amid many content requests: what is committed is never asked for again, and the end is the same."""
 
 import random
+import time
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -31,6 +32,7 @@ def killed(folder: Path, platform: RemoteLink, requests: int, job: str, env: Map
     try:
         while platform.stats()["content"] < before + requests:
             assert process.poll() is None, "it ended before it could be killed"
+            time.sleep(0.002)  # who asks without a pause takes the time that both of them need
     finally:
         process.kill()
         _, errors = process.communicate()

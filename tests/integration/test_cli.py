@@ -12,7 +12,7 @@ from pathlib import Path
 
 from syncer.demo.platform_process import Remote, platform_process
 from syncer.model.errors import Exit
-from tests.support.command import command, environment, start, syncer
+from tests.support.command import command, environment, fresh, start, syncer
 from tests.support.destination import contents
 
 TASKS = 200
@@ -42,7 +42,7 @@ async def test_an_export_in_one_line(tmp_path: Path) -> None:
     async with platform_process("--tasks", str(TASKS)) as platform:
         env = _account(platform)
         line = ("export", "label_studio", "--project", "1", "-o", "json", "--to")
-        packed = syncer(*line, "out.zip", cwd=tmp_path, env=env).ok()
+        packed = fresh(*line, "out.zip", cwd=tmp_path, env=env).ok()
         loose = syncer(*line, "out/", cwd=tmp_path, env=env).ok()
         stored = packed.json()[0]["counts"]["stored"]
         assert 0 < stored == loose.json()[0]["counts"]["stored"]
@@ -52,7 +52,7 @@ async def test_an_export_in_one_line(tmp_path: Path) -> None:
         again = syncer(*line, "out.zip", cwd=tmp_path, env=env).ok().json()[0]["counts"]
         assert (again["stored"], again["requests"] < 10) == (0, True)
         syncer("verify", "--deep", "out.zip", "out/", cwd=tmp_path).ok()
-        one = syncer("get", "label_studio", "1", cwd=tmp_path, env=env).ok()
+        one = fresh("get", "label_studio", "1", cwd=tmp_path, env=env).ok()
         assert json.loads(one.out)["id"] == 1
 
 
@@ -61,7 +61,7 @@ async def test_rule_21_trouble_with_the_platform(tmp_path: Path) -> None:
     async with platform_process("--tasks", "3") as platform:
         line = ("export", "label_studio", "--project", "1", "--to", "out/", "--set", "limits.attempts=1")
         missing = syncer(*line, cwd=tmp_path, env={"LABEL_STUDIO_URL": platform.url})
-        wrong = syncer(*line, cwd=tmp_path, env={**_account(platform), "LABEL_STUDIO_API_KEY": "0" * 40})
+        wrong = fresh(*line, cwd=tmp_path, env={**_account(platform), "LABEL_STUDIO_API_KEY": "0" * 40})
     away = syncer(*line, cwd=tmp_path, env=_account(platform))
     assert (missing.code, "--set token=env:LABEL_STUDIO_API_KEY" in missing.err) == (Exit.SETTINGS, True)
     assert (wrong.code, "hint: " in wrong.err) == (Exit.PERMISSION, True)

@@ -18,7 +18,8 @@ from tests.support.studio import CONFIG, box, seed_items
 
 pytestmark = pytest.mark.timeout(600)
 
-COUNT = 3000
+#: More than the largest page that is ever asked for.
+COUNT = 1000
 DONE: Mapping[str, Any] = {"result": [box("done")], "ground_truth": False}
 SKIPPED: Mapping[str, Any] = {"result": [], "was_cancelled": True, "ground_truth": False}
 

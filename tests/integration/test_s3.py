@@ -13,7 +13,7 @@ import pytest
 from syncer.demo.platform_process import Remote, platform_process
 from syncer.model.errors import Exit
 from tests.support.buckets import Server
-from tests.support.command import start, syncer
+from tests.support.command import fresh, start, syncer
 from tests.support.destination import contents
 from tests.support.s3 import Bucket
 
@@ -72,7 +72,7 @@ async def survive(tmp_path: Path, bucket: Bucket, *, kills: int, tasks: int) -> 
         env = account(platform, bucket.server)
         line = ("export", "label_studio", "--project", "1", "--set", "page_size=50", "--progress", "none", "-q", "--to")
         started = time.monotonic()
-        syncer("status", cwd=tmp_path, env=env)
+        fresh("status", cwd=tmp_path, env=env)
         idle = time.monotonic() - started
         done = 0
         while done < kills:

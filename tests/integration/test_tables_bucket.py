@@ -10,9 +10,9 @@ from pyarrow.fs import S3FileSystem
 from syncer.app.reading import read
 from syncer.demo.platform_process import platform_process
 from tests.support.buckets import Server
+from tests.support.command import syncer
 from tests.support.destination import contents
 from tests.support.s3 import Bucket
-from tests.support.warm import WARM
 
 
 def rows(bucket: Bucket, folder: Path) -> dict[str, str]:
@@ -34,14 +34,14 @@ async def test_a_table_in_one_line(tmp_path: Path, seaweed_server: Server, name:
         line = ("export", "label_studio", "--project", "1", "-q", "--max-delete", "9", "--full", "--to")
         url = f"{bucket.url}/{name}"
         for turn in ("first", "second"):
-            WARM.run(*line, url, cwd=tmp_path, env=env).ok()
-            WARM.run(*line, f"local/{name}", cwd=tmp_path, env=env).ok()
+            syncer(*line, url, cwd=tmp_path, env=env).ok()
+            syncer(*line, f"local/{name}", cwd=tmp_path, env=env).ok()
             local = contents(tmp_path / "local")
             assert len(local) > 10
             assert rows(bucket, tmp_path / turn) == local
             listing = await platform.ask("GET", "/api/tasks?project=1&page_size=5&page=last&fields=all")
             await platform.ask("DELETE", f"/api/tasks/{listing['tasks'][0]['id']}/")
-    WARM.run("verify", "--deep", url, cwd=tmp_path, env=keys).ok()
+    syncer("verify", "--deep", url, cwd=tmp_path, env=keys).ok()
     storage = {
         "endpoint": seaweed_server.endpoint, "region": "us-east-1", "access_key": keys["AWS_ACCESS_KEY_ID"],
         "secret_key": keys["AWS_SECRET_ACCESS_KEY"],

@@ -15,7 +15,7 @@ import pytest
 from syncer.app.reading import read
 from tests.emulators.kognic import BATCH, PROJECT, TYPE, KognicPlatform
 from tests.emulators.kognic.answers import stamp
-from tests.support.warm import WARM
+from tests.support.command import syncer
 
 CONFIG = """
 state: sqlite:state.db
@@ -172,7 +172,7 @@ async def through(folder: Path, annotations: int, shard: int) -> None:
         (folder / "syncer.yaml").write_text(CONFIG.format(url=platform.url, shard=shard, **pair, **chosen))
 
         async def run(*words: str) -> None:
-            (await anyio.to_thread.run_sync(lambda: WARM.run(*words, cwd=folder))).ok()
+            (await anyio.to_thread.run_sync(lambda: syncer(*words, cwd=folder))).ok()
 
         await run("sync", "-q")
         await seen_by_all(folder, platform)

@@ -1,4 +1,8 @@
-"""`syncer` as its users start it: a process of its own."""
+"""`syncer` as its users start it: a process of its own.
+
+Most tests want only that: `syncer` forks one from a process that has everything imported. `fresh` and `start` begin as
+users do, for tests of the process itself, and for those that stop or kill one.
+"""
 
 import json
 import os
@@ -8,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.support.warm import WARM
 
 #: Beginnings of variables with settings and credentials of whoever runs the tests.
 _PERSONAL = ("SYNCER", "LABEL_STUDIO", "KOGNIC", "ANNOTELL", "CLARIFAI", "DATATURE")
@@ -44,7 +50,12 @@ def environment(folder: Path, extra: Mapping[str, str] | None = None) -> dict[st
 
 
 def syncer(*words: str | Path, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 100) -> Ended:
-    """Run a command to its end."""
+    """Run a command to its end, in a process that need not import anything first."""
+    return _ended(WARM.run([*map(str, words)], cwd=cwd, env=environment(cwd, env), timeout=timeout))
+
+
+def fresh(*words: str | Path, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 100) -> Ended:
+    """Run a command to its end, in a process that starts from nothing."""
     done = subprocess.run(
         command(*words),
         cwd=cwd,
@@ -54,6 +65,10 @@ def syncer(*words: str | Path, cwd: Path, env: Mapping[str, str] | None = None, 
         timeout=timeout,
         check=False,
     )
+    return _ended(done)
+
+
+def _ended(done: "subprocess.CompletedProcess[str]") -> Ended:
     assert "Traceback" not in done.stderr, done.stderr
     return Ended(done.returncode, done.stdout, done.stderr)
 

@@ -9,9 +9,8 @@ from typing import Any
 import anyio.to_thread
 
 from tests.emulators.kognic import BATCH, PROJECT, TYPE, KognicPlatform
-from tests.support.command import Ended
+from tests.support.command import Ended, syncer
 from tests.support.exporting import documents, report
-from tests.support.warm import WARM
 
 #: The literal project, batch and type of `KognicPlatform(n)`.
 ONE = ("--project", PROJECT, "--batch", BATCH, "--annotation-type", TYPE)
@@ -36,7 +35,7 @@ class Exporter:
         if not file.exists():
             self.platform.credentials(file)
         env = {f"{self.type.upper()}_CREDENTIALS": str(file), **self.env}
-        return await anyio.to_thread.run_sync(lambda: WARM.run(*words, cwd=self.folder, env=env))
+        return await anyio.to_thread.run_sync(lambda: syncer(*words, cwd=self.folder, env=env))
 
     async def export(self, to: str, *more: str, what: tuple[str, ...] = ONE) -> Ended:
         """Export; the report is on standard output, as JSON."""

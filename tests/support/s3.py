@@ -2,12 +2,25 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
 from tests.support.buckets import Server
+
+
+@cache
+def _client(endpoint: str, key: str, secret: str) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 8}),
+    )
 
 
 @dataclass(frozen=True)
@@ -19,15 +32,9 @@ class Bucket:
 
     @property
     def client(self) -> Any:
-        """A new client; it is cheap enough for tests."""
-        return boto3.client(
-            "s3",
-            endpoint_url=self.server.endpoint,
-            region_name="us-east-1",
-            aws_access_key_id=self.server.environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=self.server.environment["AWS_SECRET_ACCESS_KEY"],
-            config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 8}),
-        )
+        """The client of this server: the making of one costs more than most of what tests ask it for."""
+        keys = self.server.environment
+        return _client(self.server.endpoint, keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"])
 
     @property
     def url(self) -> str:

@@ -14,7 +14,7 @@ from typing import IO
 
 from syncer.demo.platform_process import Remote, platform_process
 from syncer.model.errors import Exit
-from tests.support.command import command, environment, syncer
+from tests.support.command import command, environment, fresh, syncer
 from tests.support.destination import contents
 
 CONFIG = """
@@ -130,9 +130,9 @@ class Survival:
         dice = random.Random(self.seed)
         async with platform_process("--tasks", str(self.tasks), "--latency", str(self.latency)) as platform:
             stopped = prepare(folder / "stopped", platform, self.state, self.sinks)
-            syncer("status", cwd=stopped).ok()
+            fresh("status", cwd=stopped).ok()
             started = time.monotonic()
-            syncer("status", cwd=stopped).ok()
+            fresh("status", cwd=stopped).ok()
             idle = time.monotonic() - started
             if self.amid:
                 idle = 0.0

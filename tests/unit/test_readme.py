@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import os
 import re
 import shlex
 import shutil
@@ -10,7 +9,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,34 +43,28 @@ class Desk:
     platform: LabelStudioPlatform
 
     @property
-    def variables(self) -> Mapping[str, str]:
+    def variables(self) -> dict[str, str]:
         """What the reader has set: the address and the token of their own server."""
         own = {"LABEL_STUDIO_URL": self.platform.url, "LABEL_STUDIO_API_KEY": self.platform.token}
         if (self.folder / "syncer.yaml").exists():
             own["SYNCER__PLATFORMS__STUDIO__URL"] = self.platform.url
-        return environment(self.folder, own)
+        return own
 
-    async def run(self, *words: str) -> Ended:
+    async def python(self, *words: str) -> Ended:
         """Run Python with some words to its end, beside this loop."""
         line = [sys.executable, *words]
-        path = {
-            "PYTHONPATH": os.pathsep.join([str(ROOT), str(self.folder)]),
-            # Compiled once for all processes of these tests, wherever the checkout keeps such files or does not.
-            "PYTHONPYCACHEPREFIX": str(self.folder.parent / "compiled"),
-            "PYTHONDONTWRITEBYTECODE": "",
-        }
+        env = {**environment(self.folder, self.variables), "PYTHONPATH": str(ROOT)}
 
         def call() -> Ended:
-            done = subprocess.run(
-                line, cwd=self.folder, env={**self.variables, **path}, capture_output=True, text=True, check=False
-            )
+            done = subprocess.run(line, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
             return Ended(done.returncode, done.stdout, done.stderr)
 
         return await anyio.to_thread.run_sync(call)
 
     async def syncer(self, line: str) -> Ended:
         """Run a command as it stands in the README."""
-        return await self.run("-m", *shlex.split(line, comments=True))
+        _, *words = shlex.split(line, comments=True)
+        return await anyio.to_thread.run_sync(lambda: syncer_command(*words, cwd=self.folder, env=self.variables))
 
     def files(self, place: str) -> set[str]:
         """Return what lies in a folder, without what begins with a dot."""
@@ -239,7 +232,7 @@ async def test_the_library_example_runs(tmp_path: Path) -> None:
     """The example of the library syncs the job of the example above and reads its annotations."""
     async with reading(tmp_path) as desk:
         code = next(code for code in readme.snippets("python") if "syncer.open" in code)
-        said = (await desk.run("-W", "error", "-c", code)).ok().out.splitlines()
+        said = (await desk.python("-W", "error", "-c", code)).ok().out.splitlines()
         stored = len([name for name in desk.files("lake") if name.startswith("7/")])
         assert said[0] == f"listed {stored} = stored {stored} + unchanged 0 + owed 0 + filtered 0 + frozen 0"
         assert {f"7/{line.split()[0]}.json" for line in said[1:]} == {

@@ -8,6 +8,7 @@ import errno
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from struct import Struct
 from tempfile import TemporaryFile
 from typing import IO, Any, NamedTuple
 
@@ -29,7 +30,9 @@ CHUNK = 1 << 20
 #: A deflate stream can't grow by more than this factor (zlib technical details: 1032:1).
 MAX_RATIO = 1032
 
-_RAW = -15
+_RAW, _GZIP = -15, 31
+#: Bytes before the stream in a member of gzip without a name, and what follows: checksum and size (RFC 1952 §2.3).
+_GZIP_HEAD, _GZIP_TAIL = 10, Struct("<2L")
 _PACKED_ALREADY = ("image/jpeg", "image/png", "image/webp", "video/", "audio/", "application/zip", "application/gzip")
 
 
@@ -53,12 +56,15 @@ class Packed(NamedTuple):
 def pack(data: bytes, media_type: str = "") -> Packed:
     """Deflate a document; one that doesn't shrink, or is compressed already, is stored as it is."""
     size = len(data)
-    crc = crc32(data, 0)
     if not media_type.startswith(_PACKED_ALREADY):
-        deflated = _engine.compress(data, LEVEL, _RAW)
-        if len(deflated) < size:
-            return Packed(DEFLATED, crc, size, len(deflated), deflated)
-    return Packed(STORED, crc, size, size, data)
+        # A member of gzip is the same stream with its checksum behind it, in one step: each step hands the interpreter
+        # over to other threads, and waits until it gets it back.
+        member = _engine.compress(data, LEVEL, _GZIP)
+        length = len(member) - _GZIP_HEAD - _GZIP_TAIL.size
+        if length < size:
+            crc, _ = _GZIP_TAIL.unpack_from(member, _GZIP_HEAD + length)
+            return Packed(DEFLATED, crc, size, length, member[_GZIP_HEAD : _GZIP_HEAD + length])
+    return Packed(STORED, crc32(data, 0), size, size, data)
 
 
 def pack_file(path: Path, size: int, scratch: Path, media_type: str = "") -> Packed:

@@ -1,8 +1,10 @@
 """The queue between planning and fetching: bounded, first come first served; a cancelled taker loses nothing."""
 
 import asyncio
+from collections.abc import Callable
 
 import anyio
+import pytest
 
 from syncer.flow.queue import Queue
 
@@ -53,3 +55,18 @@ async def test_an_item_goes_on_to_the_next_taker_when_the_first_one_is_cancelled
     tasks[1].cancel()
     assert await tasks[2] == 7
     assert [task.cancelled() for task in tasks] == [True, True, False]
+
+
+@pytest.mark.parametrize("end", [Queue[int].close, lambda queue: queue.put_nowait(7)], ids=["close", "put"])
+async def test_takers_that_are_cancelled_at_the_same_instant_are_just_cancelled(
+    end: Callable[[Queue[int]], object],
+) -> None:
+    """What ends the giver may cancel the takers before: each of them ends with that, and with no other error."""
+    queue = Queue[int](1)
+    tasks = [asyncio.create_task(queue.take()) for _ in range(3)]
+    await anyio.wait_all_tasks_blocked()
+    for task in tasks:
+        task.cancel()
+    end(queue)
+    await asyncio.wait(tasks)
+    assert [task.cancelled() for task in tasks] == [True] * 3

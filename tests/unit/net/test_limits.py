@@ -228,6 +228,18 @@ async def test_rule_22_a_ceiling_that_rises_is_used_whenever_it_does(answers: in
     assert simulation.limits.slots.limit == 8
 
 
+@pytest.mark.parametrize("late", range(100, 260, 20))
+async def test_rule_22_a_moment_of_standing_still_says_nothing_about_the_server(late: int) -> None:
+    """Everything in flight is late once, as when this process has to wait for a core: concurrency stays."""
+    simulation = Simulation(network=Network(url="https://h", concurrency=64))
+
+    def latency() -> float:
+        return 0.06 if late <= simulation.sent < late + simulation.limits.slots.limit else 0.02
+
+    await simulation.run(1000, 128, lambda: None, latency)
+    assert simulation.limits.slots.limit == 64
+
+
 async def test_rule_22_congestion_cuts_once_a_round_trip_and_never_below_one() -> None:
     """Failures that were in flight together count once; at the bottom one request is still tried."""
     simulation = Simulation(network=Network(url="https://h", concurrency=4))

@@ -4,7 +4,8 @@ import typing
 
 import pytest
 
-from syncer.model.events import Event, Warned
+from syncer.model.events import OF_ITEMS, Event, ItemFetched, Warned
+from syncer.model.refs import ItemKey
 from syncer.observe.hub import Hub
 from tests.support.happenings import EVERY
 
@@ -75,3 +76,17 @@ def test_what_is_no_exception_passes_through() -> None:
 
     with pytest.raises(Crash):
         Hub([crash]).emit(Warned("x"))
+
+
+def test_an_observer_is_not_called_for_kinds_that_it_has_no_use_for() -> None:
+    """The others hear them all the same, and it hears the rest; also when it joins after the first of them."""
+    everything: list[Event] = []
+    little: list[Event] = []
+    hub = Hub([everything.append])
+    fetched = ItemFetched(ItemKey("annotation", "p", None, None, "1"), 8)
+    hub.emit(fetched)
+    hub.add(little.append, without=OF_ITEMS)
+    hub.emit(fetched)
+    hub.emit(Warned("x"))
+    assert everything == [fetched, fetched, Warned("x")]
+    assert little == [Warned("x")]
