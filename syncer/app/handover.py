@@ -83,8 +83,7 @@ async def rename_job(syncer: Syncer, old: str, new: str) -> None:
 
 async def _owners(blobs: Blobs) -> list[str]:
     """Return the jobs that have a manifest below a root."""
-    names = [info.name async for info in blobs.list(f"{MANIFEST_FOLDER}/") if info.name.endswith(f"/{OWNER}")]
-    found = [await blobs.get(name, MAX_OWNER) for name in sorted(names)]
+    found = [await blobs.get(f"{folder}/{OWNER}", MAX_OWNER) for folder in await blobs.folders(MANIFEST_FOLDER)]
     return list(_jobs(document[0] for document in found if document is not None))
 
 

@@ -10,6 +10,7 @@ from anyio import sleep, to_thread
 
 from syncer.blobs.atomic import locked_now
 from syncer.blobs.files import Durability, Files
+from syncer.blobs.walk import subfolders
 from syncer.model.entries import SpooledFile
 from syncer.model.errors import Busy
 from syncer.ports import About, BlobInfo
@@ -97,6 +98,10 @@ class FolderBlobs:
                     yield info
         finally:
             walk.close()
+
+    async def folders(self, folder: str = "") -> Sequence[str]:
+        """Return the folders right below a folder, empty ones too; private ones and links are left out."""
+        return await to_thread.run_sync(subfolders, self._files.folders, folder)
 
     async def delete_many(self, names: Sequence[str], scratch: str = "", *, match: Sequence[str] = ()) -> None:
         """Delete; absent names are fine. Durable with the next `sync`.

@@ -115,6 +115,12 @@ class MemoryBlobs:
             if name.startswith(prefix) and not any(part.startswith(".") for part in name.split("/")):
                 yield BlobInfo(name, len(data), tag)
 
+    async def folders(self, folder: str = "") -> Sequence[str]:
+        """Return the public folders right below a folder, sorted: those that a name of an object goes through."""
+        start = f"{_guard(folder)}/" if folder else ""
+        below = (name.removeprefix(start).partition("/") for name in self.objects if name.startswith(start))
+        return sorted({f"{start}{part}" for part, slash, _ in below if slash and not part.startswith(".")})
+
     async def delete_many(self, names: Sequence[str], scratch: str = "", *, match: Sequence[str] = ()) -> None:
         """Delete; absent names are fine.
 

@@ -141,6 +141,12 @@ class Blobs(Protocol):
     def list(self, prefix: str = "") -> AsyncIterator[BlobInfo]:
         """Yield all objects below a prefix, in no particular order; temporary files are left out."""
 
+    async def folders(self, folder: str = "") -> Sequence[str]:
+        """Return the whole names of the folders right below a folder, sorted; private ones and links are left out.
+
+        What lies in them is not looked at, so one of them may hold private names alone, or on a local disk nothing.
+        """
+
     async def delete_many(self, names: Sequence[str], scratch: str = "", *, match: Sequence[str] = ()) -> None:
         """Delete; absent names are fine.
 

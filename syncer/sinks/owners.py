@@ -166,9 +166,11 @@ async def _withdraw(blobs: Blobs, name: str, paths: Iterable[str]) -> None:
     raise _busy(blobs, name)
 
 
-async def _others(blobs: Blobs, own: str) -> Iterable[str]:
-    found = blobs.list(f"{MANIFEST_FOLDER}/")
-    return sorted([info.name async for info in found if info.name.endswith(f"/{OWNER}") and info.name != own])
+async def _others(blobs: Blobs, own: str) -> list[str]:
+    """Return where other jobs have their owner documents, if they have one; by name."""
+    # Only folders are listed: below them lie the segments of all units, and each new unit comes here twice.
+    names = [f"{folder}/{OWNER}" for folder in await blobs.folders(MANIFEST_FOLDER)]
+    return [name for name in names if name != own]
 
 
 async def _read(blobs: Blobs, name: str) -> tuple[OwnerDocument | None, str | None]:

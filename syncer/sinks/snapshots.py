@@ -23,7 +23,7 @@ from syncer.ports import Blobs, Clock, Held, Place, Snapshot
 from syncer.sinks import owners
 from syncer.sinks.documents import HeadDocument, SnapshotDocument, SnapshotEntry, encode, snapshot_name
 from syncer.sinks.failures import destination
-from syncer.sinks.heads import HEAD, HeadFile
+from syncer.sinks.heads import HeadFile
 from syncer.sinks.segments import read_rows
 
 _NAME = re.compile(r"(?=.*[A-Za-z_-])[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
@@ -119,7 +119,7 @@ class JobSnapshots:
         containers: set[str] = set()
         found: set[Place] = set()
         with destination(self.leg, self.blobs.url):
-            for folder in await self._folders():
+            for folder in await self.blobs.folders(MANIFEST_FOLDER):
                 heads = self.heads if folder == self.folder else HeadFile(self.blobs, folder, folder, self.clock)
                 head, _ = await heads.read()
                 for document in (
@@ -195,12 +195,6 @@ class JobSnapshots:
                     # Also those that a later row of the same generation replaced: sparing too much does no harm.
                     found.update(place for row in rows if (place := (row.container, row.path)) in wanted)
         return found
-
-    async def _folders(self) -> list[str]:
-        """Return where the jobs of this root have their manifests."""
-        names = [info.name async for info in self.blobs.list(f"{MANIFEST_FOLDER}/")]
-        return sorted(folder for name in names if (folder := name.removesuffix(f"/{HEAD}")) != name
-                      and folder.count("/") == 1)  # fmt: skip
 
 
 def _with_snapshot(generation: int, name: str, entry: SnapshotEntry, head: HeadDocument) -> HeadDocument:

@@ -204,10 +204,32 @@ async def test_listing_by_prefix(blobs: Blobs) -> None:
 
 
 async def test_a_long_listing(blobs: Blobs) -> None:
-    """A listing longer than one step names every object once."""
-    await blobs.put_many([(f"{number % 7}/{number}", b"") for number in range(1100)], SCRATCH)
+    """A listing longer than one step names every object once, and every folder."""
+    await blobs.put_many([(f"p/{number}/x", b"") for number in range(1100)], SCRATCH)
     listed = await names(blobs)
     assert (len(listed), len(set(listed))) == (1100, 1100)
+    assert await blobs.folders("p") == sorted(f"p/{number}" for number in range(1100))
+
+
+async def test_folders_right_below_a_folder(blobs: Blobs) -> None:
+    """Each is named once, whole and in order, whatever lies in it; objects and private folders are not."""
+    odd = ("a b", "a+b&c=d", "a%2Fb", "x~1,#[1]", "Ünï", "é.zip")
+    told = [f"{name}/x/y" for name in odd]
+    await blobs.put_many([(name, b"") for name in ("7/a", "7/b/c", "7/b/d/e", "7/b/f", "70/a", "8", *told)], SCRATCH)
+    await blobs.put_many([(name, b"") for name in (".private/x", "7/.tmp/x", "7/c/.tmp/x")], SCRATCH)
+    assert [one for one in await blobs.folders() if not one.startswith("_")] == sorted(["7", "70", *odd])
+    assert await blobs.folders("7") == ["7/b", "7/c"]
+    assert await blobs.folders("7/b") == ["7/b/d"]
+    assert [await blobs.folders(one) for one in odd] == [[f"{one}/x"] for one in odd]
+    for none in ("8", "9", "9/x", "7/b/d"):
+        assert await blobs.folders(none) == []
+
+
+async def test_there_are_no_folders_before_the_first_write(blobs: Blobs) -> None:
+    """An empty store has none, and asking makes none."""
+    assert await blobs.folders() == []
+    assert await blobs.folders("_manifest") == []
+    assert await names(blobs) == []
 
 
 async def test_deleting_is_idempotent(blobs: Blobs) -> None:
@@ -295,10 +317,13 @@ async def test_nothing_outside_the_root_is_touched(blobs: Blobs, name: str, tmp_
 
 
 async def test_a_listing_stays_inside(blobs: Blobs, tmp_path: Path) -> None:
-    """A prefix that would leave the root is refused."""
+    """A prefix or a folder that would leave the root is refused."""
     (tmp_path / "x").write_bytes(b"")
     with pytest.raises(SettingsError):
         await names(blobs, "../")
+    for name in filter(None, UNSAFE):
+        with pytest.raises(SettingsError):
+            await blobs.folders(name)
 
 
 async def test_scratch_is_private_to_its_owner(blobs: Blobs) -> None:

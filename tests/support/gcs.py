@@ -105,16 +105,20 @@ class Store:
         if bucket.startswith("missing"):
             return refused(404, "NoSuchBucket")
         prefix, after = query.get("prefix", ""), query.get("continuation-token") or query.get("start-after", "")
-        names = sorted(name for place, name in self.objects if place == bucket and name.startswith(prefix))
-        names = [name for name in names if name > after]
-        page, more = names[:_PAGE], len(names) > _PAGE
+        names = (name for place, name in self.objects if place == bucket and name.startswith(prefix))
+        rolled = {rolled_up(name, prefix, query.get("delimiter", "")) for name in names}
+        told = sorted(name for name in rolled if name > after)
+        page, more = told[:_PAGE], len(told) > _PAGE
         entries = "".join(
             f"<Contents><Key>{escape(name)}</Key><ETag>{escape(stored.etag)}</ETag><Size>{len(stored.data)}</Size>"
             f"<Generation>{stored.generation}</Generation><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
             "</Contents>"
             for name in page
-            for stored in [self.objects[bucket, name]]
+            for stored in [self.objects.get((bucket, name))]
+            if stored is not None
         )
+        folders = (name for name in page if (bucket, name) not in self.objects)
+        entries += "".join(f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>" for name in folders)
         token = f"<NextContinuationToken>{escape(page[-1])}</NextContinuationToken>" if more else ""
         truncated = f"<IsTruncated>{str(more).lower()}</IsTruncated>"
         return xml(f"<ListBucketResult><Name>{bucket}</Name>{truncated}{token}{entries}</ListBucketResult>")
@@ -147,6 +151,12 @@ def metadata(request: web.Request) -> dict[str, str]:
     """Return the headers that are stored with an object."""
     kept = ("content-type", "x-goog-meta-", "x-goog-storage-class")
     return {name: value for name, value in request.headers.items() if name.lower().startswith(kept)}
+
+
+def rolled_up(name: str, prefix: str, delimiter: str) -> str:
+    """Return a name as a listing tells it: up to the first delimiter after the prefix, if one is asked for."""
+    end = name.find(delimiter, len(prefix)) if delimiter else -1
+    return name if end < 0 else name[: end + len(delimiter)]
 
 
 def xml(text: str, headers: dict[str, str] | None = None) -> web.Response:

@@ -71,9 +71,8 @@ async def open_reading(
 
 
 async def _jobs(blobs: Blobs) -> list[str]:
-    names = [info.name async for info in blobs.list(f"{MANIFEST_FOLDER}/")]
-    folders = [name.removesuffix(f"/{HEAD}") for name in names if name.endswith(f"/{HEAD}") and name.count("/") == 2]  # noqa: PLR2004  # the folder of manifests, the job's, HEAD
-    return sorted(folder.partition("/")[2] for folder in folders)
+    folders = await blobs.folders(MANIFEST_FOLDER)
+    return [folder.partition("/")[2] for folder in folders if await blobs.stat(f"{folder}/{HEAD}") is not None]
 
 
 async def _holds(manifest: JobManifest, stem: str) -> bool:

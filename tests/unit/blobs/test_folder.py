@@ -94,6 +94,31 @@ async def test_a_link_inside_and_a_linked_root_are_fine(root: Path, tmp_path: Pa
     assert (real / "data" / "a").read_bytes() == b"x"
 
 
+async def test_folders_are_told_without_links_and_without_a_look_inside(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link is no folder, wherever it leads, an empty folder is one; one folder is read, whatever lies below."""
+    (tmp_path / "outside/deep").mkdir(parents=True)
+    for name in ("7/deep/deeper", "8", ".private"):
+        (made / name).mkdir(parents=True)
+    (made / "in").symlink_to(made / "7")
+    (made / "out").symlink_to(tmp_path / "outside")
+    blobs = FolderBlobs(made)
+    read: list[str] = []
+    scandir = os.scandir
+
+    def noted(path: str) -> object:
+        read.append(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", noted)
+    assert await blobs.folders() == ["7", "8"]
+    assert await blobs.folders("in") == ["in/deep"]
+    assert read == [str(made), str(made / "in")]
+    with pytest.raises(SettingsError, match="leads out"):
+        await blobs.folders("out")
+
+
 async def test_a_linked_file_is_replaced_not_followed(made: Path, tmp_path: Path) -> None:
     """Writing where a link stands replaces the link; reading through it is refused by the system."""
     mine = tmp_path / "mine"

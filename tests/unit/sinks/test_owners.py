@@ -1,5 +1,7 @@
 """Ownership of a destination: claims, fences, and handing over, on a real folder."""
 
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,8 +9,9 @@ import anyio
 import pytest
 
 from syncer.blobs.folder import FolderBlobs
+from syncer.blobs.memory import MemoryBlobs
 from syncer.model.errors import Exit, Fenced, LegFailed, SettingsError
-from syncer.ports import Claim
+from syncer.ports import BlobInfo, Claim
 from syncer.sinks.manifest import JobManifest
 from syncer.sinks.owners import overlapping
 from tests.support.stored import StillClock
@@ -131,6 +134,71 @@ async def test_rule_4_adopting_takes_a_place_from_another_job(
     assert await manifest.owner() == replace(CLAIM, paths=("8/",))
     with pytest.raises(SettingsError, match="'road'"):
         await manifest.claim(replace(CLAIM, paths=("7/", "8/")))
+
+
+class Counting(MemoryBlobs):
+    """A store that counts what it is asked for, and the names that it tells."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        super().__init__()
+        self.counted: Counter[str] = Counter()
+
+    async def get(self, name: str, limit: int) -> tuple[bytes, str] | None:
+        """Count one request."""
+        self.counted["get"] += 1
+        return await super().get(name, limit)
+
+    async def list(self, prefix: str = "") -> AsyncIterator[BlobInfo]:
+        """Count one request, and each object."""
+        self.counted["list"] += 1
+        async for info in super().list(prefix):
+            self.counted["names"] += 1
+            yield info
+
+    async def folders(self, folder: str = "") -> Sequence[str]:
+        """Count one request, and each folder."""
+        found = await super().folders(folder)
+        self.counted += Counter(folders=1, names=len(found))
+        return found
+
+
+async def counted_beside(segments: int, clock: StillClock) -> list[Counter[str]]:
+    """Return what claims of a new unit and of a new job cost, and a look at snapshots, beside so many segments."""
+    blobs = Counting()
+    large, other = JobManifest(blobs, "street", "lake", clock), JobManifest(blobs, "road", "lake", clock)
+    await large.claim(CLAIM)
+    refs = [await large.put_segment(str(seq), 1, seq, [b"{}"]) for seq in range(segments)]
+    await large.move_head(segments=refs)
+    costs: list[Counter[str]] = []
+    steps: tuple[Callable[[], Awaitable[object]], ...] = (
+        lambda: large.claim(replace(CLAIM, paths=("8/",), unit="8")),
+        lambda: other.claim(replace(CLAIM, job="road", paths=("9/",), unit="9")),
+        other.snapshots.held,
+    )
+    for step in steps:
+        blobs.counted.clear()
+        await step()
+        costs.append(blobs.counted.copy())
+    return costs
+
+
+async def test_a_claim_costs_the_same_beside_many_segments(clock: StillClock) -> None:
+    """Neither a new unit nor a new job reads the names of what others stored, and nor do removals, for snapshots."""
+    unit, job, held = await counted_beside(0, clock)
+    assert (unit["list"], job["list"], held["list"]) == (0, 0, 0)
+    assert (unit["folders"], job["folders"], held["folders"]) == (2, 2, 1)
+    assert await counted_beside(300, clock) == [unit, job, held]
+
+
+async def test_folders_that_are_no_jobs_own_nothing(blobs: FolderBlobs, manifest: JobManifest, tmp_path: Path) -> None:
+    """A folder without an owner document, empty or with something else in it, keeps nobody from a place."""
+    (tmp_path / "root/_manifest/empty").mkdir(parents=True)
+    await blobs.put("_manifest/other/notes.txt", b"somebody's")
+    await blobs.put("_manifest/deep/er/owner.json", b"no document")
+    await manifest.claim(CLAIM)
+    assert await manifest.owner() == CLAIM
+    assert (await manifest.snapshots.held()).containers == frozenset()
 
 
 async def test_one_of_two_claimants_wins(blobs: FolderBlobs, clock: StillClock) -> None:
