@@ -43,6 +43,8 @@ class Round:
     cpu: float
     database: float
     platform: float
+    #: Bytes that the database wrote to its log.
+    log: float
 
     @property
     def rate(self) -> float:
@@ -72,9 +74,13 @@ def tree_of(pid: int) -> list[int]:
 
 
 def used(server: Postgres, crew: Fleet, platform: Remote) -> dict[str, float]:
-    """Return the seconds of CPU that each part has used so far."""
+    """Return the seconds of CPU that each part has used so far, and the bytes of the database's log."""
     assert server.process is not None
+    with server.connect() as connection:
+        row = connection.execute("SELECT (pg_current_wal_lsn() - '0/0')::float8").fetchone()
+    assert row is not None
     return {
+        "log": float(str(row[0])),
         "cpu": seconds_of([member.pid for member in crew.members]),
         "database": seconds_of(tree_of(server.process.pid)),
         "platform": seconds_of([platform.pid]),
@@ -125,6 +131,7 @@ def rows(rounds: Sequence[Round]) -> list[Mapping[str, float]]:
                 "worker us": median(each.cpu / each.items for each in mine) * 1e6,
                 "database us": median(each.database / each.items for each in mine) * 1e6,
                 "database ms a unit": median(each.database / each.units for each in mine) * 1e3,
+                "log bytes": median(each.log / each.items for each in mine),
                 "platform us": median(each.platform / each.items for each in mine) * 1e6,
                 "busy": median(each.busy for each in mine),
                 "end s": median(each.ended - each.worked for each in mine),
@@ -137,15 +144,15 @@ def show(console: Console, found: Sequence[Mapping[str, float]]) -> None:
     """Print the table."""
     table = Table()
     for heading in (
-        "workers", "items/s", "times one", "CPU µs an item: workers", "database", "a unit, ms", "platform",
-        "cores in use", "end of the run, s",
+        "workers", "items/s", "times one", "CPU µs an item: workers", "database", "a unit, ms", "log, bytes",
+        "platform", "cores in use", "end of the run, s",
     ):  # fmt: skip
         table.add_column(heading, justify="right")
     for each in found:
         table.add_row(
             f"{each['workers']}", f"{each['items/s']:,.0f}", f"{each['times']:.2f}", f"{each['worker us']:,.0f}",
-            f"{each['database us']:,.0f}", f"{each['database ms a unit']:.1f}", f"{each['platform us']:,.0f}",
-            f"{each['busy']:.0%}", f"{each['end s']:.2f}",
+            f"{each['database us']:,.0f}", f"{each['database ms a unit']:.1f}", f"{each['log bytes']:,.0f}",
+            f"{each['platform us']:,.0f}", f"{each['busy']:.0%}", f"{each['end s']:.2f}",
         )  # fmt: skip
     console.print(table)
 
