@@ -45,6 +45,8 @@ def command(*words: str | Path) -> list[str]:
 def environment(folder: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return an environment in which nothing of the user's own state or settings is seen."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_PERSONAL)}
+    # An installed package is compiled once, not anew by each process.
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
     homes = {f"XDG_{kind}_HOME": str(folder / "xdg" / kind.lower()) for kind in ("CACHE", "CONFIG")}
     return {**kept, "XDG_STATE_HOME": str(folder / "xdg"), **homes, "COLUMNS": "200", "NO_COLOR": "1", **(extra or {})}
 
