@@ -82,7 +82,7 @@ def test_the_database_is_as_durable_as_it_should_be(tmp_path: Path) -> None:
             for name in ("journal_mode", "synchronous", "cache_size", "application_id")
         }
     assert settings == {
-        "journal_mode": "wal", "synchronous": 2, "cache_size": -4096, "application_id": schema.APPLICATION_ID,
+        "journal_mode": "wal", "synchronous": 2, "cache_size": -2048, "application_id": schema.APPLICATION_ID,
     }  # fmt: skip
 
 
