@@ -1,6 +1,7 @@
 """nginx with the documents of a linking platform: a compiled server, so that clients are what is measured."""
 
 import re
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -34,7 +35,7 @@ http {{
   keepalive_requests 1000000000;
   keepalive_timeout 600;
   default_type application/json;
-  open_file_cache max=200000 inactive=3600s;
+  open_file_cache max={kept} inactive=3600s;
   open_file_cache_valid 3600s;
   client_body_temp_path body;
   proxy_temp_path proxy;
@@ -124,6 +125,7 @@ def content(stored: Path, latency: float, *, rate: int = 0, counted: bool = Fals
         folder.chmod(0o755)
         text = _CONFIGURATION.format(
             port=port,
+            kept=min(200_000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] * 3 // 4),
             locations=locations,
             log="access.log status" if counted else "off",
             limit=_LIMIT.format(rate=rate) if rate else "",
