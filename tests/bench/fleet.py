@@ -1,8 +1,9 @@
 """What more workers bring: one run of a fleet by one, two and four of them, `python -m tests.bench.fleet`.
 
-Each worker does one unit at a time, as one on a machine of its own would whose platform takes 20 ms for an answer: what
-limits it is waiting, as long as the cores of this machine, which also run the platform and the database, have time.
-How much of them is used is part of the table: where that is nearly all, what is missing is the machine's.
+Each worker does one unit at a time, page after page of a platform that takes 20 ms for an answer, and all write to
+memory where the machine has a place for that: so what limits a worker is waiting, as long as the cores of this machine,
+which also run the platform and the database, have time. How much of them is used is part of the table: where that is
+nearly all, what is missing is the machine's.
 """
 
 import argparse
@@ -25,8 +26,11 @@ from tests.support.command import start
 from tests.support.fleet import Fleet, finished, fleet
 from tests.support.postgres import Postgres, postgres
 
-#: Seconds that the platform takes for an answer.
-LATENCY = 0.02
+#: Seconds that the platform takes for an answer, and the items of a page.
+LATENCY, PAGE = 0.02, 20
+
+#: Where destinations and the database lie: a disk is one for all, whatever the number of workers.
+MEMORY = Path("/dev/shm")  # noqa: S108  # a folder with a random name in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,8 @@ async def one(server: Postgres, workers: int, projects: int, tasks: int) -> Roun
     with tempfile.TemporaryDirectory(prefix="bench-") as name, server.schema() as schema:
         async with platform_process(*options) as platform:
             with fleet(Path(name) / "fleet", platform, server, schema, heartbeat=2, silent=10) as crew:
+                config = crew.folder / "syncer.yaml"
+                config.write_text(config.read_text().replace("page_size: 50", f"page_size: {PAGE}"))
                 for _ in range(workers):
                     await asyncio.to_thread(crew.name_of, crew.start("--concurrency", "1"))
                 before = used(server, crew, platform)
@@ -161,14 +167,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, and write the results."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.fleet", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2, 4])
-    parser.add_argument("--projects", type=int, default=400, help="units of a run")
-    parser.add_argument("--tasks", type=int, default=50, help="items of a unit")
+    parser.add_argument("--projects", type=int, default=24, help="units of a run")
+    parser.add_argument("--tasks", type=int, default=1000, help="items of a unit")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--to", type=Path, default=RESULTS, help="folder for results")
     options = parser.parse_args(arguments)
     rounds: list[Round] = []
     began = time.monotonic()
-    # As on a server that is meant to last: commits wait for the disk.
+    if MEMORY.is_dir():
+        tempfile.tempdir = str(MEMORY)
     with postgres() as server:
         for _ in range(options.rounds):
             for workers in options.workers:
