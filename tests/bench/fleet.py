@@ -1,9 +1,9 @@
 """What more workers bring: one run of a fleet by one, two and four of them, `python -m tests.bench.fleet`.
 
-Each worker does one unit at a time, page after page of a platform that takes 20 ms for an answer, and all write to
-memory where the machine has a place for that: so what limits a worker is waiting, as long as the cores of this machine,
-which also run the platform and the database, have time. How much of them is used is part of the table: where that is
-nearly all, what is missing is the machine's.
+Each worker does one unit at a time, of a platform that takes 20 ms for an answer, and all write to memory where the
+machine has a place for that. The cores of this machine also run the platform and the database: how much of them is in
+use is part of the table, and where that is nearly all, what is missing is the machine's. `--tasks 50` are units that
+mostly wait, `--tasks 1000` such that mostly work.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -26,8 +27,8 @@ from tests.support.command import start
 from tests.support.fleet import Fleet, finished, fleet
 from tests.support.postgres import Postgres, postgres
 
-#: Seconds that the platform takes for an answer, and the items of a page.
-LATENCY, PAGE = 0.02, 20
+#: Seconds that the platform takes for an answer.
+LATENCY = 0.02
 
 #: Where destinations and the database lie: a disk is one for all, whatever the number of workers.
 MEMORY = Path("/dev/shm")  # noqa: S108  # a folder with a random name in it
@@ -61,20 +62,17 @@ class Round:
         return (self.cpu + self.database + self.platform) / self.ended / (os.cpu_count() or 1)
 
 
-def seconds_of(pids: Sequence[int]) -> float:
-    """Return the seconds of CPU of processes, those of their ended children included."""
+def seconds_of(*pids: int) -> float:
+    """Return the seconds of CPU of processes, of their children that live, and of those that ended."""
     found = 0
     for pid in pids:
-        # After the name, which may have spaces: utime, stime, cutime and cstime are fields 14 to 17, see proc(5).
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        found += sum(int(each) for each in fields[11:15])
+        # Children first: what ends meanwhile is in the sums of its parent by then.
+        for each in (*Path(f"/proc/{pid}/task/{pid}/children").read_text().split(), pid):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                # After the name, which may have spaces: utime, stime, cutime, cstime are fields 14 to 17, see proc(5).
+                fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+                found += sum(map(int, fields[11:15]))
     return found / os.sysconf("SC_CLK_TCK")
-
-
-def tree_of(pid: int) -> list[int]:
-    """Return a process and its children that live."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *map(int, children)]
 
 
 def used(server: Postgres, crew: Fleet, platform: Remote) -> dict[str, float]:
@@ -85,9 +83,9 @@ def used(server: Postgres, crew: Fleet, platform: Remote) -> dict[str, float]:
     assert row is not None
     return {
         "log": float(str(row[0])),
-        "cpu": seconds_of([member.pid for member in crew.members]),
-        "database": seconds_of(tree_of(server.process.pid)),
-        "platform": seconds_of([platform.pid]),
+        "cpu": seconds_of(*[member.pid for member in crew.members]),
+        "database": seconds_of(server.process.pid),
+        "platform": seconds_of(platform.pid),
     }
 
 
@@ -98,8 +96,6 @@ async def one(server: Postgres, workers: int, projects: int, tasks: int) -> Roun
     with tempfile.TemporaryDirectory(prefix="bench-") as name, server.schema() as schema:
         async with platform_process(*options) as platform:
             with fleet(Path(name) / "fleet", platform, server, schema, heartbeat=2, silent=10) as crew:
-                config = crew.folder / "syncer.yaml"
-                config.write_text(config.read_text().replace("page_size: 50", f"page_size: {PAGE}"))
                 for _ in range(workers):
                     await asyncio.to_thread(crew.name_of, crew.start("--concurrency", "1"))
                 before = used(server, crew, platform)
@@ -185,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     show(Console(width=150), found)
     print(f"{time.monotonic() - began:,.0f} s")
     title = f"{options.projects} units of {options.tasks} items at {LATENCY * 1e3:g} ms, one unit at a time each"
-    write(options.to, "fleet", title, {"table": found, "rounds": [asdict(each) for each in rounds]})
+    write(options.to, f"fleet-{options.tasks}", title, {"table": found, "rounds": [asdict(each) for each in rounds]})
 
 
 if __name__ == "__main__":
