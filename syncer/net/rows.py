@@ -53,13 +53,13 @@ def rows_of(body: bytes, name: str) -> Generator[bytes, None, bytes]:
             end = _end(view, at)
             if end is None or body[end] not in {_COMMA, _END}:
                 break
-            yield (row := _text(body[at:end].rstrip(_BLANKS)))
+            yield (row := utf8(body[at:end].rstrip(_BLANKS)))
             given += 1
             sign, at = body[end], (end if body[end] == _END else _space(body, end + 1))
         if sign == _END and _named(name).search(body, at) is None:
-            return _text(body[:begin] + body[at:])
+            return utf8(body[:begin] + body[at:])
     # Broken, or of an unusual form: the parser has the last word, on all of it at once.
-    page = _PAGE.decode(_text(body))
+    page = _PAGE.decode(utf8(body))
     rows = _ROWS.decode(page.get(name, _NULL))
     if rows is None:
         return body
@@ -127,7 +127,7 @@ def _space(body: bytes, at: int) -> int:
     return at if found is None else found.end()
 
 
-def _text(data: bytes) -> bytes:
+def utf8(data: bytes) -> bytes:
     """Return bytes if they are UTF-8: values are skipped over, so nothing later would notice.
 
     Raises:

@@ -15,7 +15,7 @@ from msgspec import Raw
 
 from syncer.model.errors import BadBody
 from syncer.model.refs import AnnotationRef, GroupKey, ItemKey, Withdrawal
-from syncer.net.rows import Steps, rows_of
+from syncer.net.rows import Steps, rows_of, utf8
 from syncer.sources.label_studio.choice import Choice
 from syncer.sources.label_studio.files import Files
 from syncer.sources.label_studio.rows import NO_DATA, Head, Row, Task, details_of, fields_of, moment_of, version_of
@@ -67,7 +67,7 @@ class Reader:
             Unreadable: the page can't be parsed.
         """
         try:
-            return _PAGE.decode(_text(body)).total
+            return _PAGE.decode(utf8(body)).total
         except (ValueError, RecursionError) as error:
             raise _unreadable(error) from error
 
@@ -108,7 +108,7 @@ class Reader:
             Unreadable: it can't be parsed.
         """
         try:
-            slices = _SLICES.decode(_text(body))
+            slices = _SLICES.decode(utf8(body))
             head = _HEAD.decode(body)
             row = self._annotations(head.task or 0, head.updated_at, {}, [head], [slices])
             # One annotation says nothing about the others of its task.
@@ -124,7 +124,7 @@ class Reader:
         """
         try:
             # Skipped ones are not on it: it does not close the task's group.
-            return replace(self._annotations(task, "", {}, _HEADS.decode(_text(body)), None), group=None)
+            return replace(self._annotations(task, "", {}, _HEADS.decode(utf8(body)), None), group=None)
         except (ValueError, RecursionError) as error:
             raise _unreadable(error) from error
 
@@ -217,17 +217,6 @@ class Reader:
                 )
             )
         return Row(task, updated_at, tuple(refs), tuple(others), group)
-
-
-def _text(body: bytes) -> bytes:
-    """Return the body if it is UTF-8: slices are skipped over, so nothing later would notice.
-
-    Raises:
-        UnicodeDecodeError: it is not.
-    """
-    if not body.isascii():
-        body.decode()
-    return body
 
 
 def _joined(items: Iterable[tuple[str, Raw | bytes]], skip: Collection[str] = ()) -> bytes:

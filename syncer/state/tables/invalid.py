@@ -5,15 +5,16 @@ from collections.abc import Sequence
 
 from syncer.model.entries import Leg
 from syncer.model.refs import ItemKey, PartitionKey
+from syncer.state.tables.held import VISIBLE
 from syncer.state.tables.rows import array, grouped
 from syncer.state.tables.transaction import Transaction
 
 # What is withdrawn can't be had from the platform any more, and what an unpublished row replaces needs no repair.
 _OWE = (
-    "INSERT INTO owed (position, key, version, reason, attempts, fields, path, place)"
+    "INSERT INTO owed (position, key, version, reason, attempts, fields, path, place)"  # noqa: S608  # constants
     " SELECT i.position, i.key, i.version, ?1, 0, i.fields, i.path, i.place FROM items AS i"
     " WHERE i.withdrawn IS NULL"
-    " AND NOT EXISTS (SELECT 1 FROM pending AS p WHERE p.position = i.position AND p.key = i.key)"
+    f" AND {VISIBLE}"
     " AND i.position IN (SELECT CAST(value AS BIGINT) FROM json_each(?2))"
     " AND {column} IN (SELECT value FROM json_each(?3))"
     " ON CONFLICT (position, key) DO UPDATE SET reason = excluded.reason, next = NULL, ignored_until = NULL"
