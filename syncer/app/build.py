@@ -103,8 +103,7 @@ class Assembly:
             commit=CommitPolicy(
                 commit.items or default.items, commit.bytes or default.size, commit.interval or default.interval
             ),
-            # As many again as can be in flight: no slot waits for a fetcher, and a kill costs no more than these.
-            fetchers=2 * _network(job.platform).concurrency,
+            fetchers=_fetchers(_network(job.platform)),
             budget=min(self.settings.memory or BUDGET, BUDGET),
             share=self.share,
         )
@@ -120,6 +119,11 @@ class Assembly:
             except SettingsError as error:
                 raise SettingsError(f"jobs.{job.name}, sink {sink.name}: {error}", hint=error.hint) from error
         return built
+
+
+def _fetchers(network: Network) -> int:
+    """Return as many again as can be in flight: no slot waits for a fetcher, and a kill costs no more than these."""
+    return 2 * max(network.concurrency, network.content_concurrency or 0)
 
 
 def _key(platform: Configured) -> str:

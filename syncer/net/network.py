@@ -32,8 +32,9 @@ class Network:
     content_hosts: tuple[str, ...] = ()
     #: Highest rate; None lets the server's answers decide.
     requests_per_second: float | None = None
-    #: Most requests in flight to one origin.
+    #: Most requests in flight to one origin, and to one that only content links point to; None: the same.
     concurrency: int = 32
+    content_concurrency: int | None = None
     #: Attempts of a request in all.
     attempts: int = 5
     #: Seconds for name, TCP and TLS.

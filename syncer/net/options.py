@@ -1,7 +1,7 @@
 """The options that every platform shares; a source's own options derive from `PlatformOptions`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -44,15 +44,29 @@ Duration = Annotated[
 ]
 
 
+#: Most requests in flight where nothing is configured: to a platform's API, and to a store that its links point to,
+#: which is made for many readers. How many really are follows the answers.
+API_CONCURRENCY, STORE_CONCURRENCY = 32, 128
+
+
 class Limits(BaseModel):
     """How hard a platform may be asked, and how long we are patient."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    #: Most requests in flight to an API of this kind, where nothing is configured.
+    api_concurrency: ClassVar[int] = API_CONCURRENCY
+
     requests_per_second: float | None = Field(
         default=None, gt=0, le=10_000, description="Highest request rate; by default the platform's own answers decide."
     )
-    concurrency: int = Field(default=32, ge=1, le=1024, description="Most requests in flight to one origin.")
+    concurrency: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="Most requests in flight to one origin. By default the answers decide, up to"
+        f" {API_CONCURRENCY} to the platform and {STORE_CONCURRENCY} to a store that its links point to.",
+    )
     attempts: int = Field(default=5, ge=1, le=100, description="Attempts of one request in all.")
     connect_timeout: Duration = Field(default=10.0, gt=0, description="Longest time for name look-up, TCP and TLS.")
     read_timeout: Duration = Field(default=60.0, gt=0, description="Longest silence of a server.")
@@ -141,7 +155,8 @@ class PlatformOptions(BaseModel):
             proxy=self.proxy,
             content_hosts=tuple(self.content_hosts),
             requests_per_second=limits.requests_per_second,
-            concurrency=limits.concurrency,
+            concurrency=limits.concurrency or limits.api_concurrency,
+            content_concurrency=limits.concurrency or STORE_CONCURRENCY,
             attempts=limits.attempts,
             connect_timeout=limits.connect_timeout,
             read_timeout=limits.read_timeout,

@@ -1,6 +1,7 @@
 """What is decided once for an origin and a class of requests: session, limits, proxy, sight of credentials."""
 
 import re
+from dataclasses import replace
 
 import aiohttp
 from yarl import URL
@@ -89,8 +90,8 @@ class Routes:
     def relimit(self, network: Network) -> None:
         """Take other limits, for origins that are known and those to come."""
         self._network = network
-        for limits in self._limits.values():
-            limits.relimit(network)
+        for origin, limits in self._limits.items():
+            limits.relimit(self._bounds(origin))
 
     def close(self) -> None:
         """Leave limits that are shared to others."""
@@ -113,10 +114,17 @@ class Routes:
         return Route(origin, session, limits, proxy, direct, purpose, own=allowed and not content)
 
     def _new_limits(self, origin: str) -> OriginLimits:
-        network, clock, emit, share = self._network, self._clock, self._emit, self._share
+        network, clock, emit, share = self._bounds(origin), self._clock, self._emit, self._share
         if self._quotas is None:
             return OriginLimits(origin, network, clock, emit, share)
         return SharedLimits(origin, network, clock, emit, self._quotas, share)
+
+    def _bounds(self, origin: str) -> Network:
+        """Return the limits that hold for an origin: a store that links point to may be asked more at once."""
+        network = self._network
+        if self._guard.is_own(origin):
+            return network
+        return replace(network, concurrency=network.content_concurrency or network.concurrency)
 
     def _normalized(self, trusted: frozenset[str]) -> frozenset[str]:
         origins = self._trusted.get(trusted)

@@ -113,8 +113,8 @@ async def open_transport(network: Network, guard: Guard) -> AsyncIterator[Transp
     if network.client_cert is not None:
         content_tls = await anyio.to_thread.run_sync(functools.partial(_tls, network, client=False))
     async with (
-        _session(network, own_tls, guard.allow_own, _head("application/json, */*;q=0.5", ACCEPTED)) as own,
-        _session(network, content_tls, guard.allow_content, _CONTENT_HEAD) as content,
+        _session(own_tls, guard.allow_own, _head("application/json, */*;q=0.5", ACCEPTED)) as own,
+        _session(content_tls, guard.allow_content, _CONTENT_HEAD) as content,
     ):
         resolver = addresses.GuardedResolver(ThreadedResolver(), guard.allow_content)
 
@@ -143,16 +143,14 @@ def _covers(entry: str, host: str, port: int | None) -> bool:
     return host == domain or host.endswith(f".{domain}")
 
 
-def _session(
-    network: Network, tls: ssl.SSLContext, allowed: addresses.Allowed, head: Mapping[str, str]
-) -> aiohttp.ClientSession:
+def _session(tls: ssl.SSLContext, allowed: addresses.Allowed, head: Mapping[str, str]) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(
         ssl=tls,
         resolver=addresses.GuardedResolver(ThreadedResolver(), allowed),
         ttl_dns_cache=_DNS_TTL,
         keepalive_timeout=_KEEP_ALIVE,
+        # The slots of each origin are what bounds requests in flight.
         limit=0,
-        limit_per_host=network.concurrency,
     )
     return aiohttp.ClientSession(
         connector=connector,

@@ -4,14 +4,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from syncer.model.errors import SettingsError
 from syncer.model.secret import Secret
 from syncer.model.units import DURATION_PATTERN, seconds
-from syncer.net.options import Limits, PlatformOptions, SecretField
+from syncer.net.options import STORE_CONCURRENCY, Limits, PlatformOptions, SecretField
 from syncer.sources.datature.credentials import key_of, organization_in
 
 #: Where the vendor's own client goes.
@@ -28,8 +28,15 @@ Duration = Annotated[
 class DatatureLimits(Limits):
     """How hard Datature may be asked."""
 
-    concurrency: int = Field(
-        default=64, ge=1, le=1024, description="Most requests in flight: annotations may need one an asset."
+    api_concurrency: ClassVar[int] = 64
+
+    concurrency: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="Most requests in flight to one origin. By default the answers decide, up to"
+        f" {api_concurrency} to the platform, as annotations may need one an asset, and {STORE_CONCURRENCY} to a"
+        " store that its links point to.",
     )
 
 

@@ -2,16 +2,51 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from urllib.parse import urlsplit
 
 import pytest
+from aiohttp import web
 
 from syncer.model.events import LimitChanged
 from syncer.net.limits import Slots
 from syncer.net.network import Network
 from syncer.net.pace import Pace
+from syncer.ports import Request
 from tests.support.limited_server import Admit, Simulation, at_once, bucket, sliding, window
+from tests.support.servers import serving
+from tests.support.web import opened
+
+
+@pytest.mark.parametrize(("content", "bounds"), [(3, [1, 3]), (None, [1, 1])])
+async def test_a_store_may_be_asked_more_at_once_than_the_platform(content: int | None, bounds: list[int]) -> None:
+    """Links point to another origin, which has a bound of its own; new bounds hold for both."""
+    busy: Counter[str] = Counter()
+    most: Counter[str] = Counter()
+
+    async def handler(request: web.Request) -> web.Response:
+        busy[request.host] += 1
+        most[request.host] = max(most[request.host], busy[request.host])
+        await asyncio.sleep(0.02)
+        busy[request.host] -= 1
+        return web.Response(body=b"{}")
+
+    async def ask() -> list[int]:
+        most.clear()
+        own = [client.http.fetch(Request(f"{server.url}/{number}")) for number in range(6)]
+        linked = [client.http.download(Request(f"{store.url}/{number}", content=True), "k") for number in range(6)]
+        await asyncio.gather(*own, *linked)
+        return [most[urlsplit(each.url).netloc] for each in (server, store)]
+
+    async with serving(handler) as server, serving(handler) as store:
+        network = Network(url=server.url, content_hosts=(store.url,), concurrency=1, content_concurrency=content)
+        async with opened(network) as client:
+            assert await ask() == bounds
+            client.http.relimit(replace(network, concurrency=2, content_concurrency=1))
+            assert await ask() == [2, 1]
 
 
 async def test_slots_are_first_come_first_served() -> None:

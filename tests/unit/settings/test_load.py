@@ -196,7 +196,7 @@ def test_a_job_changes_options_of_its_sinks_and_limits_of_its_platform(tmp_path:
     assert job.platform.options.limits.concurrency == 2
     plain = settings.platforms["studio"].options
     assert isinstance(plain, StudioOptions)
-    assert plain.limits.concurrency == 32
+    assert plain.limits.concurrency is None
 
 
 def test_extension_keys_hold_anchors(tmp_path: Path) -> None:
