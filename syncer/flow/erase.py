@@ -188,4 +188,4 @@ class Eraser:
 
 
 def _held(sink: Sink, unit: Unit, place: Place) -> bool:
-    return place.container is None or sink.holds(unit, place.container)
+    return place.container is None or sink.holds(unit)(place.container)

@@ -67,10 +67,17 @@ class Intake:
 
     async def _through(self) -> None:
         waiting = max(1, AHEAD * self.job.fetchers // self.job.source.features.batch)
-        queue = Queue[Sequence[Wanted]](waiting)
-        async with anyio.create_task_group() as fetchers:
-            for _ in range(self.job.fetchers):
+        left = self.job.fetchers
+
+        def hire() -> None:
+            # As they are needed: a unit that has nothing to fetch costs none.
+            nonlocal left
+            if left:
+                left -= 1
                 fetchers.start_soon(self.fetcher.work, queue)
+
+        queue = Queue[Sequence[Wanted]](waiting, hire)
+        async with anyio.create_task_group() as fetchers:
             async with anyio.create_task_group() as listing:
                 await self._replay(queue)
                 listed = listings(listing, self.job, self.partitions, self.ledger, self.live, self.options, self.emit)

@@ -1,6 +1,6 @@
 """Legs: the sinks of one run of a unit, opened at the position that the checkpoint names."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -33,9 +33,10 @@ class LegRun:
     #: The last publish said that compacting is due.
     worn: bool = False
 
-    def holds(self, container: str) -> bool:
-        """Tell whether a container, by its name, is one of this unit's."""
-        return self.sink.holds(self.unit, container)
+    @property
+    def holds(self) -> Callable[[str], bool]:
+        """Return what tells of a container's name whether it is one of this unit's."""
+        return self.sink.holds(self.unit)
 
 
 @dataclass(slots=True)

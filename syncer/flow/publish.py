@@ -60,10 +60,11 @@ class Publisher:
         known = {one.name: one for one in (await self.ledger.legs())[leg.sink.name].containers}
         head = await leg.manifest.head()
         listed = {} if head is None else head.containers
-        ours = {name: one for name, one in known.items() if leg.sink.holds(unit, name)}
+        holds = leg.sink.holds(unit)
+        ours = {name: one for name, one in known.items() if holds(name)}
         stale = [one for name, one in ours.items() if listed.get(name) != one]
         # A checkpoint without any container of the unit proves nothing: HEAD keeps what it has.
-        gone = [name for name in listed if name not in ours and leg.sink.holds(unit, name)] if ours else []
+        gone = [name for name in listed if name not in ours and holds(name)] if ours else []
         return await self.flush(leg, stale, gone)
 
     async def publish(self, leg: LegRun) -> int | None:

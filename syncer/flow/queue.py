@@ -6,6 +6,7 @@ dozen microseconds that would be a tenth of everything. Closing is the signal, a
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
@@ -15,11 +16,12 @@ T = TypeVar("T")
 class Queue(Generic[T]):
     """First come, first served; one event loop."""
 
-    __slots__ = ("_closed", "_giver", "_items", "_most", "_takers")
+    __slots__ = ("_closed", "_giver", "_items", "_most", "_takers", "_unattended")
 
-    def __init__(self, most: int) -> None:
-        """Allow so many items that wait to be taken."""
+    def __init__(self, most: int, unattended: Callable[[], None] = lambda: None) -> None:
+        """Allow so many items that wait to be taken; `unattended` is called for each that nobody waits for."""
         self._most = most
+        self._unattended = unattended
         self._items: deque[T] = deque()
         self._takers: deque[asyncio.Future[None]] = deque()
         self._giver: asyncio.Future[None] | None = None
@@ -38,6 +40,8 @@ class Queue(Generic[T]):
         self._items.append(item)
         if self._takers:
             self._wake()
+        else:
+            self._unattended()
         return True
 
     async def take(self) -> T | None:

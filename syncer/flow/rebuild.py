@@ -30,7 +30,7 @@ async def recover(job: Job, store: StateStore, unit: Unit, specs: Sequence[LegSp
     for sink, spec in zip(job.sinks, specs, strict=True):
         manifest = sink.manifest(job.name)
         try:
-            written = units_of(await manifest.checkpoint()).get(unit.name)
+            written = unit_of(await manifest.checkpoint(), unit.name)
             owner = await manifest.owner()
         except (LegFailed, RunFailed):
             continue  # opening the leg meets the same error, and detaches it
@@ -89,6 +89,11 @@ async def rebuild(
     epoch = int(written["epoch"])
     await store.rebuild(job.name, unit, spec, batches(), containers, cursors, epoch, owed=owed)
     return count
+
+
+def unit_of(checkpoint: Mapping[str, object] | None, name: str) -> Mapping[str, Any] | None:
+    """Return what `checkpoint.json` says of one unit; None where that is not as a ledger writes it."""
+    return units_of({name: (checkpoint or {}).get(name)}).get(name)
 
 
 def units_of(checkpoint: Mapping[str, object] | None) -> Mapping[str, Any]:

@@ -134,14 +134,15 @@ async def _partitions(this: Pass, found: list[Partition]) -> None:
 
 async def _units(this: Pass, units: Sequence[Unit], generations: dict[Leg, int]) -> None:
     """Run the units, a few at a time; one that fails does not stop the others, a platform that is down does."""
-    turns = anyio.Semaphore(this.job.units)
     if this.options.shard is not None and this.options.shard[1] > 1:
         check_apart(units, this.job.sinks, "--shard")
     chosen = [unit for unit in units if in_shard(unit, this.options.shard)]
     this.units = len(chosen)
 
-    async def one(unit: Unit) -> None:
-        async with turns:
+    waiting = iter(chosen)
+
+    async def work() -> None:
+        for unit in waiting:
             if this.drain.started:
                 this.account.complete = False
                 return
@@ -154,8 +155,8 @@ async def _units(this: Pass, units: Sequence[Unit], generations: dict[Leg, int])
         timer = partial(this.meter.watch_time, this.clock)
         group.start_soon(timer)
         async with anyio.create_task_group() as running:
-            for unit in chosen:
-                running.start_soon(one, unit)
+            for _ in range(min(this.job.units, len(chosen))):
+                running.start_soon(work)
         group.cancel_scope.cancel()
 
 

@@ -63,8 +63,11 @@ class Sink(Protocol):
     def claims(self, unit: Unit) -> tuple[str, ...]:
         """Return the directory prefixes or archive names that a unit writes to."""
 
-    def holds(self, unit: Unit, container: str) -> bool:
-        """Tell whether a container, by its name, is one of a unit's; False where items are objects of their own."""
+    def holds(self, unit: Unit) -> Callable[[str], bool]:
+        """Return what tells of a container's name whether it is one of a unit's; False for all where items are objects.
+
+        There are as many containers as units, and more: asking about all of them has to cost next to nothing.
+        """
 
     def session(
         self, unit: Unit, epoch: int, resume: bytes | None, containers: Sequence[Container], staged: bytes | None = None

@@ -8,8 +8,8 @@ import msgspec
 from anyio import to_thread
 
 from syncer.model.errors import Conflict, DestinationChanged, NotNow, TooLarge
-from syncer.ports import Blobs, Clock, SegmentRef
-from syncer.sinks.documents import HeadDocument, SegmentEntry, SnapshotEntry, decode, encode
+from syncer.ports import Blobs, Clock, Head, SegmentRef
+from syncer.sinks.documents import HeadDocument, SegmentEntry, SnapshotEntry, encode, recall, recall_head
 from syncer.sinks.generations import KEPT, GenerationLog, ordered, recorded, snapshot_of
 from syncer.sinks.owners import pause
 from syncer.sinks.segments import encode_segment, entry_of, mergeable, merged_lines, merged_name, unit_of
@@ -38,6 +38,7 @@ class HeadFile:
         self._job = job
         self._clock = clock
         self._name = f"{folder}/{HEAD}"
+        self._where = f"{blobs.url}/{self._name}"
 
     async def read(self) -> tuple[HeadDocument | None, str | None]:
         """Return the document and its tag; None where there is none yet.
@@ -46,15 +47,22 @@ class HeadFile:
             SettingsError: a newer version wrote it.
             DestinationChanged: it can't be read.
         """
-        where = f"{self._blobs.url}/{self._name}"
-        try:
-            found = await self._blobs.get(self._name, _MAX_HEAD)
-        except TooLarge as error:
-            raise DestinationChanged(str(error), hint="restore it from a copy") from error
+        found = await self._get()
         if found is None:
             return None, None
         data, tag = found
-        return await to_thread.run_sync(lambda: decode(data, HeadDocument, where)), tag
+        return await to_thread.run_sync(recall, data, HeadDocument, self._where), tag
+
+    async def head(self) -> Head | None:
+        """Return what readers start from, None where there is nothing yet; raises as `read` does."""
+        found = await self._get()
+        return None if found is None else await to_thread.run_sync(recall_head, found[0], self._where)
+
+    async def _get(self) -> tuple[bytes, str] | None:
+        try:
+            return await self._blobs.get(self._name, _MAX_HEAD)
+        except TooLarge as error:
+            raise DestinationChanged(str(error), hint="restore it from a copy") from error
 
     async def move(
         self,

@@ -23,8 +23,8 @@ from syncer.sinks.documents import (
     ContainerEntry,
     HeadDocument,
     SegmentEntry,
-    decode,
     encode,
+    recall,
 )
 from syncer.sinks.failures import destination
 from syncer.sinks.generations import KEPT, ordered
@@ -93,8 +93,7 @@ class JobManifest:
             DestinationChanged: it can't be read.
         """
         with destination(self._leg, self._blobs.url):
-            document, _ = await self._heads.read()
-        return None if document is None else document.head()
+            return await self._heads.head()
 
     async def move_head(
         self,
@@ -229,7 +228,7 @@ class JobManifest:
             raise DestinationChanged(str(error), hint="restore it from a copy") from error
         if found is None:
             return None, None
-        return decode(found[0], CheckpointDocument, f"{self._blobs.url}/{name}"), found[1]
+        return recall(found[0], CheckpointDocument, f"{self._blobs.url}/{name}"), found[1]
 
     async def _merge_checkpoint(self, generation: int, units: Mapping[str, object]) -> None:
         for attempt in range(ATTEMPTS):

@@ -1,6 +1,6 @@
 """Archives as a destination: whole partitions in `<name>.zip` and its parts, or in tables that are named alike."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -100,12 +100,17 @@ class ArchiveSink:
         """Return the names of the archives that a unit begins with."""
         return tuple(sorted({f"{self._naming.stem_of(partition)}{self._ending}" for partition in unit.partitions}))
 
-    def holds(self, unit: Unit, container: str) -> bool:
-        """Tell whether an archive has a stem of a unit."""
-        part = PartId.parse(container)
-        if part is None or part.ending not in self._plan.form.known:
-            return False
-        return part.stem in {self._naming.stem_of(partition) for partition in unit.partitions}
+    def holds(self, unit: Unit) -> Callable[[str], bool]:
+        """Return what tells whether an archive has a stem of a unit."""
+        stems = frozenset(self._naming.stem_of(partition) for partition in unit.partitions)
+        begins = tuple(stems)
+
+        def held(container: str) -> bool:
+            # Most are of other units, and reading a name is dear.
+            part = PartId.parse(container) if container.startswith(begins) else None
+            return part is not None and part.ending in self._plan.form.known and part.stem in stems
+
+        return held
 
     @asynccontextmanager
     async def session(

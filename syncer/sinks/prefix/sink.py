@@ -1,6 +1,6 @@
 """The `prefix` destination: one object an item below a root, readable as soon as it is written."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from syncer.model.entries import Container
@@ -71,9 +71,9 @@ class PrefixSink:
         claims = {claim for partition in unit.partitions for claim in self._layout.claims(partition)}
         return ("",) if "" in claims else tuple(sorted(claims))
 
-    def holds(self, unit: Unit, container: str) -> bool:  # noqa: ARG002  # there are none
-        """Tell that no container is a unit's: every item is an object of its own."""
-        return False
+    def holds(self, unit: Unit) -> Callable[[str], bool]:  # noqa: ARG002  # there are none
+        """Return what tells that no container is a unit's: every item is an object of its own."""
+        return lambda _: False
 
     @asynccontextmanager
     async def session(
