@@ -1,8 +1,9 @@
 """Loads libraries without what they bring along for others: memory that this process would never use.
 
 Asked for `import aiohttp`, Python makes two TLS contexts with all authorities of the system; ours are others. structlog
-loads rich, with pygments behind it, for tracebacks that we write plainly, and greenlet if it is there. All of it
-together is six megabytes, and a third of the time. As with `cli/heap.py`, that is a decision of the command.
+loads rich, with pygments behind it, for tracebacks that we write plainly, and greenlet if it is there. aiohttp's lists
+of hooks, of which we have none, bring the C++ library with them. All of it together is seven megabytes, and a third of
+the time. As with `cli/heap.py`, that is a decision of the command.
 """
 
 import ssl
@@ -15,6 +16,8 @@ from syncer.net.tls import late_context
 
 #: What structlog would load, and do without where it is missing.
 _ADORNMENTS = ("rich", "greenlet")
+#: What is written in C++, and has a twin in Python that serves as well for a few empty lists.
+_FROZEN = "frozenlist._frozenlist"
 
 
 def load() -> None:
@@ -23,7 +26,7 @@ def load() -> None:
         with _missing(*_ADORNMENTS):
             import_module("structlog")
     if "aiohttp" not in sys.modules:
-        with _late_authorities():
+        with _late_authorities(), _missing(_FROZEN):
             import_module("aiohttp")
 
 

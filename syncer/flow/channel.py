@@ -32,7 +32,8 @@ class Channel(Generic[T]):
         self._held = 0
         #: Items that wake the receiver, and bytes that do.
         self._enough = 1
-        self._plenty = max(1, budget // 4)
+        # While the receiver is busy with one half, the other one fills.
+        self._plenty = max(1, budget // 2)
         self._queued = 0
         self._closed = False
         self._poked = False

@@ -102,7 +102,8 @@ async def listings(
             known = LedgerKnown(
                 ledger, partition.key, live=held, full=full, refetch=options.refetch, spared=spared(job, options)
             )
-            send, receive = anyio.create_memory_object_stream[Listed](1)
+            # The next page waits in the listing's own hand: that is ahead enough, and each may be a megabyte.
+            send, receive = anyio.create_memory_object_stream[Listed](0)
             group.start_soon(_list, job, partition, since, known, send, ahead, emit)
             queue.append(Listing(partition, began, receive))
         while queue:
@@ -131,9 +132,12 @@ async def _list(
                         if found is None:
                             break
                         emit(PageListed(partition.key, len(found.refs), found.total, found.end is not None))
-                    await out.send(replace(found, piece=this))
-                    if found.end is not None:
+                    end, page, found = found.end, replace(found, piece=this), None
+                    await out.send(page)
+                    if end is not None:
                         return
+                    # Not held until the next one is there.
+                    del page
             message = f"the listing of {partition.key} stopped without saying that it was complete"
             await out.send(SyncerError(message))
         except SyncerError as error:

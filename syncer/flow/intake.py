@@ -99,7 +99,10 @@ class Intake:
                     return
                 planned = await self.planner.plan(listing, page, first=first)
                 first = False
+                # From here on an item lives as long as somebody works on it, not as long as its page.
+                del page
                 await self._dispatch(planned, queue)
+                del planned
                 if not self.meter.admits():
                     return
 
@@ -139,16 +142,18 @@ class Intake:
 
     async def _dispatch(self, planned: Planned, queue: Queue[Sequence[Wanted]]) -> None:
         inline = [item for item in planned.wanted if item.ref.inline is not None]
-        rest = [item for item in planned.wanted if item.ref.inline is None]
+        rest = [item for item in reversed(planned.wanted) if item.ref.inline is None]
+        planned.wanted.clear()
         for broken in planned.broken:
             broken.wanted.sent = True
             await self.channel.send(Failed(broken.wanted, broken.reason, broken.settled), 0)
         admitted = self._admitted(inline)
         await self.fetcher.inline(admitted)
+        del inline, admitted
         # Whole batches: one by one, every idle fetcher would take a single item, and spend a request on it.
         batch = self.job.source.features.batch
-        for first in range(0, len(rest), batch):
-            items = self._admitted(rest[first : first + batch])
+        while rest:
+            items = self._admitted([rest.pop() for _ in range(min(batch, len(rest)))])
             if not items:
                 break
             if not queue.put_nowait(items):

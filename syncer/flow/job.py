@@ -48,6 +48,14 @@ class Job:
     share: Share = whole
 
     @property
+    def waiting(self) -> int:
+        """Bytes of documents that are fetched, and wait to be written or are being written.
+
+        Half the budget: so many keep a writer busy, and the rest would only be held longer.
+        """
+        return self.budget // 2
+
+    @property
     def arriving(self) -> int:
         """Bytes of documents that are being fetched, or wait to be handed on.
 

@@ -31,7 +31,8 @@ class Planned:
     """What is left of a page after the comparison."""
 
     ticket: Ticket
-    wanted: Sequence[Wanted]
+    #: Whoever hands them on takes them out: what is done with should not wait for the rest of its page.
+    wanted: list[Wanted]
     broken: Sequence[Broken]
 
 

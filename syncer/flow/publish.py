@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from syncer.flow.legs import LegRun
+from syncer.model.checkpoint import OutboxRow
 from syncer.model.entries import Container, Leg, Published, StoredRow
 from syncer.model.errors import LegFailed
 from syncer.model.events import Emit, HeadMoved, PublishedLeg, SegmentSent, Staged, Warned
@@ -19,6 +20,8 @@ from syncer.ports import Claim, Clock, Ledger, SegmentRef, Unit
 
 #: Rows of one manifest segment, at most; it is built in memory.
 SEGMENT_ROWS = 5_000
+#: Rows that are read in one go: as objects of their own they take twice the room that they have in a segment.
+READ_ROWS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +112,9 @@ class Publisher:
         gone = _Gone(deletes=leg.sink.on_delete == "delete")
         segments: list[SegmentRef] = []
         last = 0
-        while rows := await self.ledger.outbox(name, SEGMENT_ROWS, last):
-            rows = [row for row in rows if row.epoch == rows[0].epoch]
-            lines = [row.line for row in rows]
-            segments.append(await leg.manifest.put_segment(self.unit, rows[0].epoch, rows[0].seq, lines))
-            self.emit(SegmentSent(name, len(rows)))
-            if leg.sink.immediate:
-                gone.note(lines)
-            last = rows[-1].seq
+        while (found := await self._segment(leg, last, gone)) is not None:
+            segment, last = found
+            segments.append(segment)
         if not segments and not containers and not dropped:
             return None
         if self.heads is not None and not gone.rows:
@@ -130,6 +128,30 @@ class Publisher:
         if segments:
             await self.ledger.sent(name, last)
         return generation
+
+    async def _segment(self, leg: LegRun, after: int, gone: "_Gone") -> tuple[SegmentRef, int] | None:
+        """Write the next segment of rows behind a number; return it with the number of its last row, None at the end.
+
+        What its rows say is gone is noted. The same rows always make the same segment.
+        """
+        name, parts = leg.sink.name, list[bytes]()
+        first: OutboxRow | None = None
+        count, last = 0, after
+        while count < SEGMENT_ROWS:
+            rows = await self.ledger.outbox(name, min(READ_ROWS, SEGMENT_ROWS - count), last)
+            first = first or next(iter(rows), None)
+            lines = [row.line for row in rows if first is not None and row.epoch == first.epoch]
+            if not lines:
+                break
+            if leg.sink.immediate:
+                gone.note(lines)
+            parts.append(b"\n".join(lines))
+            count, last = count + len(lines), rows[len(lines) - 1].seq
+        if first is None:
+            return None
+        segment = await leg.manifest.put_segment(self.unit, first.epoch, first.seq, parts, count)
+        self.emit(SegmentSent(name, count))
+        return segment, last
 
     async def _remove(self, leg: LegRun, gone: "_Gone") -> None:
         if not gone.rows:

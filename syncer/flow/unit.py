@@ -146,7 +146,7 @@ class Pass:
         """Move items until intake ends; tell whether every partition was listed to its end."""
         frontier = Frontier()
         # Units side by side share the budget.
-        budget = self.job.budget // max(1, min(self.units, self.job.units))
+        budget = self.job.waiting // max(1, min(self.units, self.job.units))
         channel: Channel[Message] = Channel(budget, max(64, self.job.commit.items), self.job.share)
         sinks = {name: leg.sink for name, leg in legs.live.items()}
         planner = Planner(self.job, sinks, ledger, frontier, self.account, self.options, self.emit)

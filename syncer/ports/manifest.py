@@ -129,8 +129,13 @@ class Manifest(Protocol):
     async def owner(self) -> Claim | None:
         """Return who owns the job's destination now."""
 
-    async def put_segment(self, unit: str, epoch: int, seq: int, lines: Sequence[bytes]) -> SegmentRef:
-        """Write a segment, create-only: the same name always has the same bytes."""
+    async def put_segment(
+        self, unit: str, epoch: int, seq: int, lines: Sequence[bytes], rows: int | None = None
+    ) -> SegmentRef:
+        """Write a segment, create-only: the same name always has the same bytes.
+
+        `lines` may be several rows each, with newlines between them; then `rows` says how many all of them are.
+        """
 
     async def head(self) -> Head | None:
         """Return HEAD, None if there is none yet.

@@ -113,8 +113,10 @@ class HeadFile:
         message = f"{self._blobs.url}/{self._name} is moved all the time by others"
         raise NotNow(message, hint="run again when fewer processes work on this destination")
 
-    async def put_segment(self, name: str, unit: str, epoch: int, seq: int, lines: Sequence[bytes]) -> SegmentRef:
-        """Write a segment, create-only.
+    async def put_segment(
+        self, name: str, unit: str, epoch: int, seq: int, lines: Sequence[bytes], rows: int | None = None
+    ) -> SegmentRef:
+        """Write a segment, create-only; see the door.
 
         Raises:
             DestinationChanged: the name is taken by other bytes.
@@ -130,7 +132,7 @@ class HeadFile:
         except Conflict as error:
             message = f"manifest segment {name} is already there with other rows"
             raise DestinationChanged(message, hint="another state wrote here: see `syncer adopt`") from error
-        return SegmentRef(name, len(lines), digest, epoch, seq)
+        return SegmentRef(name, len(lines) if rows is None else rows, digest, epoch, seq)
 
     async def merge(self, document: HeadDocument, least: int) -> HeadDocument | None:
         """Write one wider segment for `least` or more small ones of a unit, and let HEAD name it in their place.

@@ -76,14 +76,16 @@ class JobManifest:
         with destination(self._leg, self._blobs.url):
             return await owners.owner_of(self._blobs, self._folder)
 
-    async def put_segment(self, unit: str, epoch: int, seq: int, lines: Sequence[bytes]) -> SegmentRef:
-        """Write a segment, create-only: the same name always has the same bytes.
+    async def put_segment(
+        self, unit: str, epoch: int, seq: int, lines: Sequence[bytes], rows: int | None = None
+    ) -> SegmentRef:
+        """Write a segment, create-only: the same name always has the same bytes; see the door.
 
         Raises:
             DestinationChanged: the name is taken by other bytes.
         """
         with destination(self._leg, self._blobs.url):
-            return await self._heads.put_segment(segment_name(unit, epoch, seq), unit, epoch, seq, lines)
+            return await self._heads.put_segment(segment_name(unit, epoch, seq), unit, epoch, seq, lines, rows)
 
     async def head(self) -> Head | None:
         """Return HEAD, None if there is none yet.

@@ -24,6 +24,10 @@ from syncer.sinks.zip64.deflate import CHUNK, Packed, crc32
 from syncer.sinks.zip64.readable import Readable, read_at
 from syncer.sinks.zip64.records import CLOSING, Record, central_record, end_records, headers
 
+#: Bytes that are gathered for one write, and read of a local file in one go: more at once is no faster, and buffers
+#: stay the process's own. What lies behind a network is read by `CHUNK`: each piece may be a request.
+STEP = 256 * 1024
+
 
 class Position(NamedTuple):
     """How far an open archive is, with proof of what lies before."""
@@ -177,14 +181,15 @@ class Appender:
         self._chunks.append(data)
         self._waiting += len(data)
         self._end += len(data)
-        if self._waiting >= CHUNK:
+        if self._waiting >= STEP:
             self.flush()
 
 
 def pieces(file: Readable, start: int, stop: int) -> Iterator[bytes]:
     """Yield the bytes between two offsets, fewer where the file ends sooner."""
+    step = STEP if isinstance(file, FileIO) else CHUNK
     while start < stop:
-        chunk = read_at(file, min(CHUNK, stop - start), start)
+        chunk = read_at(file, min(step, stop - start), start)
         if not chunk:
             return
         start += len(chunk)

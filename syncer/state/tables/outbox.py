@@ -9,7 +9,7 @@ from syncer.model.checkpoint import OutboxRow
 from syncer.state.tables.transaction import Transaction
 
 #: Lines of one chunk, at most: it stands in memory several times while it is written and read.
-CHUNK = 1_000
+CHUNK = 250
 
 
 def append(transaction: Transaction, leg_unit: int, epoch: int, lines: Sequence[bytes]) -> None:
@@ -26,7 +26,10 @@ def waiting(transaction: Transaction, leg_unit: int | None, limit: int, after: i
     """Return the oldest lines behind a number."""
     rows: list[OutboxRow] = []
     chunks = transaction.stream(
-        "SELECT first, epoch, lines FROM outbox WHERE leg_unit = ? AND first + count - 1 > ? ORDER BY first",
+        # Chunks never overlap: the last that begins there is the first that may reach beyond. Without it, all that was
+        # read before would be passed by each time.
+        "SELECT first, epoch, lines FROM outbox WHERE leg_unit = ?1 AND first + count - 1 > ?2 AND first >="
+        " coalesce((SELECT max(first) FROM outbox WHERE leg_unit = ?1 AND first <= ?2), 0) ORDER BY first",
         (leg_unit, after),
     )
     for first, epoch, lines in chunks:

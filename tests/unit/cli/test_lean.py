@@ -11,9 +11,9 @@ from tests.support.link_run import prepare
 
 #: What a plain run, of an http platform into archives and folders, has no use for: packages with all that is in them.
 NEVER = {
-    "aiobotocore", "aiohttp.web", "boto3", "botocore", "google", "greenlet", "grpc", "jsonschema", "keyring",
-    "obstore", "opentelemetry", "procrastinate", "prometheus_client", "psycopg", "pyarrow", "pygments", "requests",
-    "rich", "zstandard",
+    "aiobotocore", "aiohttp.web", "boto3", "botocore", "frozenlist._frozenlist", "google", "greenlet", "grpc",
+    "jsonschema", "keyring", "obstore", "opentelemetry", "procrastinate", "prometheus_client", "psycopg", "pyarrow",
+    "pygments", "requests", "rich", "zstandard",
     "syncer.blobs.clouds", "syncer.blobs.multipart", "syncer.blobs.objects", "syncer.demo", "syncer.fleet",
     "syncer.observe.live", "syncer.observe.metrics", "syncer.serve", "syncer.sinks.reading", "syncer.sinks.tables",
     "syncer.sources", "syncer.state.postgres.database",

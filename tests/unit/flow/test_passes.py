@@ -1,14 +1,16 @@
 """One pass after the other: cursors, owed items, limits, changed options, dry runs."""
 
+import gc
 from pathlib import Path
 
 import pytest
 
+from syncer.flow.frontier import Wanted
 from syncer.flow.job import RunOptions
 from syncer.model.checkpoint import CommitGroup
 from syncer.model.entries import Removals
 from syncer.model.errors import Exit, LegFailed, NotNow, Unavailable
-from syncer.model.events import Warned
+from syncer.model.events import Committed, Event, Warned
 from syncer.model.refs import AnnotationRef
 from syncer.sinks.prefix.session import PrefixSession
 from syncer.sources.memory import MemoryPlatform, MemorySource
@@ -28,6 +30,24 @@ class Upper:
         if b"bad" in body:
             raise ValueError("it is bad")
         return body.upper()
+
+
+async def test_items_go_when_they_are_done_with_and_not_with_their_page(tmp_path: Path) -> None:
+    """Memory follows what is being worked on, however long a page is."""
+    page, committed, left = 300, 0, 300
+    archive = {"zip": {"type": "zip", "url": "file:zip"}}
+    engine = Engine(tmp_path, MemorySource(MemoryPlatform(2 * page), page_size=page), sinks=archive, fetchers=2)
+
+    def look(event: Event) -> None:
+        nonlocal committed, left
+        if isinstance(event, Committed):
+            committed += event.items
+            if committed <= page // 2:  # before the next page comes
+                left = sum(isinstance(each, Wanted) for each in gc.get_objects())
+
+    engine.emit = look
+    await engine.run()
+    assert left <= page * 2 // 3
 
 
 @pytest.mark.parametrize("inline", [False, True])
