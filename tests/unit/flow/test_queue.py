@@ -70,3 +70,21 @@ async def test_takers_that_are_cancelled_at_the_same_instant_are_just_cancelled(
     end(queue)
     await asyncio.wait(tasks)
     assert [task.cancelled() for task in tasks] == [True] * 3
+
+
+async def test_what_nobody_waits_for_is_told() -> None:
+    """Whoever starts takers hears of each item that none waits for, and of no other."""
+    told: list[int] = []
+    queue = Queue[int](4, lambda: told.append(1))
+    queue.put_nowait(1)
+    assert len(told) == 1
+    assert await queue.take() == 1
+    async with anyio.create_task_group() as group:
+        group.start_soon(queue.take)
+        await anyio.wait_all_tasks_blocked()
+        queue.put_nowait(2)
+        assert len(told) == 1
+        # The only taker is woken already.
+        queue.put_nowait(3)
+        assert len(told) == 2
+    assert await queue.take() == 3
