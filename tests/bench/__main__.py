@@ -56,7 +56,9 @@ def workload(
         works = {**on_links(scene), **_vendors(stack, few, size, latency, options.patience)}
         chosen = {name: each for name, each in works.items() if not options.only or name in {*options.only, CEILING}}
         alone = _alone(server)
-        title = f"{items:,} documents of {size:,} bytes, {latency * 1000:g} ms, {IN_FLIGHT} in flight"
+        title = (
+            f"{items:,} documents of {size:,} bytes, {latency * 1000:g} ms, {IN_FLIGHT} in flight where that is told"
+        )
         name = f"field-{size // 1024}kB-{latency * 1000:g}ms"
         written = str(options.where or tempfile.gettempdir())
         notes = {"size": size, "latency": latency, "server alone": alone, "written to": written}

@@ -16,8 +16,9 @@ BEGIN, END = "<!-- speed -->\n", "<!-- end of speed -->\n"
 
 #: How contestants are called where there is no room to explain them.
 NAMES: Mapping[str, str] = {
-    "bare aiohttp": "one aiohttp loop on uvloop that stores nothing",
+    "bare aiohttp": "one aiohttp loop on uvloop that stores nothing, 64 at once",
     "syncer to zip": "**`syncer` to a zip archive**",
+    "syncer to zip, 64 at most": "the same, held at 64 at once",
     "syncer to folder": "**`syncer` to a folder**",
     "syncer to S3": "**`syncer` to S3** (SeaweedFS on the same machine)",
     "rclone": "`rclone`, 64 transfers, from a ready-made list",
