@@ -123,7 +123,7 @@ class Assembly:
 
 def _fetchers(network: Network) -> int:
     """Return as many again as can be in flight: no slot waits for a fetcher, and a kill costs no more than these."""
-    return 2 * max(network.concurrency, network.content_concurrency or 0)
+    return 2 * max(network.concurrency, network.store_concurrency)
 
 
 def _key(platform: Configured) -> str:

@@ -139,8 +139,11 @@ class Publisher:
         count, last = 0, after
         while count < SEGMENT_ROWS:
             rows = await self.ledger.outbox(name, min(READ_ROWS, SEGMENT_ROWS - count), last)
-            first = first or next(iter(rows), None)
-            lines = [row.line for row in rows if first is not None and row.epoch == first.epoch]
+            if not rows:
+                break
+            if first is None:
+                first = rows[0]
+            lines = [row.line for row in rows if row.epoch == first.epoch]
             if not lines:
                 break
             if leg.sink.immediate:
@@ -149,8 +152,8 @@ class Publisher:
             count, last = count + len(lines), rows[len(lines) - 1].seq
         if first is None:
             return None
-        segment = await leg.manifest.put_segment(self.unit, first.epoch, first.seq, parts, count)
-        self.emit(SegmentSent(name, count))
+        segment = await leg.manifest.put_segment(self.unit, first.epoch, first.seq, parts)
+        self.emit(SegmentSent(name, segment.rows))
         return segment, last
 
     async def _remove(self, leg: LegRun, gone: "_Gone") -> None:

@@ -55,3 +55,8 @@ class Network:
     platform: str = ""
     #: Name under which its limits are shared with other processes, where they are.
     account: str = ""
+
+    @property
+    def store_concurrency(self) -> int:
+        """Most requests in flight to an origin that only content links point to."""
+        return self.concurrency if self.content_concurrency is None else self.content_concurrency

@@ -1,7 +1,7 @@
 """The options that every platform shares; a source's own options derive from `PlatformOptions`."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -49,6 +49,17 @@ Duration = Annotated[
 API_CONCURRENCY, STORE_CONCURRENCY = 32, 128
 
 
+def concurrency_field(api: int, why: str = "") -> Any:  # noqa: ANN401  # as pydantic's own `Field`
+    """Return the field of most requests in flight; `api`: to the platform, where nothing is configured."""
+    return Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description=f"Most requests in flight to one origin. By default the answers decide, up to {api} to the"
+        f" platform{why} and {STORE_CONCURRENCY} to a store that its links point to.",
+    )
+
+
 class Limits(BaseModel):
     """How hard a platform may be asked, and how long we are patient."""
 
@@ -60,13 +71,7 @@ class Limits(BaseModel):
     requests_per_second: float | None = Field(
         default=None, gt=0, le=10_000, description="Highest request rate; by default the platform's own answers decide."
     )
-    concurrency: int | None = Field(
-        default=None,
-        ge=1,
-        le=1024,
-        description="Most requests in flight to one origin. By default the answers decide, up to"
-        f" {API_CONCURRENCY} to the platform and {STORE_CONCURRENCY} to a store that its links point to.",
-    )
+    concurrency: int | None = concurrency_field(API_CONCURRENCY)
     attempts: int = Field(default=5, ge=1, le=100, description="Attempts of one request in all.")
     connect_timeout: Duration = Field(default=10.0, gt=0, description="Longest time for name look-up, TCP and TLS.")
     read_timeout: Duration = Field(default=60.0, gt=0, description="Longest silence of a server.")

@@ -124,7 +124,7 @@ class Routes:
         network = self._network
         if self._guard.is_own(origin):
             return network
-        return replace(network, concurrency=network.content_concurrency or network.concurrency)
+        return replace(network, concurrency=network.store_concurrency)
 
     def _normalized(self, trusted: frozenset[str]) -> frozenset[str]:
         origins = self._trusted.get(trusted)

@@ -129,12 +129,10 @@ class Manifest(Protocol):
     async def owner(self) -> Claim | None:
         """Return who owns the job's destination now."""
 
-    async def put_segment(
-        self, unit: str, epoch: int, seq: int, lines: Sequence[bytes], rows: int | None = None
-    ) -> SegmentRef:
+    async def put_segment(self, unit: str, epoch: int, seq: int, lines: Sequence[bytes]) -> SegmentRef:
         """Write a segment, create-only: the same name always has the same bytes.
 
-        `lines` may be several rows each, with newlines between them; then `rows` says how many all of them are.
+        `lines` are rows, or several in one with newlines between them.
         """
 
     async def head(self) -> Head | None:

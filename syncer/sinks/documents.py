@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import lru_cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -15,8 +14,6 @@ from syncer.ports import Claim, Head, SegmentRef
 
 #: What this version writes, and the newest that it reads.
 FORMAT = 1
-#: Documents that are remembered: HEAD, checkpoint and owner of one job.
-_RECALLED = 3
 
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -215,26 +212,6 @@ def decode(data: bytes, kind: type[D], where: str) -> D:
     if isinstance(document, _Naming):
         _guard(document, where)
     return document
-
-
-def recall(data: bytes, kind: type[D], where: str) -> D:
-    """Read a document as `decode` does, or remember it: each unit of a run reads those of the whole job.
-
-    Nobody changes what is in one: it is somebody else's as well.
-    """
-    document: D = _recalled(data, kind, where)
-    return document
-
-
-@lru_cache(maxsize=1)
-def recall_head(data: bytes, where: str) -> Head:
-    """Return what readers start from, of the bytes of HEAD; remembered as well, and changed by nobody."""
-    return recall(data, HeadDocument, where).head()
-
-
-@lru_cache(maxsize=_RECALLED)
-def _recalled(data: bytes, kind: type[Any], where: str) -> Any:  # noqa: ANN401  # see `recall`
-    return decode(data, kind, where)
 
 
 def encode(document: _Document | Mapping[str, object]) -> bytes:

@@ -7,9 +7,10 @@ from datetime import timedelta
 import msgspec
 from anyio import to_thread
 
-from syncer.model.errors import Conflict, DestinationChanged, NotNow, TooLarge
+from syncer.model.errors import Conflict, DestinationChanged, NotNow
 from syncer.ports import Blobs, Clock, Head, SegmentRef
-from syncer.sinks.documents import HeadDocument, SegmentEntry, SnapshotEntry, encode, recall, recall_head
+from syncer.sinks.document_file import DocumentFile
+from syncer.sinks.documents import HeadDocument, SegmentEntry, SnapshotEntry, encode
 from syncer.sinks.generations import KEPT, GenerationLog, ordered, recorded, snapshot_of
 from syncer.sinks.owners import pause
 from syncer.sinks.segments import encode_segment, entry_of, mergeable, merged_lines, merged_name, unit_of
@@ -38,7 +39,9 @@ class HeadFile:
         self._job = job
         self._clock = clock
         self._name = f"{folder}/{HEAD}"
-        self._where = f"{blobs.url}/{self._name}"
+        self._document = DocumentFile(blobs, self._name, HeadDocument, _MAX_HEAD)
+        #: The last document that readers asked for, as they see it.
+        self._shown: tuple[HeadDocument, Head] | None = None
 
     async def read(self) -> tuple[HeadDocument | None, str | None]:
         """Return the document and its tag; None where there is none yet.
@@ -47,22 +50,17 @@ class HeadFile:
             SettingsError: a newer version wrote it.
             DestinationChanged: it can't be read.
         """
-        found = await self._get()
-        if found is None:
-            return None, None
-        data, tag = found
-        return await to_thread.run_sync(recall, data, HeadDocument, self._where), tag
+        return await self._document.read()
 
     async def head(self) -> Head | None:
         """Return what readers start from, None where there is nothing yet; raises as `read` does."""
-        found = await self._get()
-        return None if found is None else await to_thread.run_sync(recall_head, found[0], self._where)
-
-    async def _get(self) -> tuple[bytes, str] | None:
-        try:
-            return await self._blobs.get(self._name, _MAX_HEAD)
-        except TooLarge as error:
-            raise DestinationChanged(str(error), hint="restore it from a copy") from error
+        document, _ = await self.read()
+        if document is None:
+            return None
+        shown = self._shown
+        if shown is None or shown[0] is not document:
+            shown = self._shown = document, document.head()
+        return shown[1]
 
     async def move(
         self,
@@ -113,26 +111,25 @@ class HeadFile:
         message = f"{self._blobs.url}/{self._name} is moved all the time by others"
         raise NotNow(message, hint="run again when fewer processes work on this destination")
 
-    async def put_segment(
-        self, name: str, unit: str, epoch: int, seq: int, lines: Sequence[bytes], rows: int | None = None
-    ) -> SegmentRef:
+    async def put_segment(self, name: str, unit: str, epoch: int, seq: int, lines: Sequence[bytes]) -> SegmentRef:
         """Write a segment, create-only; see the door.
 
         Raises:
             DestinationChanged: the name is taken by other bytes.
         """
 
-        def built() -> tuple[bytes, str]:
+        def built() -> tuple[bytes, SegmentRef]:
             body = encode_segment(self._job, unit, epoch, seq, lines)
-            return body, hashlib.sha256(body).hexdigest()
+            # All lines but the header, which comes first.
+            return body, SegmentRef(name, body.count(b"\n") - 1, hashlib.sha256(body).hexdigest(), epoch, seq)
 
-        body, digest = await to_thread.run_sync(built)
+        body, segment = await to_thread.run_sync(built)
         try:
             await self._blobs.put(f"{self._folder}/{name}", body, create=True)
         except Conflict as error:
             message = f"manifest segment {name} is already there with other rows"
             raise DestinationChanged(message, hint="another state wrote here: see `syncer adopt`") from error
-        return SegmentRef(name, len(lines) if rows is None else rows, digest, epoch, seq)
+        return segment
 
     async def merge(self, document: HeadDocument, least: int) -> HeadDocument | None:
         """Write one wider segment for `least` or more small ones of a unit, and let HEAD name it in their place.

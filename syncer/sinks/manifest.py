@@ -11,12 +11,13 @@ from datetime import timedelta
 import msgspec
 
 from syncer.model.entries import Container
-from syncer.model.errors import Conflict, DestinationChanged, GenerationGone, NotNow, TooLarge
+from syncer.model.errors import Conflict, GenerationGone, NotNow
 from syncer.model.paths import MANIFEST_FOLDER, clean_segment
 from syncer.model.refs import GroupKey, ItemKey
 from syncer.model.suppression import Suppression
 from syncer.ports import Blobs, Claim, Clock, Head, ManifestRow, SegmentRef, Snapshots
 from syncer.sinks import erasing, owners, suppressing
+from syncer.sinks.document_file import DocumentFile
 from syncer.sinks.documents import (
     FORMAT,
     CheckpointDocument,
@@ -24,7 +25,6 @@ from syncer.sinks.documents import (
     HeadDocument,
     SegmentEntry,
     encode,
-    recall,
 )
 from syncer.sinks.failures import destination
 from syncer.sinks.generations import KEPT, ordered
@@ -59,6 +59,7 @@ class JobManifest:
         self._folder = f"{MANIFEST_FOLDER}/{clean_segment(job, job)}"
         self._heads = HeadFile(blobs, self._folder, job, clock, history=history, lasting=lasting, keep=keep)
         self.snapshots: Snapshots = JobSnapshots(blobs, self._folder, job, leg, self._heads, clock)
+        self._checkpoint = DocumentFile(blobs, self._name(CHECKPOINT), CheckpointDocument, _MAX_CHECKPOINT)
         self._words = Words(blobs, self._folder, clock)
 
     async def claim(self, claim: Claim, *, adopt: bool = False) -> None:
@@ -76,16 +77,14 @@ class JobManifest:
         with destination(self._leg, self._blobs.url):
             return await owners.owner_of(self._blobs, self._folder)
 
-    async def put_segment(
-        self, unit: str, epoch: int, seq: int, lines: Sequence[bytes], rows: int | None = None
-    ) -> SegmentRef:
+    async def put_segment(self, unit: str, epoch: int, seq: int, lines: Sequence[bytes]) -> SegmentRef:
         """Write a segment, create-only: the same name always has the same bytes; see the door.
 
         Raises:
             DestinationChanged: the name is taken by other bytes.
         """
         with destination(self._leg, self._blobs.url):
-            return await self._heads.put_segment(segment_name(unit, epoch, seq), unit, epoch, seq, lines, rows)
+            return await self._heads.put_segment(segment_name(unit, epoch, seq), unit, epoch, seq, lines)
 
     async def head(self) -> Head | None:
         """Return HEAD, None if there is none yet.
@@ -190,7 +189,7 @@ class JobManifest:
             DestinationChanged: it can't be read.
         """
         with destination(self._leg, self._blobs.url):
-            document, _ = await self._read_checkpoint()
+            document, _ = await self._checkpoint.read()
         return None if document is None else document.units
 
     async def forget(self, gone: Callable[[ManifestRow], bool], named: Callable[[str], bool]) -> None:
@@ -222,19 +221,9 @@ class JobManifest:
         with destination(self._leg, self._blobs.url):
             await suppressing.add(self._blobs, self._folder, suppression, self._clock)
 
-    async def _read_checkpoint(self) -> tuple[CheckpointDocument | None, str | None]:
-        name = self._name(CHECKPOINT)
-        try:
-            found = await self._blobs.get(name, _MAX_CHECKPOINT)
-        except TooLarge as error:
-            raise DestinationChanged(str(error), hint="restore it from a copy") from error
-        if found is None:
-            return None, None
-        return recall(found[0], CheckpointDocument, f"{self._blobs.url}/{name}"), found[1]
-
     async def _merge_checkpoint(self, generation: int, units: Mapping[str, object]) -> None:
         for attempt in range(ATTEMPTS):
-            present, tag = await self._read_checkpoint()
+            present, tag = await self._checkpoint.read()
             before = {} if present is None else present.units
             newest = generation if present is None else max(generation, present.generation)
             later = {name: document for name, document in units.items() if not _later(before.get(name), document)}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from syncer.model.errors import Conflict, Fenced, NotNow, SettingsError
 from syncer.model.paths import MANIFEST_FOLDER, fold
 from syncer.ports import Blobs, Claim, Clock
-from syncer.sinks.documents import OwnerDocument, encode, recall
+from syncer.sinks.documents import OwnerDocument, decode, encode
 
 OWNER = "owner.json"
 #: Bytes of an owner document that are read.
@@ -177,7 +177,7 @@ async def _read(blobs: Blobs, name: str) -> tuple[OwnerDocument | None, str | No
     found = await blobs.get(name, MAX_OWNER)
     if found is None:
         return None, None
-    return recall(found[0], OwnerDocument, f"{blobs.url}/{name}"), found[1]
+    return decode(found[0], OwnerDocument, f"{blobs.url}/{name}"), found[1]
 
 
 async def _put(blobs: Blobs, name: str, document: OwnerDocument, tag: str | None) -> str | None:

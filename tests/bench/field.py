@@ -121,7 +121,7 @@ def on_links(scene: Scene) -> dict[str, Work]:
         if scene.bucket is not None:
             sinks["s3"] = {"type": "prefix", "url": scene.bucket.url(uuid4().hex), "allow_http": True}
             extra = scene.bucket.environment
-        made = prepare(folder, scene.platform, limits=limits or {}, sinks=sinks)
+        made = prepare(folder, scene.platform, limits=limits, sinks=sinks)
         return {**extra, **made}
 
     def run(job: str) -> Work:

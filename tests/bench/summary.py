@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from tests.bench.field import HELD
 from tests.bench.figures import RESULTS
 from tests.bench.targets import targets
 from tests.support.tree import ROOT
@@ -18,7 +19,7 @@ BEGIN, END = "<!-- speed -->\n", "<!-- end of speed -->\n"
 NAMES: Mapping[str, str] = {
     "bare aiohttp": "one aiohttp loop on uvloop that stores nothing, 64 at once",
     "syncer to zip": "**`syncer` to a zip archive**",
-    "syncer to zip, 64 at most": "the same, held at 64 at once",
+    HELD: "the same, held at 64 at once",
     "syncer to folder": "**`syncer` to a folder**",
     "syncer to S3": "**`syncer` to S3** (SeaweedFS on the same machine)",
     "rclone": "`rclone`, 64 transfers, from a ready-made list",

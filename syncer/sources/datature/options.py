@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, mo
 from syncer.model.errors import SettingsError
 from syncer.model.secret import Secret
 from syncer.model.units import DURATION_PATTERN, seconds
-from syncer.net.options import STORE_CONCURRENCY, Limits, PlatformOptions, SecretField
+from syncer.net.options import Limits, PlatformOptions, SecretField, concurrency_field
 from syncer.sources.datature.credentials import key_of, organization_in
 
 #: Where the vendor's own client goes.
@@ -30,14 +30,7 @@ class DatatureLimits(Limits):
 
     api_concurrency: ClassVar[int] = 64
 
-    concurrency: int | None = Field(
-        default=None,
-        ge=1,
-        le=1024,
-        description="Most requests in flight to one origin. By default the answers decide, up to"
-        f" {api_concurrency} to the platform, as annotations may need one an asset, and {STORE_CONCURRENCY} to a"
-        " store that its links point to.",
-    )
+    concurrency: int | None = concurrency_field(api_concurrency, ", as annotations may need one an asset,")
 
 
 class DatatureOptions(PlatformOptions):

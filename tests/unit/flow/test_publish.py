@@ -22,7 +22,7 @@ class Waiting:
 
     most: int = 0
     sent_to: int = 0
-    segments: list[tuple[int, int, bytes, int | None]] = field(default_factory=list)
+    segments: list[tuple[int, int, bytes, int]] = field(default_factory=list)
 
     async def outbox(self, _leg: str, limit: int, after: int = 0) -> Sequence[OutboxRow]:
         """Return rows behind a number."""
@@ -37,12 +37,12 @@ class Waiting:
         """Return nothing of interest."""
         return {}
 
-    async def put_segment(
-        self, _unit: str, epoch: int, seq: int, lines: Sequence[bytes], rows: int | None = None
-    ) -> SegmentRef:
+    async def put_segment(self, _unit: str, epoch: int, seq: int, lines: Sequence[bytes]) -> SegmentRef:
         """Keep a segment."""
-        self.segments.append((epoch, seq, b"\n".join(lines), rows))
-        return SegmentRef(str(seq), rows or 0, "", epoch, seq)
+        body = b"\n".join(lines)
+        rows = body.count(b"\n") + 1
+        self.segments.append((epoch, seq, body, rows))
+        return SegmentRef(str(seq), rows, "", epoch, seq)
 
     async def move_head(self, **_what: object) -> int:
         """Move nothing."""

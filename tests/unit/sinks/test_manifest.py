@@ -327,3 +327,18 @@ async def test_rule_8_a_changed_segment_is_noticed(manifest: JobManifest, folder
     path.unlink()
     with pytest.raises(DestinationChanged, match="missing"):
         await rows_of(manifest)
+
+
+async def test_head_is_decoded_once_while_it_stays_the_same(
+    manifest: JobManifest, blobs: FolderBlobs, clock: StillClock
+) -> None:
+    """Each unit of a run asks for it; what somebody else wrote is seen at once."""
+    await manifest.move_head(segments=[await manifest.put_segment("7", 1, 1, lines(row("a")))])
+    first = await manifest.head()
+    assert first is not None
+    assert await manifest.head() is first
+    other = JobManifest(blobs, "street", "lake", clock)
+    await other.move_head(segments=[await other.put_segment("7", 1, 2, lines(row("b")))])
+    second = await manifest.head()
+    assert second is not None
+    assert (second.generation, len(second.segments)) == (first.generation + 1, 2)
