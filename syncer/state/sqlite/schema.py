@@ -110,9 +110,11 @@ def _set(connection: sqlite3.Connection, pragma: str) -> None:
 
 
 def _checked(connection: sqlite3.Connection, where: str) -> int:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    # In one statement, so of one moment: another process may be migrating.
+    version, application, tables = connection.execute(
+        "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_master)"
+        " FROM pragma_user_version, pragma_application_id"
+    ).fetchone()
     if application != APPLICATION_ID and (tables or version or application):
         message = f"{where} is a database of another program"
         raise SettingsError(message, hint="name another file in the setting `state`")

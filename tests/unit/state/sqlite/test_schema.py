@@ -74,6 +74,31 @@ def test_processes_that_come_at_once_migrate_once(tmp_path: Path) -> None:
     assert len(set(ids)) == 1
 
 
+def test_a_process_that_migrates_meanwhile_is_not_another_program(tmp_path: Path) -> None:
+    """It is done between any two statements of ours that look at the file: the file is ours, before and after."""
+    moments = 0
+    for moment in range(1, 10):
+        path, seen, came = tmp_path / f"{moment}.db", [0], list[str]()
+
+        def look(statement: str, path: Path = path, seen: list[int] = seen, came: list[str] = came) -> None:
+            seen[0] += 1
+            if seen[0] == moment and not statement.startswith("BEGIN"):  # noqa: B023  # called in this round alone
+                came.append(statement)
+                schema.connect(path, busy_seconds=1).close()
+
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+            connection.set_trace_callback(look)
+            schema.migrate(connection, "here")
+            connection.set_trace_callback(None)
+            (tables,) = connection.execute("SELECT count(*) FROM meta WHERE name = 'id'").fetchone()
+        assert tables == 1
+        if not came:
+            break
+        moments += 1
+    assert moments >= 1
+
+
 def test_the_database_is_as_durable_as_it_should_be(tmp_path: Path) -> None:
     """Write-ahead log, synced at each commit, a small cache."""
     with closing(schema.connect(tmp_path / "x.db", busy_seconds=1)) as connection:
