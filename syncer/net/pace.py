@@ -17,6 +17,8 @@ GLANCE = 0.25
 WINDOW, LASTING = 60.0, 5.0
 #: Least part of a second that is taken for a whole one, and how alike what two refusals let in is that agree.
 LEAST, ALIKE = 0.6, 0.15
+#: Shortest time that answers are counted in, in seconds: in less, one more or less decides.
+SHORTEST = 0.2
 
 
 class Gcra:
@@ -115,7 +117,22 @@ class Meter:
         if abs(rate - self._burst) > ALIKE * self._burst:
             # Not as many as the last time, so it is not a number a second that is used up.
             rate /= min(1.0, max(now - since, LEAST))
+        rate = max(rate, self._steepest(now, since))
         return min(rate, self._count / self._busy) if self._silence > LASTING else rate
+
+    def _steepest(self, now: float, since: float) -> float:
+        """Return the least rate that explains the last second, of a server that keeps the first burst ready.
+
+        While the rate is sought it grows, and the mean of the second is less than what was let in at its end.
+        """
+        steepest = count = 0.0
+        for at in reversed(self.recent):
+            if at <= max(now - 1.0, since) or not self._burst:
+                break
+            count += 1
+            if now - at >= SHORTEST:
+                steepest = max(steepest, (count - self._burst) / (now - at))
+        return steepest
 
 
 class Pace:

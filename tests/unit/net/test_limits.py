@@ -96,13 +96,15 @@ KINDS: dict[str, Callable[[Simulation, int], Admit]] = {
     "large bucket": lambda simulation, rate: bucket(simulation.clock, lambda: rate, 1.0),
     "larger bucket": lambda simulation, rate: bucket(simulation.clock, lambda: rate, 3.0),
 }
+#: And one that has nothing in store, which no client can use up.
+SERVERS = {**KINDS, "no bucket": lambda simulation, rate: bucket(simulation.clock, lambda: rate, 0.0)}
 
 
 async def fetch(kind: str, rate: int, latency: float, total: int) -> Simulation:
     """Fetch so many items from such a server; every answer takes up to a fifth longer or shorter."""
     random.seed(1)
     jitter, simulation = random.Random(1), Simulation(network=Network(url="https://h", concurrency=128))
-    await simulation.run(total, 128, KINDS[kind](simulation, rate), lambda: latency * (0.8 + 0.4 * jitter.random()))
+    await simulation.run(total, 128, SERVERS[kind](simulation, rate), lambda: latency * (0.8 + 0.4 * jitter.random()))
     assert simulation.sent - simulation.refused == total
     assert simulation.rude == 0
     return simulation
@@ -118,6 +120,14 @@ async def test_rule_22_a_limit_is_learned_in_a_minute_whatever_its_kind(
     """Everything is fetched, hardly anything is refused, no pause is broken, and most of what is allowed is used."""
     simulation = await fetch(kind, rate, latency, 60 * rate)
     assert simulation.wasted <= (0.05 if kind == "larger bucket" else 0.03)
+    assert 60 / simulation.clock.seconds >= used
+
+
+@pytest.mark.parametrize(("rate", "used"), [(60, 0.7), (300, 0.7)])
+async def test_rule_22_a_server_that_lets_nothing_in_at_once_is_used(rate: int, used: float) -> None:
+    """Requests that come closer together than the limit are refused, so its height is not seen at the first refusal."""
+    simulation = await fetch("no bucket", rate, 0.001, 60 * rate)
+    assert simulation.wasted <= 0.01
     assert 60 / simulation.clock.seconds >= used
 
 
