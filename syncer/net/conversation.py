@@ -15,7 +15,7 @@ from syncer.net.reply import Reply
 #: Bytes of a head, at most.
 MOST_HEAD = 128 * 1024
 #: Bodies up to this are waited for together with their head: whoever asked wakes up once.
-SMALL = 64 * 1024
+SMALL = 256 * 1024
 
 
 class Connection(asyncio.Protocol):

@@ -1,6 +1,7 @@
 """The one open set of archives of a unit: written, sealed, staged, settled. Blocking; for the session's thread."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import closing
 
 from syncer.model.entries import Container, Entry, Receipt, StoredRow
 from syncer.model.errors import SettingsError
@@ -8,6 +9,7 @@ from syncer.model.refs import ItemKey
 from syncer.model.rows import is_item_path
 from syncer.sinks.archive.fresh import Fresh, OpKind, remove_strays
 from syncer.sinks.archive.names import part_id
+from syncer.sinks.archive.packing import packed
 from syncer.sinks.archive.places import Part, Places
 from syncer.sinks.archive.store import changed
 from syncer.sinks.archive.swap import Swap, stage
@@ -73,13 +75,15 @@ class Parts:
                 raise SettingsError(message, hint="choose another path template")
         receipts: list[Receipt] = []
         touched: dict[str, Fresh] = {}
-        for entry in entries:
-            name = self.places.place(entry, stem_of(entry.key))
-            fresh = touched.get(name)
-            if fresh is None:
-                fresh = touched[name] = self.places.fresh_of(name)
-            fresh.add(entry.path, self.rules.form.pack(entry, self.root))
-            receipts.append(Receipt(entry.key, entry.version, entry.path, name, entry.size, entry.sha256))
+        form, root = self.rules.form, self.root
+        with closing(packed(lambda entry: form.pack(entry, root), entries)) as bodies:
+            for entry, body in zip(entries, bodies, strict=True):
+                name = self.places.place(entry, stem_of(entry.key))
+                fresh = touched.get(name)
+                if fresh is None:
+                    fresh = touched[name] = self.places.fresh_of(name)
+                fresh.add(entry.path, body)
+                receipts.append(Receipt(entry.key, entry.version, entry.path, name, entry.size, entry.sha256))
         for fresh in touched.values():
             fresh.flush()
         return receipts

@@ -35,7 +35,7 @@ class ArchiveSession:
         self._disk = blobs.url if blobs.folder is not None else growth.folder.as_uri()
         self._partitions: Mapping[PartitionKey, Partition] = {partition.key: partition for partition in partitions}
         self._stems: dict[tuple[str, str | None, str | None], str] = {}
-        # One worker at a time: the archives have one owner, and deflate in two threads gains nothing.
+        # One worker at a time: the archives have one owner. Large entries are packed beside it, see `packing`.
         self._limiter = CapacityLimiter(1)
         self._receipts: list[Receipt] = []
         self._broken: LegFailed | None = None
