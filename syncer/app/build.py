@@ -1,10 +1,11 @@
 """From checked settings to running parts: HTTP clients, sources, sinks and jobs, opened once and closed in order."""
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import anyio.to_thread
+import msgspec
+from msgspec.structs import replace
 
 from syncer.app.registry import Registry
 from syncer.app.sharing import is_shared
@@ -21,8 +22,7 @@ from syncer.settings import Job as JobSettings
 BUDGET = 4 * 1024 * 1024
 
 
-@dataclass(slots=True)
-class Assembly:
+class Assembly(msgspec.Struct):
     """What is open; each platform account has one HTTP client, whatever number of jobs share it."""
 
     settings: Settings
@@ -38,7 +38,7 @@ class Assembly:
     #: Where limits are shared with other processes, and whether they are unless a platform says otherwise.
     quotas: Quotas | None = None
     fleet: bool = False
-    _sources: dict[str, tuple[Source, Client]] = field(default_factory=dict)
+    _sources: dict[str, tuple[Source, Client]] = msgspec.field(default_factory=dict)
 
     async def source(self, platform: Configured) -> Source:
         """Return the source of a configured platform, opened on first use.

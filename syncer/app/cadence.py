@@ -6,8 +6,9 @@ at once. Its `publish` names times instead: only the first run after each of the
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from syncer.model.entries import Leg
 from syncer.model.report import Report
@@ -24,8 +25,7 @@ LOCAL, BUCKET = 600.0, 3600.0
 _NOTE = "published"
 
 
-@dataclass(frozen=True, slots=True)
-class Cadence:
+class Cadence(msgspec.Struct, frozen=True):
     """When the legs of jobs may be published."""
 
     store: StateStore

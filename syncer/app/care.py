@@ -1,7 +1,8 @@
 """Care for what is stored: verify, repair, compact, retention, rebuild. The commands of the same names call these."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from syncer.app.erasing import go_on
 from syncer.app.library import Syncer
@@ -21,8 +22,7 @@ from syncer.model.report import Report
 from syncer.ports import Claim, Sink, Unit
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
+class Damage(msgspec.Struct, frozen=True):
     """A finding, with the job and sink that it was made in."""
 
     job: str

@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 
 import anyio
+import msgspec
 
 from syncer import __version__
 from syncer.app.desk import Desk
@@ -21,8 +21,7 @@ from syncer.schedule.scheduler import Scheduler, open_scheduler
 Side = Callable[[Overview, Control, Hub], AbstractAsyncContextManager[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Daemon:
+class Daemon(msgspec.Struct, frozen=True):
     """A scheduler over an open configuration, and the desk that shows it."""
 
     syncer: Syncer

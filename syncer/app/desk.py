@@ -1,10 +1,10 @@
 """The daemon's desk: `ports.Overview` and `ports.Control` over scheduler, state and running figures."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
 import anyio
+import msgspec
 
 from syncer.app.library import Syncer
 from syncer.flow.fresh import fresh_until
@@ -27,8 +27,7 @@ CALM = 1.0
 _RECENT = 50
 
 
-@dataclass(slots=True)
-class Desk:
+class Desk(msgspec.Struct):
     """What visitors of the daemon see and may ask for."""
 
     version: str
@@ -40,7 +39,7 @@ class Desk:
     lag: Callable[[], tuple[float, float]] = lambda: (0.0, 0.0)
     stalled: Callable[[], str | None] = lambda: None
     draining: bool = False
-    _changed: anyio.Event = field(default_factory=anyio.Event)
+    _changed: anyio.Event = msgspec.field(default_factory=anyio.Event)
     _rung: int = 0
 
     def __call__(self, _event: Event) -> None:

@@ -3,11 +3,11 @@
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
+import msgspec
 
 from syncer import __version__
 from syncer.app.suppressed import stored_again
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 
-@dataclass(slots=True)
-class Erasure:
+class Erasure(msgspec.Struct):
     """What is asked for."""
 
     keys: Sequence[ItemKey]
@@ -39,7 +38,7 @@ class Erasure:
     groups: bool = False
     #: Whatever is stored though it was erased before.
     again: bool = False
-    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    id: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
 
 
 async def erase(

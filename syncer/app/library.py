@@ -3,13 +3,13 @@
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
 import anyio.to_thread
+import msgspec
 
 from syncer.app.build import Assembly
 from syncer.app.notices import notifying
@@ -41,8 +41,7 @@ from syncer.state import open_state
 OPEN_AHEAD = 32
 
 
-@dataclass(slots=True)
-class Syncer:
+class Syncer(msgspec.Struct):
     """An open configuration. Not for use by several event loops."""
 
     settings: Settings
@@ -59,7 +58,7 @@ class Syncer:
     #: Reads the configuration anew, from where it was read. Blocks.
     reread: Callable[[], Settings]
     #: Closes the intake of each run under way, by job: see `drain`.
-    _drains: list[tuple[str, Drain]] = field(default_factory=list)
+    _drains: list[tuple[str, Drain]] = msgspec.field(default_factory=list)
     _drained: str | None = None
 
     async def sync(self, job: str, options: RunOptions | None = None) -> Report:
@@ -179,8 +178,7 @@ class Syncer:
             self._drains.remove((job, drain))
 
 
-@dataclass(frozen=True, slots=True)
-class _Nothing:
+class _Nothing(msgspec.Struct, frozen=True):
     """`ports.Known` of a listing that compares with nothing."""
 
     live: int = 0

@@ -118,7 +118,7 @@ def read(
 
 
 def _access(storage: Mapping[str, object]) -> BucketAccess:
-    known = {each.name for each in fields(BucketAccess)}
+    known = set(BucketAccess.__struct_fields__)
     if unknown := sorted(set(storage) - known):
         raise SettingsError(f"storage: there is no option {unknown[0]!r}", hint=f"options: {', '.join(sorted(known))}")
     values: dict[str, Any] = {}

@@ -6,12 +6,12 @@ A plug-in that can't be loaded is reported, never fatal: a configuration that do
 import importlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import msgspec
 from pydantic import BaseModel
 
 from syncer.app.shelf import Shelf
@@ -51,8 +51,7 @@ BUILT_IN: Mapping[PluginKind, Mapping[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class BrokenPlugin:
+class BrokenPlugin(msgspec.Struct, frozen=True):
     """A plug-in that was found and can't be used."""
 
     kind: PluginKind
@@ -66,13 +65,12 @@ class BrokenPlugin:
         return f"plug-in '{self.name}' of syncer.{self.kind} ({self.origin}) can't be used: {self.reason}"
 
 
-@dataclass(frozen=True, slots=True)
-class Registry:
+class Registry(msgspec.Struct, frozen=True):
     """What can be named by `type` in a configuration, on the command line and in `transform`."""
 
-    sources: Mapping[str, SourcePlugin] = field(default_factory=dict)
-    sinks: Mapping[str, SinkPlugin] = field(default_factory=dict)
-    transforms: Mapping[str, Transform] = field(default_factory=dict)
+    sources: Mapping[str, SourcePlugin] = msgspec.field(default_factory=dict)
+    sinks: Mapping[str, SinkPlugin] = msgspec.field(default_factory=dict)
+    transforms: Mapping[str, Transform] = msgspec.field(default_factory=dict)
     broken: tuple[BrokenPlugin, ...] = ()
 
     def source(self, kind: str) -> SourcePlugin:
@@ -191,8 +189,7 @@ def discover() -> Registry:
     return _collect(_foreign_offers())
 
 
-@dataclass(frozen=True, slots=True)
-class _Offer:
+class _Offer(msgspec.Struct, frozen=True):
     kind: PluginKind
     name: str
     origin: str

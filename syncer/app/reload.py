@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
+import msgspec
 
 from syncer.app.library import Syncer
 from syncer.app.timetable import entries
@@ -20,8 +20,7 @@ from syncer.settings.differences import differences, is_live
 PERIOD = 5.0
 
 
-@dataclass(slots=True)
-class Reload:
+class Reload(msgspec.Struct):
     """Watches the file of an open configuration; a change that can't be taken is refused in words, as a whole."""
 
     syncer: Syncer
@@ -30,7 +29,7 @@ class Reload:
     #: Called before the file is read again, and when that is over: for whoever started the process.
     began: Callable[[], None] = lambda: None
     over: Callable[[], None] = lambda: None
-    _asked: anyio.Event = field(default_factory=anyio.Event)
+    _asked: anyio.Event = msgspec.field(default_factory=anyio.Event)
 
     def ask(self) -> None:
         """Read the file now, changed or not (SIGHUP)."""

@@ -5,10 +5,11 @@ import importlib
 import importlib.util
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import msgspec
 
 from syncer.app.parsed import parsing
 from syncer.model.errors import SettingsError
@@ -17,8 +18,7 @@ from syncer.ports import Transform
 from syncer.settings.problems import suggestion
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(msgspec.Struct, frozen=True):
     """A plain function as a transform. Its version follows its source, so an edited one makes its items changed."""
 
     call: Callable[[bytes, AnnotationRef], object]
@@ -37,8 +37,7 @@ class Function:
         return result
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(msgspec.Struct, frozen=True):
     """A job's transform, then its validation: the validation's answer is dropped, only its refusal counts."""
 
     transform: Transform | None

@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import anyio
 import anyio.to_thread
+import msgspec
 
 from syncer.app.library import Syncer
 from syncer.model.running import Running
@@ -19,8 +19,7 @@ from syncer.schedule.cgroups import memory_limit
 LATE = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Vitals:
+class Vitals(msgspec.Struct, frozen=True):
     """How the process is."""
 
     syncer: Syncer

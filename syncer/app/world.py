@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from datetime import datetime
+
+import msgspec
 
 from syncer.app.cadence import Cadence
 from syncer.app.library import Syncer
@@ -23,17 +24,16 @@ STATUS_EVERY = 600.0
 _THERE = frozenset({429})
 
 
-@dataclass(slots=True)
-class World:
+class World(msgspec.Struct):
     """`schedule.scheduler.World` over an open configuration."""
 
     syncer: Syncer
     #: Told when a job's place in the schedule moved: its run is over, say, which no event of the run can tell.
     moved: Callable[[], None] = lambda: None
     #: When the status beside a job's data was last written, by a clock that never runs backwards.
-    _marked: dict[str, float] = field(default_factory=dict)
+    _marked: dict[str, float] = msgspec.field(default_factory=dict)
     #: The last run of a job, if it found nothing: the next one like it takes its place in the history.
-    _idle: dict[str, str] = field(default_factory=dict)
+    _idle: dict[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def _cadence(self) -> Cadence:

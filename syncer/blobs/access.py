@@ -1,7 +1,8 @@
 """How a bucket is reached, as plain values: what the object store needs, free of any settings library."""
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from syncer.model.secret import Secret
 
@@ -11,8 +12,7 @@ CONCURRENCY = 32
 RETRY_BUDGET = 120.0
 
 
-@dataclass(frozen=True, slots=True)
-class BucketAccess:
+class BucketAccess(msgspec.Struct, frozen=True):
     """Address, credentials, trust and limits. What is absent comes from the cloud's own chain."""
 
     #: URL of an S3-compatible server (or of an Azure or GCS endpoint); None: the cloud's own.

@@ -10,11 +10,11 @@ import json
 import os
 import shutil
 import socket
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from syncer.blobs.access import BucketAccess
@@ -103,8 +103,7 @@ def _s3(access: BucketAccess, endpoint: str | None) -> dict[str, Any]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _AwsKeys:
+class _AwsKeys(msgspec.Struct, frozen=True):
     """Keys of the sink's own, read again now and then: files of credentials are replaced while we run."""
 
     access_key: Secret
@@ -119,8 +118,7 @@ class _AwsKeys:
         }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _AzureKey:
+class _AzureKey(msgspec.Struct, frozen=True):
     """The same for the key of a storage account."""
 
     secret_key: Secret

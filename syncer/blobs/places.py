@@ -3,8 +3,9 @@
 import ipaddress
 import os
 import re
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+import msgspec
 
 from syncer.blobs.access import BucketAccess
 from syncer.model.errors import SettingsError
@@ -20,8 +21,7 @@ _ENDPOINTS = {"s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
               "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")}  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A bucket, or a container of Azure, and the prefix below it that is the root."""
 
     scheme: str

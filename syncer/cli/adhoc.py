@@ -7,10 +7,11 @@ where the first one stopped.
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+
+import msgspec
 
 from syncer.blobs.roots import canonical, is_bucket
 from syncer.cli.exits import UsageError
@@ -32,8 +33,7 @@ _SINKS: Mapping[str, Mapping[str, str]] = {
 _STEM = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """A platform as the command line named it."""
 
     name: str
@@ -46,8 +46,7 @@ class Choice:
         return {} if self.configured else {"platforms": {self.name: {"type": self.type}}}
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(msgspec.Struct, frozen=True):
     """Where `--to` points: the job that it stands for, and the sink that writes there."""
 
     job: str

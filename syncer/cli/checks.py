@@ -5,13 +5,13 @@ import platform
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Literal
 
 import anyio.to_thread
+import msgspec
 
 from syncer import __version__
 from syncer.app.library import Syncer
@@ -25,8 +25,7 @@ _SKEW = 60.0
 _LIBRARIES = ("aiohttp", "pydantic", "cyclopts")
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(msgspec.Struct, frozen=True):
     """The outcome of one check."""
 
     what: str

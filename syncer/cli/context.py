@@ -4,11 +4,11 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, get_args
 
 import anyio.to_thread
+import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from syncer.app.library import Syncer, open_syncer
@@ -34,8 +34,7 @@ Advice = Callable[[str, Exit], str | None]
 _LADDER: Sequence[Level] = tuple(reversed(get_args(Level)))
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(msgspec.Struct, frozen=True):
     """An open configuration and the log of this command."""
 
     syncer: Syncer
@@ -45,7 +44,7 @@ class Session:
     machine: bool
     #: A live line is being drawn, so what is to be printed waits until it is gone.
     live: bool = False
-    waiting: list[Callable[[], None]] = field(default_factory=list)
+    waiting: list[Callable[[], None]] = msgspec.field(default_factory=list)
 
     def when_free(self, output: Callable[[], None]) -> None:
         """Print something now, or at the end of the command if a live line is in the way."""

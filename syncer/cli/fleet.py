@@ -59,11 +59,10 @@ async def status(*, output: Output = "table", here: Everywhere = EVERYWHERE) -> 
     An account's `rate` is what all of them ask a second, together; `pause`
     the seconds for which none of them asks.
     """
-    from dataclasses import asdict
-
     from syncer.cli.context import opened
     from syncer.cli.tables import show
     from syncer.model.errors import SettingsError
+    from syncer.model.value import asdict
 
     async with opened(here) as session:
         view = await session.syncer.store.fleet()

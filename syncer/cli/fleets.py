@@ -1,7 +1,6 @@
 """One pass of some jobs by the fleet: submitted at once, followed one after the other."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from syncer.cli.context import Session
 from syncer.cli.exits import UsageError
@@ -15,7 +14,6 @@ from syncer.model.errors import Exit
 _ALONE = ("max_items", "max_bytes", "max_time", "shard")
 
 
-@dataclass(slots=True)
 class _Following(Pass):
     """A pass whose end by a signal leaves the runs to the fleet."""
 

@@ -3,11 +3,11 @@
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 
 import anyio
 import anyio.to_thread
+import msgspec
 
 from syncer.app.vitals import Vitals, open_vitals
 from syncer.cli import heap
@@ -20,8 +20,7 @@ from syncer.observe.traces import traced
 from syncer.schedule.lifetime import Deadline, signals
 
 
-@dataclass(slots=True)
-class Life:
+class Life(msgspec.Struct):
     """One process, from its first job to its end."""
 
     session: Session

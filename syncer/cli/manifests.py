@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import anyio.to_thread
+import msgspec
 
 from syncer.cli.exits import UsageError
 from syncer.cli.options import Everywhere
@@ -16,8 +16,7 @@ from syncer.sinks.options import SinkOptions
 from syncer.sinks.reading.roots import open_reading
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(msgspec.Struct, frozen=True):
     """A manifest, and what of it was asked for."""
 
     job: str

@@ -1,16 +1,17 @@
 """`syncer owed`: finished items that could not be had; they are tried first in every pass until they can."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 from cyclopts import Parameter
 
 from syncer.cli.options import EVERYWHERE, Everywhere, Moment, Output
 from syncer.cli.tree import family
 from syncer.model.checkpoint import OwedItem
 from syncer.model.refs import ItemKey
+from syncer.model.value import asdict
 
 if TYPE_CHECKING:
     from syncer.cli.context import Session
@@ -22,8 +23,7 @@ Keys = Annotated[str, Parameter(name="KEY", help="Ids of items, or whole keys as
 Job = Annotated[str | None, Parameter(metavar="JOB", help="Only items of this job.")]
 
 
-@dataclass(frozen=True, slots=True)
-class _Debt:
+class _Debt(msgspec.Struct, frozen=True):
     job: str
     item: OwedItem
 

@@ -1,11 +1,12 @@
 """One pass of some jobs: run, told about, and turned into an exit code. `sync`, `export` and `repair` stand on it."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
+import msgspec
+from msgspec.structs import replace
 
 from syncer.cli import summary
 from syncer.cli.context import Advice, Session
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 Work = Callable[[str, RunOptions], Awaitable[Report]]
 
 
-@dataclass(slots=True)
-class Pass:
+class Pass(msgspec.Struct):
     """One pass over some jobs of an open configuration."""
 
     session: Session
@@ -38,7 +38,7 @@ class Pass:
     place: str | None = None
     #: The first signal, once there was one, or what else ended it early.
     signalled: str | None = None
-    reports: list[Report] = field(default_factory=list)
+    reports: list[Report] = msgspec.field(default_factory=list)
 
     async def run(self, jobs: Sequence[str], output: Form) -> Exit:
         """Run the jobs one after the other, say what they did, and return the exit code of them all."""

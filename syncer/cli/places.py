@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import anyio.to_thread
+import msgspec
 
 from syncer.cli.adhoc import Destination, destination, dotted_sink
 from syncer.cli.context import Session, opened
@@ -20,8 +20,7 @@ from syncer.settings.problems import suggestion
 Found = tuple[Session, "list[Place]"]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """One sink of one job. Its platform is not asked, so no credential is needed."""
 
     job: str

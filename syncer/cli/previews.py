@@ -1,7 +1,6 @@
 """What a pass would do, printed. `plan` and `sync --dry-run` are one code path: this one."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields
 
 from syncer.cli.context import Advice, Session
 from syncer.cli.messages import advised, explain, say, warn
@@ -11,6 +10,7 @@ from syncer.flow.preview import Preview
 from syncer.model.errors import Exit, SyncerError
 from syncer.model.report import worst
 from syncer.model.units import show_size
+from syncer.model.value import asdict
 
 _COLUMNS = ("job", "sink", "listed", "unchanged", "new", "changed", "gone", "withdrawn", "owed", "fetches", "requests")
 
@@ -64,8 +64,4 @@ def _words(preview: Preview) -> Iterator[str]:
 
 
 def _plain(preview: Preview) -> Row:
-    # `asdict` does not know counters.
-    return {each.name: getattr(preview, each.name) for each in fields(preview)} | {
-        "legs": {name: asdict(leg) for name, leg in preview.legs.items()},
-        "reasons": dict(preview.reasons),
-    }
+    return {**asdict(preview), "reasons": dict(preview.reasons)}

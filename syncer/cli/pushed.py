@@ -6,12 +6,12 @@ A Pushgateway that can't be reached is a warning, and never a reason for a pass 
 import base64
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 import anyio
 import anyio.to_thread
+import msgspec
 
 from syncer.cli.exits import UsageError
 from syncer.cli.messages import warn
@@ -27,8 +27,7 @@ from syncer.settings.secrets import resolve
 PATIENCE, ATTEMPT = 10.0, 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Gateway:
+class Gateway(msgspec.Struct, frozen=True):
     """A Pushgateway, and the group that is pushed to."""
 
     #: URL of the group without the job, and without user and password.

@@ -48,10 +48,9 @@ async def create(
 @app.command(name="list", usage="Usage: syncer snapshot list JOB [OPTIONS]")
 async def list_(job: Job, /, *, sink: Sink = None, output: Output = "table", here: Everywhere = EVERYWHERE) -> int:
     """List snapshots, oldest generation first."""
-    from dataclasses import asdict
-
     from syncer.cli.manifests import opened_manifest
     from syncer.cli.tables import show
+    from syncer.model.value import asdict
 
     async with opened_manifest(here, job, sink) as told:
         found = [asdict(each) for each in await told.manifest.snapshots.listed()]

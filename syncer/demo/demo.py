@@ -8,12 +8,12 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
 import anyio.abc
 import anyio.to_thread
+import msgspec
 from rich.console import Console
 from rich.table import Table
 
@@ -36,8 +36,7 @@ jobs:
 """
 
 
-@dataclass(slots=True)
-class Step:
+class Step(msgspec.Struct):
     """One line of the table at the end."""
 
     what: str
@@ -46,14 +45,13 @@ class Step:
     seconds: float
 
 
-@dataclass(slots=True)
-class Demo:
+class Demo(msgspec.Struct):
     """The stages of the demonstration."""
 
     folder: Path
     platform: Remote
     console: Console
-    steps: list[Step] = field(default_factory=list)
+    steps: list[Step] = msgspec.field(default_factory=list)
     _asked: int = 0
 
     async def play(self) -> None:

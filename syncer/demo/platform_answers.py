@@ -3,8 +3,9 @@
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 #: The release that was measured; stands in `/api/version/` and in every JSON error.
 RELEASE = "1.23.2"
@@ -16,14 +17,13 @@ HTML = "text/html; charset=utf-8"
 _HTML_SIZES = {404: 170_734, 500: 1_918}
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(msgspec.Struct):
     """One response before it is sent. `tasks` names the tasks whose rows it carries, for faults."""
 
     body: bytes = b""
     status: int = 200
     media: str = JSON
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
     tasks: tuple[int, ...] = ()
     #: File responses go without a length, and close the connection after them.
     streamed: bool = False

@@ -1,12 +1,13 @@
 """The private routes below `/_`: faults, counters and clocks of a server that runs in a process of its own."""
 
+import dataclasses
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 from syncer.demo.platform_answers import Answer, invalid, no_content, ok, page
 from syncer.demo.platform_faults import Fault
 from syncer.demo.platform_site import Call, Site
+from syncer.model.value import asdict
 
 
 def control(site: Site, call: Call) -> Answer:
@@ -75,7 +76,7 @@ def _pat(site: Site, _: Call) -> Answer:
 
 
 def _shown(fault: Fault) -> dict[str, Any]:
-    return {key: value for key, value in asdict(fault).items() if key not in {"seen", "tat"}}
+    return {key: value for key, value in dataclasses.asdict(fault).items() if key not in {"seen", "tat"}}
 
 
 _ROUTES: dict[tuple[str, str], Callable[[Site, Call], Answer]] = {

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
+import msgspec
+
 from syncer.demo.platform_answers import JSON, Answer, login_page, page, problem
 
 Kind = Literal[
@@ -115,8 +117,7 @@ class Fault:
         return answer
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True):
     """What a fault is matched against: one request, and the tasks in its answer once they are known."""
 
     route: str

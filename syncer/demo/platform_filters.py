@@ -3,9 +3,10 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 from syncer.demo.platform_answers import invalid, refuse
 from syncer.demo.platform_rows import Task, stamp_of
@@ -43,8 +44,7 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """One filter, its value cast as the server casts it: a value, a (min, max) pair, or a list."""
 
     column: str
@@ -74,8 +74,7 @@ class Item:
         return (lambda task: get(task) is not None and not matches(task)) if negated else matches
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """A parsed query. `included` None: all tasks but the `excluded`."""
 
     items: tuple[Item, ...] = ()

@@ -4,16 +4,15 @@ import json
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import anyio
+import msgspec
 from anyio.streams.text import TextReceiveStream
 
 
-@dataclass(frozen=True, slots=True)
-class Remote:
+class Remote(msgspec.Struct, frozen=True):
     """A running server, seen from outside."""
 
     url: str

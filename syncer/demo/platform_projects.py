@@ -2,8 +2,9 @@
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from syncer.demo.platform_rows import USER, Stamp, Task
 
@@ -54,13 +55,12 @@ _AFTER_COUNTS: dict[str, Any] = {
 }
 
 
-@dataclass(slots=True)
-class Project:
+class Project(msgspec.Struct):
     """One project."""
 
     id: int
     created_at: Stamp
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = msgspec.field(default_factory=dict)
 
     @property
     def title(self) -> str:

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from syncer.demo import platform_edits as edits
 from syncer.demo import platform_exports as exports
@@ -15,8 +16,7 @@ from syncer.demo.platform_site import Handler
 OPEN = {"version", "refresh"}
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """One resource and its methods."""
 
     name: str

@@ -2,9 +2,10 @@
 
 import json
 import uuid
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 #: Server time as it is compared and stored: always six digits of fraction, so that text order is time order.
 Stamp = str
@@ -51,8 +52,7 @@ def document(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
-@dataclass(slots=True)
-class Annotation:
+class Annotation(msgspec.Struct):
     """One annotation of one task."""
 
     id: int
@@ -76,8 +76,7 @@ class Annotation:
         return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self.id} {self.created_at}"))
 
 
-@dataclass(slots=True)
-class Draft:
+class Draft(msgspec.Struct):
     """Unsubmitted work; never moves `Task.updated_at`."""
 
     id: int
@@ -88,8 +87,7 @@ class Draft:
     lead_time: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(msgspec.Struct, frozen=True):
     """What a model said."""
 
     id: int
@@ -99,8 +97,7 @@ class Prediction:
     text: bytes
 
 
-@dataclass(slots=True)
-class Task:
+class Task(msgspec.Struct):
     """One task, with its annotations in order of their ids."""
 
     id: int
@@ -111,9 +108,9 @@ class Task:
     #: JSON text.
     data: bytes = b"{}"
     meta: bytes = b"{}"
-    annotations: list[Annotation] = field(default_factory=list)
-    drafts: list[Draft] = field(default_factory=list)
-    predictions: list[Prediction] = field(default_factory=list)
+    annotations: list[Annotation] = msgspec.field(default_factory=list)
+    drafts: list[Draft] = msgspec.field(default_factory=list)
+    predictions: list[Prediction] = msgspec.field(default_factory=list)
     is_labeled: bool = False
     overlap: int = 1
     updated_by: int | None = None
@@ -171,8 +168,7 @@ class Task:
         self.is_labeled = self.total_annotations >= self.overlap
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """A finished export of a project, as the server keeps it."""
 
     id: int

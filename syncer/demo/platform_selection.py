@@ -3,8 +3,9 @@
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import inf
+
+import msgspec
 
 from syncer.demo.platform_filters import COLUMNS, Item, Query
 from syncer.demo.platform_rows import Task
@@ -17,8 +18,7 @@ _REMEMBERED = 32
 _RANGES = {"greater", "greater_or_equal", "less", "less_or_equal", "equal", "in"}
 
 
-@dataclass(frozen=True, slots=True)
-class Selected:
+class Selected(msgspec.Struct, frozen=True):
     """Ids in listing order, and the sums that stand in the envelope."""
 
     ids: "array[int] | list[int]"
@@ -26,8 +26,7 @@ class Selected:
     total_predictions: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Matches:
+class _Matches(msgspec.Struct, frozen=True):
     """Matching ids, ascending; sums up to each of them, so that a range has its sums at once."""
 
     ids: "array[int]"

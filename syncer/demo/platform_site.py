@@ -3,8 +3,9 @@
 import json
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from syncer.demo.platform_answers import RELEASE, Answer, refuse
 from syncer.demo.platform_auth import Auth
@@ -46,8 +47,7 @@ VERSION: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One request as a handler sees it."""
 
     method: str
@@ -80,8 +80,7 @@ class Call:
         return None if text is None else frozenset(text.split(","))
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
+class Logged(msgspec.Struct, frozen=True):
     """One line of the request log."""
 
     method: str
@@ -91,15 +90,14 @@ class Logged:
     status: int
 
 
-@dataclass(slots=True)
-class Traffic:
+class Traffic(msgspec.Struct):
     """What clients asked, for assertions."""
 
     #: Requests by route name, refused ones included.
-    requests: Counter[str] = field(default_factory=Counter)
+    requests: Counter[str] = msgspec.field(default_factory=Counter)
     #: Answers by status; 0 is a connection that was dropped.
-    statuses: Counter[int] = field(default_factory=Counter)
-    log: deque[Logged] = field(default_factory=lambda: deque(maxlen=_LOGGED))
+    statuses: Counter[int] = msgspec.field(default_factory=Counter)
+    log: deque[Logged] = msgspec.field(default_factory=lambda: deque(maxlen=_LOGGED))
     #: Requests being answered now, and the most there ever were.
     inflight: int = 0
     peak: int = 0

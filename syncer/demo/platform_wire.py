@@ -4,11 +4,11 @@ import asyncio
 import re
 import socket
 import struct
-from dataclasses import replace
 from email.utils import format_datetime
 from typing import Any
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from syncer.demo.platform_answers import Answer, Refused, page, problem
 from syncer.demo.platform_control import control

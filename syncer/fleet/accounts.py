@@ -1,14 +1,16 @@
 """What a run's parts have to say in its report, as text between processes; and the whole of it, added up. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from syncer.flow.account import Account
 from syncer.model.entries import Leg
 from syncer.model.errors import Exit
 from syncer.model.report import Counts, Problem, Report
+from syncer.model.value import asdict
 
 
 def dump(account: Account, touched: Iterable[Leg], generations: Mapping[Leg, int]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+
+import msgspec
 
 from syncer.app.library import Syncer
 from syncer.fleet.orders import Order
@@ -38,8 +39,7 @@ def bug(error: Exception) -> SyncerError:
     return SyncerError(f"this is a bug in syncer: {type(error).__name__}: {error}")
 
 
-@dataclass(slots=True)
-class Crew:
+class Crew(msgspec.Struct):
     """The working half of a worker; it knows no queue."""
 
     syncer: Syncer
@@ -49,9 +49,9 @@ class Crew:
     #: It takes nothing more, and leaves to others what it has.
     leaving: bool = False
     #: Units under way, by job.
-    busy: dict[str, int] = field(default_factory=dict)
+    busy: dict[str, int] = msgspec.field(default_factory=dict)
     #: Requests of a run that were put to some unit's account.
-    told: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    told: dict[str, tuple[int, int, int]] = msgspec.field(default_factory=dict)
 
     @property
     def options(self) -> FleetOptions:

@@ -1,7 +1,6 @@
 """A worker as its supervisor sees it: the daemon's desk, over a heart that has to reach the database."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from syncer.app.desk import Desk
 from syncer.ports import Health
@@ -10,7 +9,6 @@ from syncer.ports import Health
 DEAD = 60.0
 
 
-@dataclass(slots=True)
 class WorkerDesk(Desk):
     """What visitors of a worker see."""
 

@@ -1,9 +1,10 @@
 """The last part of a run: what its units did is added up, destinations are marked, the history has its line. Once."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from syncer.fleet import accounts, orders, shares, tick
 from syncer.fleet.crew import SOON, Again, Crew, bug

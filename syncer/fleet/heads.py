@@ -1,8 +1,9 @@
 """Who moves HEAD in a fleet: units leave notes, and whoever has the turn tells HEAD of all of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from syncer.app.library import Syncer
 from syncer.flow.heads import TURN, dump, tell
@@ -14,8 +15,7 @@ from syncer.state.postgres.fleet import note
 from syncer.state.tables.database import Database
 
 
-@dataclass(frozen=True, slots=True)
-class Notes:
+class Notes(msgspec.Struct, frozen=True):
     """`flow.publish.Heads` that takes notes."""
 
     job: str

@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from syncer.fleet import shares
 from syncer.fleet.queue import FIRST, PLAN, defer
 from syncer.flow.job import RunOptions
 from syncer.model.errors import Fenced
 from syncer.model.report import Report
+from syncer.model.value import asdict
 from syncer.state.tables.transaction import Transaction
 
 #: Runs of a job that are kept after their end, with their units.
@@ -21,8 +23,7 @@ _COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(msgspec.Struct, frozen=True):
     """A run that the fleet was asked for."""
 
     id: int

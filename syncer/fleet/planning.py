@@ -1,7 +1,5 @@
 """The first part of a run: its units are found, their places claimed, and the first of them queued."""
 
-from dataclasses import asdict
-
 from syncer.fleet import accounts, ending, orders, shares
 from syncer.fleet.crew import REFUSED, SOON, Again, Crew, bug
 from syncer.fleet.orders import Order
@@ -10,6 +8,7 @@ from syncer.flow.drain import Drain
 from syncer.flow.unit import Pass
 from syncer.model.errors import Busy, Fenced, SettingsError, SyncerError
 from syncer.model.events import Warned
+from syncer.model.value import asdict
 from syncer.ports import Unit
 from syncer.state.tables.opening import next_epoch
 from syncer.state.tables.transaction import Transaction

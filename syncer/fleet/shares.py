@@ -6,12 +6,14 @@ is no longer the unit's, and counts nothing.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
+
+import msgspec
 
 from syncer.fleet.queue import FINALISE, FIRST, UNIT, defer
 from syncer.model.refs import Partition, PartitionKey
 from syncer.model.report import Counts
+from syncer.model.value import asdict
 from syncer.ports import Unit
 from syncer.state.tables.transaction import Transaction
 
@@ -54,8 +56,7 @@ WHERE r.id = u.run AND r.state = 'running' AND u.state IN ('queued', 'running') 
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(msgspec.Struct, frozen=True):
     """A unit that a worker took."""
 
     run: int

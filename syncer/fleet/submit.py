@@ -1,8 +1,9 @@
 """Asking the fleet for a run, and following it: what `syncer sync --fleet` does. The queue is not imported here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
+
+import msgspec
 
 from syncer.app.library import Syncer
 from syncer.fleet import accounts, orders
@@ -29,8 +30,7 @@ PATIENCE = 5.0
 _ALL = PartitionKey("")
 
 
-@dataclass(slots=True)
-class Submitted:
+class Submitted(msgspec.Struct):
     """Runs that the fleet was asked for by this process."""
 
     syncer: Syncer
@@ -39,7 +39,7 @@ class Submitted:
     tell: Callable[[str], None]
     #: Why this process stops following, once it does; the runs go on.
     left: str | None = None
-    _orders: dict[str, Order] = field(default_factory=dict)
+    _orders: dict[str, Order] = msgspec.field(default_factory=dict)
 
     async def submit(self, job: str, options: RunOptions) -> None:
         """Ask for a run of a job; one that is under way is followed instead."""
@@ -119,8 +119,7 @@ class Submitted:
         )  # fmt: skip
 
 
-@dataclass(slots=True)
-class _Shown:
+class _Shown(msgspec.Struct):
     """What others did, told to this process's observers as if it happened here."""
 
     emit: events.Emit

@@ -1,8 +1,9 @@
 """Schedules without a daemon: whichever worker looks first takes a turn, and the run comes in the same transaction."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from syncer.app.cadence import Cadence
 from syncer.app.timetable import schedule_of

@@ -8,11 +8,11 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
 import anyio
+import msgspec
 import psycopg
 from procrastinate import App, PsycopgConnector
 from procrastinate.app import WorkerOptions
@@ -49,8 +49,7 @@ _BEAT = (
 )
 
 
-@dataclass(slots=True)
-class Worker:
+class Worker(msgspec.Struct):
     """A member of the fleet."""
 
     syncer: Syncer
@@ -62,7 +61,7 @@ class Worker:
     #: Why it lost its database, once it did.
     lost: str | None = None
     _asked: bool = False
-    _stop: anyio.Event = field(default_factory=anyio.Event)
+    _stop: anyio.Event = msgspec.field(default_factory=anyio.Event)
     _manager: Manager | None = None
 
     async def work(self) -> bool:

@@ -1,7 +1,9 @@
 """The account of a run while it goes on: one place that counts, one place that adds up."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from syncer.model.errors import Busy, Exit, PlatformAway, SyncerError, Unavailable
 from syncer.model.refs import CONTEXT, ItemKey
@@ -11,15 +13,14 @@ from syncer.model.report import Counts, Problem
 Traffic = Callable[[], tuple[int, int, int]]
 
 
-@dataclass(slots=True)
-class Account:
+class Account(msgspec.Struct):
     """Counters and problems of a run, shared by its units."""
 
-    counts: Counts = field(default_factory=Counts)
-    problems: list[Problem] = field(default_factory=list)
-    frozen: list[str] = field(default_factory=list)
+    counts: Counts = msgspec.field(default_factory=Counts)
+    problems: list[Problem] = msgspec.field(default_factory=list)
+    frozen: list[str] = msgspec.field(default_factory=list)
     #: What sources want said of their passes, each once.
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = msgspec.field(default_factory=list)
     #: False as soon as a selected partition was not listed to its end, or a leg did not take part.
     complete: bool = True
     #: Some listing went on from where an earlier run stood, so it began before this run.

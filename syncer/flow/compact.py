@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from syncer.flow.job import Job
 from syncer.flow.legs import LegRun, open_leg
@@ -55,15 +57,14 @@ async def announced(leg: LegRun) -> frozenset[str]:
     return (await leg.manifest.snapshots.announce(leg.holds)).containers
 
 
-@dataclass(slots=True)
-class Passing:
+class Passing(msgspec.Struct):
     """The rows of a leg passing by a compaction, and the commits of what it moves."""
 
     leg: LegRun
     ledger: Ledger
     run: str
     clock: Clock
-    _batch: dict[ItemKey, StoredRow] = field(default_factory=dict)
+    _batch: dict[ItemKey, StoredRow] = msgspec.field(default_factory=dict)
 
     async def rows(self) -> AsyncIterator[Sequence[StoredRow]]:
         """Yield all published rows of the leg in this unit."""

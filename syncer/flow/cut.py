@@ -7,7 +7,6 @@ is cut is a span of the text, with the comma that it needed.
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -24,8 +23,7 @@ _SKELETON = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
 _ESCAPED_KEY = re.compile(rb'"(?:[^"\\]|\\.)*?\\u(?:[^"\\]|\\.)*"[ \t\n\r]*:', re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(msgspec.Struct, frozen=True):
     """What is still looked for at one place of a document: names anywhere, and rests of paths, each with its number."""
 
     anywhere: Mapping[str, int]
@@ -118,13 +116,12 @@ def _after(data: bytes, at: int) -> int:
     raise _broken(at)
 
 
-@dataclass(slots=True)
-class _Walker:
+class _Walker(msgspec.Struct):
     """Goes through a document member by member, and notes what is cut."""
 
     data: bytes
     hits: list[int]
-    spans: list[tuple[int, int]] = field(default_factory=list)
+    spans: list[tuple[int, int]] = msgspec.field(default_factory=list)
     depth: int = 0
 
     def document(self, rules: Rules) -> list[tuple[int, int]]:

@@ -6,11 +6,12 @@ emission order, and with it every settled name, is the same in every run.
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
 
 import anyio
+import msgspec
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from msgspec.structs import replace
 
 from syncer.flow.job import Job, RunOptions
 from syncer.model.checkpoint import PartitionState
@@ -30,8 +31,7 @@ def spared(job: Job, options: RunOptions) -> frozenset[str]:
     return frozenset() if options.prune else job.source.features.unlisted
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerKnown:
+class LedgerKnown(msgspec.Struct, frozen=True):
     """`ports.Known` on a ledger."""
 
     ledger: Ledger
@@ -54,8 +54,7 @@ class LedgerKnown:
         return {group: frozenset(k for k in keys if k.kind not in self.spared) for group, keys in members.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True):
     """One partition being listed."""
 
     partition: Partition

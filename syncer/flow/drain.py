@@ -7,10 +7,10 @@ the next run goes on from the checkpoint.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from functools import partial
 
 import anyio
+import msgspec
 
 from syncer.flow.job import RunOptions
 from syncer.model.events import Draining, Emit
@@ -20,21 +20,20 @@ from syncer.ports import Clock
 LEAVE = 1.0
 
 
-@dataclass(slots=True)
-class Drain:
+class Drain(msgspec.Struct):
     """The one switch that closes intake."""
 
     emit: Emit
     #: Seconds that everything may take after a signal; fetches in flight get half.
     grace: float = 20.0
     reason: str | None = None
-    _closed: anyio.Event = field(default_factory=anyio.Event)
+    _closed: anyio.Event = msgspec.field(default_factory=anyio.Event)
     #: Fetches that have not begun no longer do; those under way have half of the grace period.
-    _hurried: anyio.Event = field(default_factory=anyio.Event)
+    _hurried: anyio.Event = msgspec.field(default_factory=anyio.Event)
     #: The whole has to come to an end within the grace period.
-    _bounded: anyio.Event = field(default_factory=anyio.Event)
+    _bounded: anyio.Event = msgspec.field(default_factory=anyio.Event)
     #: Half of the grace period is over.
-    _half: anyio.Event = field(default_factory=anyio.Event)
+    _half: anyio.Event = msgspec.field(default_factory=anyio.Event)
 
     def start(self, reason: str, *, patient: bool = False, bounded: bool = False) -> None:
         """Close intake; the first reason stays.
@@ -119,8 +118,7 @@ async def _unless(event: Callable[[], Awaitable[None]], work: Callable[[], Await
     return ended
 
 
-@dataclass(slots=True)
-class Meter:
+class Meter(msgspec.Struct):
     """Counts what a run hands to its sinks, and starts the drain when a limit of this pass is reached."""
 
     options: RunOptions

@@ -8,7 +8,8 @@ it any more. Every step may be repeated, so whoever comes next, the same command
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+
+import msgspec
 
 from syncer.flow.certify import certified
 from syncer.flow.compact import Passing
@@ -30,8 +31,7 @@ from syncer.ports import Claim, Clock, Ledger, Sink, StateStore, Unit
 Work = Callable[[Unit, LegRun, Ledger, Publisher], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Eraser:
+class Eraser(msgspec.Struct, frozen=True):
     """One erasure of one job, whose lease is held."""
 
     job: Job
@@ -41,7 +41,7 @@ class Eraser:
     clock: Clock
     emit: Emit
     #: What is left, in words that name nobody.
-    left: list[str] = field(default_factory=list)
+    left: list[str] = msgspec.field(default_factory=list)
 
     async def work(self, record: Record) -> Record:
         """Go on with a record from wherever it stands to its end; return it with its part of the certificate.

@@ -2,9 +2,9 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import anyio.to_thread
+import msgspec
 
 from syncer.flow.channel import Channel
 from syncer.flow.frontier import Ticket, Wanted
@@ -16,7 +16,6 @@ from syncer.model.errors import Forbidden, HttpError, ItemFailed, PermissionRefu
 from syncer.model.events import Emit, ItemFetched
 from syncer.model.refs import ItemKey, Piece
 from syncer.model.running import works_on
-from syncer.model.value import value
 from syncer.ports import Source
 
 #: An origin counts as down when at least this many, and this share, of the last `WINDOW` items failed alike.
@@ -25,8 +24,7 @@ DOWN_SHARE = 0.5
 WINDOW = 100
 
 
-@value
-class Fetched:
+class Fetched(msgspec.Struct, frozen=True):
     """A document, shaped for every leg that lacks it."""
 
     wanted: Wanted
@@ -34,8 +32,7 @@ class Fetched:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True):
     """A document that can't be had now."""
 
     wanted: Wanted
@@ -44,8 +41,7 @@ class Failed:
     gone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
+class Passed(msgspec.Struct, frozen=True):
     """A page was planned and has nothing (more) to send: the writer may find that the frontier moved."""
 
     ticket: Ticket
@@ -54,11 +50,10 @@ class Passed:
 Message = Fetched | Failed | Passed
 
 
-@dataclass(slots=True)
-class Outcomes:
+class Outcomes(msgspec.Struct):
     """The last outcomes of fetching: tells a broken item from a platform that is down."""
 
-    _recent: deque[str] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    _recent: deque[str] = msgspec.field(default_factory=lambda: deque(maxlen=WINDOW))
 
     def succeeded(self) -> None:
         """Note a success."""
@@ -77,8 +72,7 @@ class Outcomes:
             raise PlatformAway(message, hint="the platform seems to be down; what is done is kept, run again later")
 
 
-@dataclass(slots=True)
-class Fetcher:
+class Fetcher(msgspec.Struct):
     """Fetches for one unit."""
 
     source: Source

@@ -1,8 +1,9 @@
 """The two ends of a run that are not about items: partitions that are no longer there, and the report."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from syncer.flow.fresh import HISTORY, judged
 from syncer.flow.unit import Pass
@@ -12,6 +13,7 @@ from syncer.model.errors import ErasedAgain, SyncerError
 from syncer.model.events import PartitionFrozen, Warned
 from syncer.model.refs import Partition, PartitionKey
 from syncer.model.report import WHOLE, Report
+from syncer.model.value import asdict
 
 
 async def freeze(this: Pass, partitions: Sequence[Partition]) -> list[Partition]:

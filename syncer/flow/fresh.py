@@ -6,8 +6,9 @@ where it was, so it can never look well while nobody sees. The history carries i
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from syncer.model.report import Report
 from syncer.ports import RunRow

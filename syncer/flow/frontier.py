@@ -7,8 +7,9 @@ travels on its ticket, so that it reaches the checkpoint in the transaction that
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 from syncer.flow.account import counted
 from syncer.model.checkpoint import Verdict
@@ -16,8 +17,7 @@ from syncer.model.entries import Leg
 from syncer.model.refs import AnnotationRef, Cursor, ItemKey, Partition, PassEnd, Piece
 
 
-@dataclass(slots=True)
-class Ticket:
+class Ticket(msgspec.Struct):
     """A page on its way through the run."""
 
     partition: Partition
@@ -37,8 +37,7 @@ class Ticket:
     piece: Piece | None = None
 
 
-@dataclass(slots=True)
-class Wanted:
+class Wanted(msgspec.Struct):
     """A reference that at least one leg lacks."""
 
     ref: AnnotationRef
@@ -56,13 +55,12 @@ class Wanted:
     owed: bool = False
 
 
-@dataclass(slots=True)
-class Frontier:
+class Frontier(msgspec.Struct):
     """Tickets of one run of a unit, a queue for each partition."""
 
-    _queues: dict[str, deque[Ticket]] = field(default_factory=dict)
+    _queues: dict[str, deque[Ticket]] = msgspec.field(default_factory=dict)
     #: Wanted and not yet settled, by key.
-    inflight: dict[ItemKey, Wanted] = field(default_factory=dict)
+    inflight: dict[ItemKey, Wanted] = msgspec.field(default_factory=dict)
 
     def admit(self, ticket: Ticket) -> None:
         """Add a page behind those already admitted of its partition."""

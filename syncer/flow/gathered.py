@@ -1,8 +1,9 @@
 """What a writer has gathered since its last commit, and what of it goes into the next one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+import msgspec
 
 from syncer.flow.account import counted
 from syncer.flow.fetch import Failed
@@ -11,15 +12,13 @@ from syncer.model.checkpoint import Change, OwedItem
 from syncer.model.entries import Leg, Receipt, StoredRow
 from syncer.model.refs import GroupKey, ItemKey, PartitionKey
 from syncer.model.report import Counts
-from syncer.model.value import value
 
 #: First and longest wait before an owed item is tried again by a daemon.
 BACKOFF = timedelta(minutes=1)
 LONGEST = timedelta(hours=24)
 
 
-@value
-class Settled:
+class Settled(msgspec.Struct, frozen=True):
     """A written item, without its body, on its way to the commit."""
 
     wanted: Wanted
@@ -27,14 +26,13 @@ class Settled:
     updated: bool
 
 
-@dataclass(slots=True)
-class Gathered:
+class Gathered(msgspec.Struct):
     """Items that settle together."""
 
-    settled: list[Settled] = field(default_factory=list)
-    failed: list[Failed] = field(default_factory=list)
+    settled: list[Settled] = msgspec.field(default_factory=list)
+    failed: list[Failed] = msgspec.field(default_factory=list)
     #: What rows need beyond the receipts, by leg, in the order of writing.
-    written: dict[Leg, list[tuple[Mapping[str, str], GroupKey | None]]] = field(default_factory=dict)
+    written: dict[Leg, list[tuple[Mapping[str, str], GroupKey | None]]] = msgspec.field(default_factory=dict)
     #: Bytes.
     size: int = 0
     #: When the first of them came.

@@ -7,7 +7,6 @@ HEAD lists each segment once, in the order of its rows, and a container's line i
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -15,6 +14,7 @@ from syncer.flow.job import Job
 from syncer.flow.publish import HeadMove
 from syncer.model.entries import Container, Leg
 from syncer.model.errors import Fenced
+from syncer.model.value import asdict
 from syncer.ports import HeadNote, SegmentRef, StateStore
 
 #: Notes that one move of HEAD takes along, at most.

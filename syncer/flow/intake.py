@@ -5,9 +5,9 @@ Everything here can be cancelled at any moment without harm: what did not reach 
 
 from collections.abc import Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
 
 import anyio
+import msgspec
 
 from syncer.flow.account import counted
 from syncer.flow.channel import Channel
@@ -31,8 +31,7 @@ OWED_BATCH = 500
 AHEAD = 4
 
 
-@dataclass(slots=True)
-class Intake:
+class Intake(msgspec.Struct):
     """The first half of the line for one unit."""
 
     job: Job

@@ -3,15 +3,15 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from syncer.flow.redact import Redaction
 from syncer.model.checkpoint import LegSpec
 from syncer.ports import Selection, Share, Sink, Source, Transform, whole
 
 
-@dataclass(frozen=True, slots=True)
-class CommitPolicy:
+class CommitPolicy(msgspec.Struct, frozen=True):
     """When a group of writes is sealed and committed: whichever comes first."""
 
     items: int = 500
@@ -21,8 +21,7 @@ class CommitPolicy:
     interval: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(msgspec.Struct, frozen=True):
     """One platform's selection and the sinks that it feeds, assembled and ready to run."""
 
     name: str
@@ -35,7 +34,7 @@ class Job:
     transform: Transform | None = None
     #: What is dropped from documents and columns before the transform, and before anything is written.
     redaction: Redaction | None = None
-    commit: CommitPolicy = field(default_factory=CommitPolicy)
+    commit: CommitPolicy = msgspec.field(default_factory=CommitPolicy)
     #: Documents fetched at once, at most; the network's own limits apply within.
     fetchers: int = 64
     #: Bytes of documents on their way between fetching and writing.
@@ -83,8 +82,7 @@ class Job:
         return frozenset(name for name, values in wanted.items() if len(values) == 1 and not is_glob(values[0]))
 
 
-@dataclass(frozen=True, slots=True)
-class RunOptions:
+class RunOptions(msgspec.Struct, frozen=True):
     """Options of one pass, as the command line gives them."""
 
     #: Ignore cursors: list everything, fetch only what differs.

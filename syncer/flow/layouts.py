@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from dataclasses import asdict
 
 from syncer.flow.job import Job, RunOptions
 from syncer.model.errors import SettingsError
+from syncer.model.value import asdict
 from syncer.ports import Sink, StateStore
 
 #: What is remembered beside the layout: a change asks for a complete listing, not for a new destination.

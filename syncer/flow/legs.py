@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+
+import msgspec
 
 from syncer.flow.account import Account
 from syncer.model.checkpoint import LegSpec
@@ -21,8 +22,7 @@ from syncer.model.events import Emit, LegDetached, LegReset, PublishedLeg
 from syncer.ports import Clock, Ledger, Manifest, Sink, SinkSession, Unit
 
 
-@dataclass(slots=True)
-class LegRun:
+class LegRun(msgspec.Struct):
     """One sink taking part in a run of a unit."""
 
     spec: LegSpec
@@ -39,8 +39,7 @@ class LegRun:
         return self.sink.holds(self.unit)
 
 
-@dataclass(slots=True)
-class Legs:
+class Legs(msgspec.Struct):
     """The legs that are still taking part."""
 
     account: Account

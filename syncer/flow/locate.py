@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
 from posixpath import basename
+
+import msgspec
+from msgspec.structs import replace
 
 from syncer.flow.job import Job
 from syncer.model.erasure import Place, Record, Targets, mentions
@@ -18,8 +20,7 @@ _BEHIND = ".@~"
 _At = tuple[str | None, str, str]
 
 
-@dataclass(slots=True)
-class Locator:
+class Locator(msgspec.Struct):
     """Fills a record; nothing is written."""
 
     job: Job
@@ -27,10 +28,10 @@ class Locator:
     record: Record
     targets: Targets
     #: Canonical keys of all that go, and items of their groups that stay.
-    found: set[str] = field(default_factory=set)
-    beside: set[ItemKey] = field(default_factory=set)
+    found: set[str] = msgspec.field(default_factory=set)
+    beside: set[ItemKey] = msgspec.field(default_factory=set)
     #: What nobody can decide from here, in words that name nobody.
-    doubts: list[str] = field(default_factory=list)
+    doubts: list[str] = msgspec.field(default_factory=list)
 
     async def locate(self) -> None:
         """Look through manifests, state, and names that no row knows.

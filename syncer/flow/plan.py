@@ -1,7 +1,9 @@
 """Planning: a page is compared with the checkpoint; what some leg lacks is wanted, the rest is settled."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from syncer.flow.account import Account, counted
 from syncer.flow.discover import Listing, spared
@@ -16,8 +18,7 @@ from syncer.model.suppression import Suppression
 from syncer.ports import Ledger, Sink
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(msgspec.Struct, frozen=True):
     """A wanted item that is not fetched: its row on the page could not be read, so it goes to the owed ones."""
 
     wanted: Wanted
@@ -26,8 +27,7 @@ class Broken:
     settled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(msgspec.Struct, frozen=True):
     """What is left of a page after the comparison."""
 
     ticket: Ticket
@@ -36,8 +36,7 @@ class Planned:
     broken: Sequence[Broken]
 
 
-@dataclass(slots=True)
-class Planner:
+class Planner(msgspec.Struct):
     """Plans the pages of one unit, in emission order."""
 
     job: Job
@@ -50,14 +49,14 @@ class Planner:
     #: Some item waits to be deleted: pages say which keys are (back) there.
     reviving: bool = False
     #: Items that earlier runs owed. A page that keeps their groups can't name them: they were not stored yet.
-    replayed: dict[PartitionKey, list[ItemKey]] = field(default_factory=dict)
+    replayed: dict[PartitionKey, list[ItemKey]] = msgspec.field(default_factory=dict)
     #: Owed items whose time has not come, by leg and key: their version.
-    resting: dict[tuple[Leg, ItemKey], str] = field(default_factory=dict)
+    resting: dict[tuple[Leg, ItemKey], str] = msgspec.field(default_factory=dict)
     #: What was erased and may not come back.
-    suppressed: Suppression = field(default_factory=Suppression)
+    suppressed: Suppression = msgspec.field(default_factory=Suppression)
     redacting: Redacting | None = None
     #: Why items counted as changed, for `plan`.
-    reasons: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, int] = msgspec.field(default_factory=dict)
 
     async def plan(self, listing: Listing, page: Page, *, first: bool) -> Planned:
         """Compare one page, and admit it to the frontier."""

@@ -1,9 +1,9 @@
 """The dry run: the same discovery and comparison as a run, with no lease, no fetch and nothing written."""
 
 from collections import Counter
-from dataclasses import dataclass, field
 
 import anyio
+import msgspec
 
 from syncer.flow.account import counted
 from syncer.flow.discover import Listing, listings, spared
@@ -20,8 +20,7 @@ from syncer.model.errors import SyncerError
 from syncer.ports import Ledger, Unit
 
 
-@dataclass(slots=True)
-class LegPreview:
+class LegPreview(msgspec.Struct):
     """What one sink would be given."""
 
     new: int = 0
@@ -33,8 +32,7 @@ class LegPreview:
     owed: int = 0
 
 
-@dataclass(slots=True)
-class Preview:
+class Preview(msgspec.Struct):
     """What a run would do now."""
 
     job: str
@@ -47,10 +45,10 @@ class Preview:
     bytes: int = 0
     #: Documents whose size the listing does not say.
     unsized: int = 0
-    legs: dict[Leg, LegPreview] = field(default_factory=dict)
+    legs: dict[Leg, LegPreview] = msgspec.field(default_factory=dict)
     #: Why items count as changed: the name of the option, or "version".
-    reasons: Counter[str] = field(default_factory=Counter)
-    problems: list[str] = field(default_factory=list)
+    reasons: Counter[str] = msgspec.field(default_factory=Counter)
+    problems: list[str] = msgspec.field(default_factory=list)
 
 
 async def preview(this: Pass) -> Preview:
@@ -92,15 +90,14 @@ async def _unit(this: Pass, unit: Unit, result: Preview) -> None:
             leg.owed += sum([(await ledger.partition(partition.key)).owed for partition in unit.partitions])
 
 
-@dataclass(slots=True)
-class _Tally:
+class _Tally(msgspec.Struct):
     """What one listing showed, each item once: a pass may show a page again. Keys by their hashes, to save memory."""
 
-    met: set[int] = field(default_factory=set)
-    gone: set[int] = field(default_factory=set)
-    withdrawn: set[int] = field(default_factory=set)
+    met: set[int] = msgspec.field(default_factory=set)
+    gone: set[int] = msgspec.field(default_factory=set)
+    withdrawn: set[int] = msgspec.field(default_factory=set)
     #: Of the met, by leg: not among its live items.
-    fresh: dict[Leg, set[int]] = field(default_factory=dict)
+    fresh: dict[Leg, set[int]] = msgspec.field(default_factory=dict)
 
     def note(self, planned: Planned) -> None:
         """Take in one page."""

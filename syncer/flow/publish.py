@@ -6,9 +6,10 @@ rolls forward, so a run that died between two of them is finished by the next on
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
+
+import msgspec
 
 from syncer.flow.legs import LegRun
 from syncer.model.checkpoint import OutboxRow
@@ -24,8 +25,7 @@ SEGMENT_ROWS = 5_000
 READ_ROWS = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class HeadMove:
+class HeadMove(msgspec.Struct, frozen=True):
     """What HEAD of a manifest is to be told of one unit: all of it is durable beside the data."""
 
     segments: Sequence[SegmentRef]
@@ -42,8 +42,7 @@ class Heads(Protocol):
         """Return what takes note of a move, to be done by the transaction that forgets the rows in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Publisher:
+class Publisher(msgspec.Struct, frozen=True):
     """Publishes the legs of one unit."""
 
     run: str
@@ -54,7 +53,7 @@ class Publisher:
     #: Who moves HEAD; None: this publisher does.
     heads: Heads | None = None
     #: Whose unit it is, for destinations to look at.
-    claims: Mapping[Leg, Claim] = field(default_factory=dict)
+    claims: Mapping[Leg, Claim] = msgspec.field(default_factory=dict)
 
     async def catch_up(self, leg: LegRun, unit: Unit) -> int | None:
         """Write what a dead run left unsent; let HEAD name the containers as the checkpoint does."""
@@ -190,13 +189,12 @@ class Publisher:
         return generation
 
 
-@dataclass(slots=True)
-class _Gone:
+class _Gone(msgspec.Struct):
     """Objects that manifest rows say are no longer there, by path."""
 
     #: A deleted item takes its object with it.
     deletes: bool
-    rows: dict[str, StoredRow] = field(default_factory=dict)
+    rows: dict[str, StoredRow] = msgspec.field(default_factory=dict)
 
     def note(self, lines: Sequence[bytes]) -> None:
         """Note what lines delete, and what moved away; a later line may have put something there again."""

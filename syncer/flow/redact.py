@@ -2,15 +2,16 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from syncer.flow.cut import Rules, cut
 from syncer.model.errors import ItemFailed
 from syncer.model.refs import EXPORT, AnnotationRef, Page
 
 
-@dataclass(frozen=True, slots=True)
-class Redaction:
+class Redaction(msgspec.Struct, frozen=True):
     """Which fields go. `rules` are numbered; each number says which of the names in the configuration it came from."""
 
     names: tuple[str, ...]
@@ -53,14 +54,13 @@ class Redaction:
         return {name: text for name, text in fields.items() if name not in gone} if gone else fields
 
 
-@dataclass(slots=True)
-class Redacting:
+class Redacting(msgspec.Struct):
     """A redaction at work in one run; counts what it cut."""
 
     redaction: Redaction
     #: Documents looked at, and hits by name of the configuration.
     documents: int = 0
-    hits: Counter[str] = field(default_factory=Counter)
+    hits: Counter[str] = msgspec.field(default_factory=Counter)
 
     def page(self, page: Page) -> Page:
         """Return a page whose references have no column that goes: neither paths nor rows ever know it."""

@@ -5,7 +5,9 @@ cut short applies nothing; the rows wait.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from syncer.flow.account import counted
 from syncer.flow.job import RunOptions
@@ -23,8 +25,7 @@ ALLOWED = 10
 ALLOWED_SHARE = 0.05
 
 
-@dataclass(slots=True)
-class Removed:
+class Removed(msgspec.Struct):
     """What one leg applied, and what it held back."""
 
     deleted: int = 0
@@ -32,8 +33,7 @@ class Removed:
     held: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Remover:
+class Remover(msgspec.Struct, frozen=True):
     """Applies doomed rows to the legs of one unit."""
 
     run: str

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from syncer.flow.job import Job
 from syncer.model.checkpoint import LegSpec

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
 
 from syncer.flow.compact import Passing, announced
 from syncer.flow.job import Job
@@ -16,8 +18,7 @@ from syncer.model.rows import ManifestRow
 from syncer.ports import Clock, Manifest, Sink, StateStore, Unit
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(msgspec.Struct, frozen=True):
     """What is kept beside the current version: whatever either of the two asks for."""
 
     #: Versions that the last so many runs superseded. Only runs that stored or deleted something count.
@@ -26,8 +27,7 @@ class Keep:
     since: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Superseded:
+class Superseded(msgspec.Struct, frozen=True):
     """A version that is not current any more, and what made it so."""
 
     row: ManifestRow
@@ -40,15 +40,14 @@ class Superseded:
         return (self.row.container, self.row.path)
 
 
-@dataclass(slots=True)
-class History:
+class History(msgspec.Struct):
     """What a manifest tells of the past of its items."""
 
-    superseded: list[Superseded] = field(default_factory=list)
+    superseded: list[Superseded] = msgspec.field(default_factory=list)
     #: When each run wrote its last row; names of runs that began in one second do not sort.
-    runs: dict[str, str] = field(default_factory=dict)
+    runs: dict[str, str] = msgspec.field(default_factory=dict)
     #: Where current versions lie, and the last ones of deleted items.
-    current: set[tuple[str | None, str]] = field(default_factory=set)
+    current: set[tuple[str | None, str]] = msgspec.field(default_factory=set)
 
     @classmethod
     async def read(cls, manifest: Manifest, *, deletes: bool = False) -> "History":
@@ -84,8 +83,7 @@ class History:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class Removed:
+class Removed(msgspec.Struct, frozen=True):
     """What retention removed from one sink, or would."""
 
     sink: str

@@ -6,7 +6,8 @@ run, nobody ever writes to that place again.
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from syncer.flow.job import Job
 from syncer.flow.legs import open_leg

@@ -6,7 +6,8 @@ the loss of either.
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+
+import msgspec
 
 from syncer.flow.job import Job
 from syncer.model.entries import Leg
@@ -24,13 +25,12 @@ def shelf(job: Job) -> str:
     return f"(erased) {job.platform_type} {job.source.origin} {job.source.account}".rstrip()
 
 
-@dataclass(slots=True)
-class Shelved:
+class Shelved(msgspec.Struct):
     """The list as a run found it."""
 
-    whole: Suppression = field(default_factory=Suppression)
+    whole: Suppression = msgspec.field(default_factory=Suppression)
     #: Legs whose destination does not have all of it yet.
-    lacking: set[Leg] = field(default_factory=set)
+    lacking: set[Leg] = msgspec.field(default_factory=set)
 
 
 async def suppression(job: Job, store: StateStore, *, heal: bool = True) -> Shelved:

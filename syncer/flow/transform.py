@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 import anyio.to_thread
+import msgspec
+from msgspec.structs import replace
 
 from syncer.flow.frontier import Wanted
 from syncer.flow.redact import Redacting
@@ -17,8 +18,7 @@ from syncer.ports import Sink, Transform
 INLINE = 128 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Shaper:
+class Shaper(msgspec.Struct, frozen=True):
     """Makes the entries of one job."""
 
     sinks: Mapping[Leg, Sink]

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
 
 import anyio
+import msgspec
+from msgspec.structs import replace
 
 from syncer.flow.account import Account, Traffic
 from syncer.flow.channel import Channel
@@ -35,8 +36,7 @@ from syncer.model.suppression import Suppression
 from syncer.ports import Claim, Clock, Ledger, Spool, StateStore, Unit
 
 
-@dataclass(slots=True)
-class Pass:
+class Pass(msgspec.Struct):
     """What all units of one run share."""
 
     job: Job
@@ -55,19 +55,19 @@ class Pass:
     #: Units of the whole run, for progress.
     units: int = 1
     #: Generations that the manifests had when the last run ended.
-    reached: Mapping[Leg, int] = field(default_factory=dict)
+    reached: Mapping[Leg, int] = msgspec.field(default_factory=dict)
     #: What was erased and may not come back; None: nobody asked yet, since this is a part of a run.
     shelved: Shelved | None = None
     #: What is dropped from documents and columns.
     redacting: Redacting | None = None
     #: Legs whose destination this run opened.
-    touched: set[Leg] = field(default_factory=set)
+    touched: set[Leg] = msgspec.field(default_factory=set)
     #: Partitions that were given up: their items go, and nothing is listed.
-    released: set[PartitionKey] = field(default_factory=set)
+    released: set[PartitionKey] = msgspec.field(default_factory=set)
     #: Who moves HEAD for all units; None: each unit does. Then destinations are prepared (`flow.part`), too.
     heads: Heads | None = None
     #: What feeds the writers of the units under way.
-    channels: list[Channel[Message]] = field(default_factory=list)
+    channels: list[Channel[Message]] = msgspec.field(default_factory=list)
 
     def queued(self) -> int:
         """Return the bytes of documents that are being fetched or wait to be written."""

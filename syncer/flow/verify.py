@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from syncer.model.errors import DestinationChanged
 from syncer.model.refs import ItemKey
@@ -18,8 +19,7 @@ Kind = Literal["missing", "damaged", "extra"]
 _DIGEST = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """One thing that is wrong with a destination."""
 
     kind: Kind
@@ -46,16 +46,14 @@ def lost_containers(findings: Sequence[Finding], *, strict: bool = False) -> lis
     return sorted({each.container for each in harmed if each.container is not None})
 
 
-@dataclass(frozen=True, slots=True)
-class _Expected:
+class _Expected(msgspec.Struct, frozen=True):
     key: ItemKey
     size: int
     #: Raw digest: half the memory of its hex form. None: what the manifest has in its place is none.
     sha256: bytes | None
 
 
-@dataclass(slots=True)
-class Survey:
+class Survey(msgspec.Struct):
     """The merged manifest of one sink, reduced to what a comparison needs."""
 
     #: By (container, path).

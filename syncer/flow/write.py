@@ -1,10 +1,11 @@
 """Writing: one writer a unit. Entries go to every leg, groups are sealed, then committed in one transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 
 import anyio
+import msgspec
 from anyio.abc import TaskGroup
+from msgspec.structs import replace
 
 from syncer.flow.account import Account
 from syncer.flow.channel import Channel
@@ -34,8 +35,7 @@ PATIENCE = 4
 SEGMENT_INTERVAL = 30.0
 
 
-@dataclass(slots=True)
-class Writer:
+class Writer(msgspec.Struct):
     """The one owner of the sessions of a unit while items flow."""
 
     run: str
@@ -52,15 +52,15 @@ class Writer:
     publisher: Publisher
     #: Kinds of items whose absence means nothing, see `discover.spared`.
     spared: frozenset[str] = frozenset()
-    _gone: set[ItemKey] = field(default_factory=set)
+    _gone: set[ItemKey] = msgspec.field(default_factory=set)
     #: Legs that asked for a publish.
-    _full: set[Leg] = field(default_factory=set)
+    _full: set[Leg] = msgspec.field(default_factory=set)
     _unsent: int = 0
     _flushed: float | None = None
-    _resume: dict[Leg, bytes | None] = field(default_factory=dict)
-    _gathered: Gathered = field(default_factory=Gathered)
+    _resume: dict[Leg, bytes | None] = msgspec.field(default_factory=dict)
+    _gathered: Gathered = msgspec.field(default_factory=Gathered)
     #: Set while no commit is under way.
-    _through: anyio.Event = field(default_factory=anyio.Event)
+    _through: anyio.Event = msgspec.field(default_factory=anyio.Event)
 
     async def work(self) -> None:
         """Write until the channel is closed and drained; everything that came is committed then.

@@ -1,14 +1,14 @@
 """What a ledger keeps of a unit, and what one commit moves. Plain values; the rules live in flow."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+import msgspec
 
 from syncer.model.entries import Container, Leg, StoredRow
 from syncer.model.refs import AnnotationRef, Cursor, GroupKey, ItemKey, PartitionKey
 from syncer.model.report import Counts
-from syncer.model.value import value
 
 
 class Action(StrEnum):
@@ -21,31 +21,28 @@ class Action(StrEnum):
     IGNORED = "ignored"
 
 
-@dataclass(frozen=True, slots=True)
-class LegSpec:
+class LegSpec(msgspec.Struct, frozen=True):
     """What a ledger has to know of a leg."""
 
     name: Leg
     #: Short stable name of all options that shape an item's bytes or path.
     fingerprint: str
     #: The options behind the fingerprint, so that `plan` can name the one that changed.
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = msgspec.field(default_factory=dict)
     #: True where sealed and published coincide (one object an item): rows are published by the commit.
     immediate: bool = True
     #: Canonical URL of the root below which paths are unique.
     root: str = ""
 
 
-@value
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """A listed reference with the path that each leg would like to give it (see `layout`)."""
 
     ref: AnnotationRef
     paths: Mapping[Leg, str]
 
 
-@value
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """A leg's answer to one candidate."""
 
     action: Action
@@ -57,8 +54,7 @@ class Verdict:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class OwedItem:
+class OwedItem(msgspec.Struct, frozen=True):
     """A finished item that could not be stored yet. Replayed first in the next run."""
 
     leg: Leg
@@ -71,11 +67,10 @@ class OwedItem:
     hint: str | None = None
     ignored_until: datetime | None = None
     #: As listed: columns and path variables, for the replay.
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Doomed:
+class Doomed(msgspec.Struct, frozen=True):
     """A stored item that is gone or withdrawn upstream, waiting for the end of the run to be applied."""
 
     row: StoredRow
@@ -84,8 +79,7 @@ class Doomed:
     reason: str
 
 
-@value
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """One row that a commit writes for one leg; becomes one manifest row.
 
     `op` is "put", "delete", "withdraw" or "keep". A "withdraw" row keeps the item and notes the reason; a "delete"
@@ -99,26 +93,25 @@ class Change:
     moves: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CommitGroup:
+class CommitGroup(msgspec.Struct, frozen=True):
     """All that one transaction moves for one unit. Legs that failed are simply not in the mappings."""
 
     run: str
     at: datetime
     #: Sealed rows by leg, in the order of writing.
-    changes: Mapping[Leg, Sequence[Change]] = field(default_factory=dict)
+    changes: Mapping[Leg, Sequence[Change]] = msgspec.field(default_factory=dict)
     #: Resume token of each leg's session.
-    resume: Mapping[Leg, bytes | None] = field(default_factory=dict)
+    resume: Mapping[Leg, bytes | None] = msgspec.field(default_factory=dict)
     owed: Sequence[OwedItem] = ()
     #: Owed items that the platform no longer has, or that a newer decision settled.
-    cleared: Mapping[Leg, Sequence[ItemKey]] = field(default_factory=dict)
+    cleared: Mapping[Leg, Sequence[ItemKey]] = msgspec.field(default_factory=dict)
     #: New cursor of a partition, for the legs in `live`.
-    cursors: Mapping[PartitionKey, Cursor] = field(default_factory=dict)
+    cursors: Mapping[PartitionKey, Cursor] = msgspec.field(default_factory=dict)
     #: Keys seen by the running full pass of a partition, for a later `subtract`.
-    seen: Mapping[PartitionKey, Sequence[ItemKey]] = field(default_factory=dict)
+    seen: Mapping[PartitionKey, Sequence[ItemKey]] = msgspec.field(default_factory=dict)
     #: Partitions where a pass begins with this commit: what was seen before is forgotten. True: it is listed from its
     #: beginning, so that absence can prove deletion at its end. False: it is not, and never subtracts.
-    began: Mapping[PartitionKey, bool] = field(default_factory=dict)
+    began: Mapping[PartitionKey, bool] = msgspec.field(default_factory=dict)
     #: Partitions whose pass ends here: `PartitionState.tracking` returns to None, and seen keys are forgotten.
     ended: frozenset[PartitionKey] = frozenset()
     #: Of the ended: live items that the pass never saw become doomed (cause "gone"), in the same transaction.
@@ -132,11 +125,10 @@ class CommitGroup:
     #: Legs that take part.
     live: frozenset[Leg] = frozenset()
     #: What became of labels with this group, for whoever keeps account beside the ledger (`Store.sharing`).
-    counts: Counts = field(default_factory=Counts)
+    counts: Counts = msgspec.field(default_factory=Counts)
 
 
-@dataclass(frozen=True, slots=True)
-class LegState:
+class LegState(msgspec.Struct, frozen=True):
     """What a ledger remembers of one leg of one unit."""
 
     #: Token of the committed, perhaps unpublished, position.
@@ -151,8 +143,7 @@ class LegState:
     containers: tuple[Container, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionState:
+class PartitionState(msgspec.Struct, frozen=True):
     """What a ledger remembers of one partition: committed cursors and live items by leg."""
 
     cursors: Mapping[Leg, Cursor | None]
@@ -166,8 +157,7 @@ class PartitionState:
     tracking: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
+class OutboxRow(msgspec.Struct, frozen=True):
     """A manifest row that waits to be written into a segment."""
 
     seq: int
@@ -177,8 +167,7 @@ class OutboxRow:
     line: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(msgspec.Struct, frozen=True):
     """Stored members of a group, for `Page.closes`."""
 
     group: GroupKey

@@ -3,20 +3,19 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import cast
 
+import msgspec
+
 from syncer.model.refs import AnnotationRef, GroupKey, ItemKey
-from syncer.model.value import value
 
 #: Name of one sink of a job. A run feeds several legs at once; each has rows and cursors of its own.
 Leg = str
 
 
-@dataclass(frozen=True, slots=True)
-class SpooledFile:
+class SpooledFile(msgspec.Struct, frozen=True):
     """A body too large for memory, lying in the spool until its entry has settled."""
 
     path: Path
@@ -44,8 +43,7 @@ class Content:
         return self._sha256
 
 
-@value
-class Body:
+class Body(msgspec.Struct, frozen=True):
     """The document of one reference, as served."""
 
     ref: AnnotationRef
@@ -60,8 +58,7 @@ class Body:
         return len(self.data) if isinstance(self.data, bytes) else self.data.size
 
 
-@dataclass(frozen=True, slots=True)
-class Annotation:
+class Annotation(msgspec.Struct, frozen=True):
     """One finished document with the identifiers that it is known by."""
 
     key: ItemKey
@@ -81,8 +78,7 @@ class Annotation:
         return json.loads(self.content)
 
 
-@value
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One document on its way into one sink."""
 
     key: ItemKey
@@ -93,7 +89,7 @@ class Entry:
     content: Content
     media_type: str = "application/json"
     updated_at: datetime | None = None
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = msgspec.field(default_factory=dict)
     group: GroupKey | None = None
     #: What the leg holds of this key now: its container is where an archive has to supersede it.
     replaces: "StoredRow | None" = None
@@ -117,8 +113,7 @@ class Entry:
         return len(data) if isinstance(data, bytes) else data.size
 
 
-@value
-class StoredRow:
+class StoredRow(msgspec.Struct, frozen=True):
     """What one leg holds of one item."""
 
     key: ItemKey
@@ -130,7 +125,7 @@ class StoredRow:
     size: int
     #: Hex digest of the document.
     sha256: str
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = msgspec.field(default_factory=dict)
     group: GroupKey | None = None
     #: Short name of the options that shaped bytes and path (`LegSpec.fingerprint`).
     fingerprint: str = ""
@@ -138,8 +133,7 @@ class StoredRow:
     withdrawn: str | None = None
 
 
-@value
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True):
     """A sink's word that an entry is accepted; durable once it stands in a `Seal`."""
 
     key: ItemKey
@@ -152,8 +146,7 @@ class Receipt:
     moves: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Seal:
+class Seal(msgspec.Struct, frozen=True):
     """Proof of durability: all that was accepted so far survives a power cut. Only a sink session makes one.
 
     `receipts` are those of the entries written since the last seal, in the order of writing.
@@ -166,8 +159,7 @@ class Seal:
     full: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(msgspec.Struct, frozen=True):
     """A published archive (or any object that holds many entries), as HEAD names it."""
 
     name: str
@@ -182,8 +174,7 @@ class Container:
     dead: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(msgspec.Struct, frozen=True):
     """What is readable under its final name after `SinkSession.publish`."""
 
     containers: tuple[Container, ...] = ()

@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+import msgspec
 
 from syncer.model.entries import Leg, StoredRow
 from syncer.model.errors import SettingsError
 from syncer.model.refs import CONTEXT, FILES, GroupKey, ItemKey
+from syncer.model.value import asdict
 
 #: What this version writes, and the newest that it reads.
 FORMAT = 1
@@ -33,8 +35,7 @@ def name_of(key: ItemKey) -> Name:
     return (key.kind, key.project, key.item)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where bytes of an erased item lie."""
 
     path: str
@@ -53,8 +54,7 @@ class Place:
 _NOBODY = ItemKey("erased", "", None, None, "")
 
 
-@dataclass(slots=True)
-class Targets:
+class Targets(msgspec.Struct):
     """Decides which rows belong to what is to be erased.
 
     An item goes in all batches and types that it was listed under. With it goes what is of another kind and belongs to
@@ -65,8 +65,8 @@ class Targets:
     asked: set[Name]
     groups: bool = False
     #: Kinds that were asked for, by the project and group of their items.
-    _groups: dict[tuple[str, str], set[str]] = field(default_factory=dict)
-    _loose: set[tuple[str, str]] = field(default_factory=set)
+    _groups: dict[tuple[str, str], set[str]] = msgspec.field(default_factory=dict)
+    _loose: set[tuple[str, str]] = msgspec.field(default_factory=set)
 
     def note(self, key: ItemKey, group: GroupKey | None) -> None:
         """Let a row pass by, before any is matched: what was asked for may say which group it belongs to."""
@@ -108,8 +108,7 @@ class Targets:
         }
 
 
-@dataclass(slots=True)
-class Record:
+class Record(msgspec.Struct):
     """An erasure of one job, as it stands in the state until it is done."""
 
     id: str
@@ -117,16 +116,16 @@ class Record:
     phase: Phase = "asked"
     groups: bool = False
     #: Canonical keys: as asked for, then all that go; forgotten in the last phase.
-    keys: list[str] = field(default_factory=list)
-    places: dict[Leg, list[Place]] = field(default_factory=dict)
+    keys: list[str] = msgspec.field(default_factory=list)
+    places: dict[Leg, list[Place]] = msgspec.field(default_factory=dict)
     #: sha256 of archives and segments before, by leg and name.
-    archives: dict[Leg, dict[str, str]] = field(default_factory=dict)
-    segments: dict[Leg, dict[str, str]] = field(default_factory=dict)
+    archives: dict[Leg, dict[str, str]] = msgspec.field(default_factory=dict)
+    segments: dict[Leg, dict[str, str]] = msgspec.field(default_factory=dict)
     #: Rows of the state that go, and items of the same groups that stay.
     rows: int = 0
     beside: int = 0
     #: The part of the certificate that is known; it names nobody.
-    done: dict[str, Any] = field(default_factory=dict)
+    done: dict[str, Any] = msgspec.field(default_factory=dict)
 
     def dump(self) -> str:
         """Return it as text."""

@@ -4,21 +4,20 @@ Rooms say what happened; observers (log, progress, metrics, health) decide who h
 synchronous and must not raise, except in tests, which use it as the crash seam.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from typing import Literal
+
+import msgspec
 
 from syncer.model.entries import Leg
 from syncer.model.refs import ItemKey, PartitionKey
 from syncer.model.report import Counts, Report
-from syncer.model.value import value
 
 #: What a request is for: the platform's interface, a new credential, or what a link in its data leads to.
 Purpose = Literal["api", "auth", "content"]
 
 
-@dataclass(frozen=True, slots=True)
-class RunStarted:
+class RunStarted(msgspec.Struct, frozen=True):
     """A run of a job begins."""
 
     job: str
@@ -30,8 +29,7 @@ class RunStarted:
     queued: Callable[[], int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UnitStarted:
+class UnitStarted(msgspec.Struct, frozen=True):
     """A unit has its lease; `epoch` fences everything that it writes."""
 
     unit: str
@@ -41,16 +39,14 @@ class UnitStarted:
     of: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class UnitEnded:
+class UnitEnded(msgspec.Struct, frozen=True):
     """A unit is through: published, or left for the next run."""
 
     unit: str
     complete: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PageListed:
+class PageListed(msgspec.Struct, frozen=True):
     """A page came from the platform."""
 
     partition: PartitionKey
@@ -61,8 +57,7 @@ class PageListed:
     last: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PagePlanned:
+class PagePlanned(msgspec.Struct, frozen=True):
     """A page was compared with the checkpoint."""
 
     partition: PartitionKey
@@ -72,24 +67,21 @@ class PagePlanned:
     size: int
 
 
-@value
-class ItemFetched:
+class ItemFetched(msgspec.Struct, frozen=True):
     """A document is here."""
 
     key: ItemKey
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class ItemOwed:
+class ItemOwed(msgspec.Struct, frozen=True):
     """A document could not be had; it is recorded and replayed first next time."""
 
     key: ItemKey
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True):
     """A leg accepted a batch; not yet durable."""
 
     leg: Leg
@@ -97,16 +89,14 @@ class Written:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(msgspec.Struct, frozen=True):
     """A leg's writes so far are durable."""
 
     leg: Leg
     items: int
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(msgspec.Struct, frozen=True):
     """The checkpoint names them."""
 
     unit: str
@@ -118,15 +108,13 @@ class Committed:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Staged:
+class Staged(msgspec.Struct, frozen=True):
     """A leg's swap list is in the checkpoint; from here a publish only rolls forward."""
 
     leg: Leg
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedLeg:
+class PublishedLeg(msgspec.Struct, frozen=True):
     """A leg's containers are readable under their final names."""
 
     leg: Leg
@@ -134,32 +122,28 @@ class PublishedLeg:
     items: int
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentSent:
+class SegmentSent(msgspec.Struct, frozen=True):
     """A manifest segment lies beside the data."""
 
     leg: Leg
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class HeadMoved:
+class HeadMoved(msgspec.Struct, frozen=True):
     """Readers now see this generation."""
 
     leg: Leg
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
-class ErasureMoved:
+class ErasureMoved(msgspec.Struct, frozen=True):
     """A step of an erasure is durable; whatever dies now, the next process goes on from here."""
 
     job: str
     step: str
 
 
-@value
-class RequestEnded:
+class RequestEnded(msgspec.Struct, frozen=True):
     """One attempt of a request ended. `status` 0: no answer."""
 
     origin: str
@@ -174,8 +158,7 @@ class RequestEnded:
     target: object = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Retrying:
+class Retrying(msgspec.Struct, frozen=True):
     """An attempt failed and will be repeated after `wait` seconds."""
 
     origin: str
@@ -185,8 +168,7 @@ class Retrying:
     platform: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Throttled:
+class Throttled(msgspec.Struct, frozen=True):
     """The platform asked us to slow down; `rate` is the new requests/s, if one is set."""
 
     origin: str
@@ -195,8 +177,7 @@ class Throttled:
     platform: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LimitChanged:
+class LimitChanged(msgspec.Struct, frozen=True):
     """The number of requests allowed in flight to an origin changed, or it is the first one."""
 
     origin: str
@@ -204,16 +185,14 @@ class LimitChanged:
     platform: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LegDetached:
+class LegDetached(msgspec.Struct, frozen=True):
     """A sink failed; the others go on."""
 
     leg: Leg
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class LegReset:
+class LegReset(msgspec.Struct, frozen=True):
     """An unpublished container was lost: the leg went back to its published position."""
 
     leg: Leg
@@ -221,8 +200,7 @@ class LegReset:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class DeletesHeld:
+class DeletesHeld(msgspec.Struct, frozen=True):
     """More deletions than `max_delete` allows: none was applied."""
 
     leg: Leg
@@ -230,8 +208,7 @@ class DeletesHeld:
     allowed: int
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionFrozen:
+class PartitionFrozen(msgspec.Struct, frozen=True):
     """A partition that was synced is now absent or refused; its items are kept as they are."""
 
     partition: PartitionKey
@@ -239,22 +216,19 @@ class PartitionFrozen:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Draining:
+class Draining(msgspec.Struct, frozen=True):
     """Intake is closed; what is in flight gets finished and committed."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Warned:
+class Warned(msgspec.Struct, frozen=True):
     """Something the user should know and may have to act on."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class RunEnded:
+class RunEnded(msgspec.Struct, frozen=True):
     """The run is over; everything in the report stands in the checkpoint."""
 
     report: Report
@@ -269,6 +243,6 @@ Event = (
 )  # fmt: skip
 
 #: Those of which there is one for every item: observers that have no use for them need not be called.
-OF_ITEMS = frozenset({RequestEnded, ItemFetched})
+OF_ITEMS: Collection[type[Event]] = frozenset({RequestEnded, ItemFetched})
 
 Emit = Callable[[Event], None]

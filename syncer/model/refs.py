@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from json.encoder import encode_basestring as _quoted
 from typing import Literal, NamedTuple, NewType
 
-from syncer.model.value import value
+import msgspec
 
 #: A source's own position in a listing: opaque, versioned JSON text. Only the source reads it.
 Cursor = NewType("Cursor", str)
@@ -89,17 +88,15 @@ class ItemKey(NamedTuple):
         return PartitionKey(self.project, self.batch, self.annotation_type)
 
 
-@dataclass(frozen=True, slots=True)
-class Partition:
+class Partition(msgspec.Struct, frozen=True):
     """A partition as its platform describes it today."""
 
     key: PartitionKey
     #: Words about the partition for people and path templates: `project_title` and the like.
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-@value
-class AnnotationRef:
+class AnnotationRef(msgspec.Struct, frozen=True):
     """One finished item as a listing names it; enough to fetch it, compare it and name its file."""
 
     key: ItemKey
@@ -109,7 +106,7 @@ class AnnotationRef:
     #: Bytes of the document, where the listing says so.
     size: int | None = None
     #: Manifest columns and path variables: external id, author, file name ...
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = msgspec.field(default_factory=dict)
     #: The document itself, where the listing carries it: the exact bytes that are to be stored.
     inline: bytes | None = None
     #: Where to fetch it (a signed link, a page): a hint that may go stale, never needed.
@@ -119,16 +116,14 @@ class AnnotationRef:
     media_type: str = "application/json"
 
 
-@dataclass(frozen=True, slots=True)
-class Withdrawal:
+class Withdrawal(msgspec.Struct, frozen=True):
     """An item that still exists upstream but is no longer finished: reopened, rejected, skipped."""
 
     key: ItemKey
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class BrokenRow:
+class BrokenRow(msgspec.Struct, frozen=True):
     """A row of a page that could not be read. The item becomes owed; the rest of the page goes on."""
 
     key: ItemKey
@@ -136,12 +131,8 @@ class BrokenRow:
     reason: str
 
 
-@dataclass(slots=True, eq=False, weakref_slot=True)
-class Piece:
-    """What a task is busy with inside of a run: a page that it lists, or items of one that it fetches.
-
-    Nobody changes it; frozen, it would cost five times as much, and there is one for every item (see `model.value`).
-    """
+class Piece(msgspec.Struct, frozen=True, eq=False, weakref=True):
+    """What a task is busy with inside of a run: a page that it lists, or items of one that it fetches."""
 
     partition: PartitionKey
     #: The item; None: a page, or several items at once.
@@ -150,8 +141,7 @@ class Piece:
     page: "Piece | None" = None
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """One step of a listing, in emission order.
 
     `cursor` covers exactly the pages up to and including this one; it is stored once every
@@ -175,11 +165,11 @@ class Page:
     #: How many items the whole pass will list, where the server says so; for progress only.
     total: int | None = None
     #: Why keys in `gone` are gone, where the platform says it.
-    reasons: Mapping[ItemKey, str] = field(default_factory=dict)
+    reasons: Mapping[ItemKey, str] = msgspec.field(default_factory=dict)
     #: What the report should say of this pass: what it did not look at.
     note: str | None = None
     #: The piece of work that its listing was, so that work on its items can be told to belong to it.
-    piece: Piece | None = field(default=None, compare=False, repr=False)
+    piece: Piece | None = None
 
 
 def _compact(parts: list[str | None]) -> str:

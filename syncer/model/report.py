@@ -1,8 +1,9 @@
 """The account of a run: counts that must add up, and the exit code that follows from them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
 from datetime import datetime
+
+import msgspec
 
 from syncer.model.entries import Leg
 from syncer.model.errors import EXIT_ORDER, Exit, SyncerError
@@ -15,8 +16,7 @@ WHOLE = "0/1"
 UNASKED = ("SIG", "stalled")
 
 
-@dataclass(slots=True)
-class Counts:
+class Counts(msgspec.Struct):
     """Counters of a run; `listed` must equal the sum of what became of the rows (`difference`)."""
 
     listed: int = 0
@@ -54,8 +54,8 @@ class Counts:
 
     def add(self, other: "Counts") -> None:
         """Count what another one counted, too."""
-        for each in fields(self):
-            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def reconcile(self) -> str:
         """Return the one line that must add up."""
@@ -67,8 +67,7 @@ class Counts:
         return line + (f" + not reached {self.unsettled:,}" if self.unsettled else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """Something that kept a run from being complete, with what to do about it."""
 
     message: str
@@ -79,8 +78,7 @@ class Problem:
     away: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """What a run did; named only from what its checkpoint holds."""
 
     job: str
@@ -94,14 +92,14 @@ class Report:
     stopped: str | None = None
     problems: tuple[Problem, ...] = ()
     #: All items now owed, by leg (earlier runs included).
-    owed: Mapping[Leg, int] = field(default_factory=dict)
+    owed: Mapping[Leg, int] = msgspec.field(default_factory=dict)
     frozen: tuple[str, ...] = ()
     #: What was not looked at, and when it will be.
     notes: tuple[str, ...] = ()
     #: Where the data lies, by leg.
-    destinations: Mapping[Leg, str] = field(default_factory=dict)
+    destinations: Mapping[Leg, str] = msgspec.field(default_factory=dict)
     #: Of the manifest of each destination that was opened, in the end.
-    generations: Mapping[Leg, int] = field(default_factory=dict)
+    generations: Mapping[Leg, int] = msgspec.field(default_factory=dict)
     #: Which share of the job's units this was: "0/1" is all of them.
     share: str = WHOLE
     #: Start of the last complete listing of this share whose finished items are all stored, perhaps an earlier run's.

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from json.encoder import encode_basestring as _quoted
 from typing import cast
 
+import msgspec
+
 from syncer.model.paths import MANIFEST_FOLDER, fold, is_safe
 from syncer.model.refs import ItemKey
-from syncer.model.value import value
 
 #: What a row can say about its item.
 OPS = frozenset({"put", "delete", "withdraw"})
@@ -15,8 +16,7 @@ OPS = frozenset({"put", "delete", "withdraw"})
 MOST = 2**62
 
 
-@value
-class ManifestRow:
+class ManifestRow(msgspec.Struct, frozen=True):
     """One line of a segment. Last row of a key wins, by (epoch, seq)."""
 
     op: str

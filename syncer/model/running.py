@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+import msgspec
+
 from syncer.model.refs import Piece
 
 
-@dataclass(slots=True, eq=False)
-class Pulse:
+class Pulse(msgspec.Struct, eq=False):
     """Counts signs of life of a run."""
 
     beats: int = 0

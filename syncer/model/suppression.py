@@ -8,8 +8,10 @@ import hmac
 import json
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from hashlib import sha256
+
+import msgspec
+from msgspec.structs import replace
 
 from syncer.model.refs import AnnotationRef, GroupKey, ItemKey
 
@@ -17,8 +19,7 @@ from syncer.model.refs import AnnotationRef, GroupKey, ItemKey
 _KEY, _TOKEN = 32, 16
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True):
     """When a line was added, and when it was lifted; the later of the two counts. ISO 8601, UTC."""
 
     since: str
@@ -34,12 +35,11 @@ class Mark:
         return Mark(max(self.since, other.since), max(self.lifted, other.lifted))
 
 
-@dataclass(frozen=True, slots=True)
-class Suppression:
+class Suppression(msgspec.Struct, frozen=True):
     """All lines that are known, by the name of their key. Usually there is one key."""
 
-    secrets: Mapping[str, bytes] = field(default_factory=dict)
-    marks: Mapping[str, Mapping[str, Mark]] = field(default_factory=dict)
+    secrets: Mapping[str, bytes] = msgspec.field(default_factory=dict)
+    marks: Mapping[str, Mapping[str, Mark]] = msgspec.field(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Tell whether anything is on it."""

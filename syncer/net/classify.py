@@ -6,12 +6,13 @@ The whole table stands here; nothing else in the project looks at a status to de
 import math
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
 import aiohttp
+import msgspec
+from msgspec.structs import replace
 
 from syncer.model.errors import (
     AttemptFailed,
@@ -32,8 +33,7 @@ OUT_OF_RANGE = 416
 KEPT_BODY = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """What one kind of failure means."""
 
     error: type[HttpError]

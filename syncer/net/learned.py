@@ -1,6 +1,6 @@
 """What refusals teach about a rate. Pure: whoever keeps a pace, alone or for a whole fleet, hands the times in."""
 
-from dataclasses import dataclass
+import msgspec
 
 from syncer.net.network import MAX_PAUSE
 
@@ -25,8 +25,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 SLOWEST = 0.1
 
 
-@dataclass(slots=True)
-class LearnedRate:
+class LearnedRate(msgspec.Struct):
     """Not limited until it is configured or the server refuses for the first time."""
 
     #: The configured highest rate, if there is one.

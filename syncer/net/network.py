@@ -1,7 +1,8 @@
 """How one platform is reached, as plain values: what `open_http` needs, free of any settings library."""
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from syncer.model.secret import Secret
 
@@ -11,8 +12,7 @@ MAX_PAUSE = 15 * 60.0
 MIB = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(msgspec.Struct, frozen=True):
     """Addresses, trust and limits of one platform."""
 
     #: The platform's own URL: its origin may see credentials and private addresses.

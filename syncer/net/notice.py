@@ -11,9 +11,9 @@ import hashlib
 import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import anyio.to_thread
+import msgspec
 
 from syncer.model.errors import SettingsError
 from syncer.model.secret import Secret
@@ -31,8 +31,7 @@ ATTEMPTS, PATIENCE = 6, 120.0
 _CONNECT, _ATTEMPT = 10.0, 15.0
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True):
     """Something to be told."""
 
     #: Unique; who gets it twice knows by this.
@@ -40,8 +39,7 @@ class Notice:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(msgspec.Struct, frozen=True):
     """Somebody to be told, with an open way there."""
 
     http: Http

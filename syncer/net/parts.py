@@ -5,13 +5,13 @@ range came before its connection broke is kept; a link that lapsed is renewed, o
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import aiohttp
 import anyio
 import anyio.to_thread
 import msgspec
+from msgspec.structs import replace
 
 from syncer.model.entries import SpooledFile
 from syncer.model.errors import BadBody, Forbidden, NotFound, Rejected, SyncerError, TooLarge, Unauthorized
@@ -53,8 +53,7 @@ class _Note(msgspec.Struct, frozen=True):
     done: list[int]
 
 
-@dataclass(slots=True)
-class Parts:
+class Parts(msgspec.Struct):
     """One download."""
 
     policy: Policy
@@ -68,9 +67,9 @@ class Parts:
     #: Bytes of the object, known with the first answer.
     size: int = 0
     validator: str = ""
-    _done: set[int] = field(default_factory=set)
-    _renewing: anyio.Lock = field(default_factory=anyio.Lock)
-    _marking: anyio.Lock = field(default_factory=anyio.Lock)
+    _done: set[int] = msgspec.field(default_factory=set)
+    _renewing: anyio.Lock = msgspec.field(default_factory=anyio.Lock)
+    _marking: anyio.Lock = msgspec.field(default_factory=anyio.Lock)
 
     async def fetch(self, check: Check | None) -> SpooledFile:
         """Return the complete file.

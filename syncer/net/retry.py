@@ -4,8 +4,9 @@ import random
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TypeVar
+
+import msgspec
 
 from syncer.model.events import Emit, Retrying
 from syncer.net.classify import Retryable, Rule
@@ -19,8 +20,7 @@ T = TypeVar("T")
 BASE, LONGEST = 1.0, 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(msgspec.Struct, frozen=True):
     """How long one request is tried."""
 
     #: Attempts in all.

@@ -1,9 +1,9 @@
 """What is decided once for an origin and a class of requests: session, limits, proxy, sight of credentials."""
 
 import re
-from dataclasses import replace
 
 import aiohttp
+from msgspec.structs import replace
 from yarl import URL
 
 from syncer.model.events import Emit, Purpose

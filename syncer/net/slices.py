@@ -6,7 +6,6 @@ really broken are lost, and can be named.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -20,8 +19,7 @@ class Unreadable(BadBody):
     """An answer that is not JSON, or not of the expected form."""
 
 
-@dataclass(slots=True)
-class RawPage:
+class RawPage(msgspec.Struct):
     """Rows as they were served, and the token of the page behind them."""
 
     rows: Sequence[bytes]

@@ -6,11 +6,11 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from urllib.request import getproxies_environment
 
 import aiohttp
 import anyio.to_thread
+import msgspec
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
@@ -35,8 +35,7 @@ def _head(accept: str, coding: str) -> Mapping[str, str]:
 _CONTENT_HEAD = _head("*/*", "identity")
 
 
-@dataclass(frozen=True, slots=True)
-class Transport:
+class Transport(msgspec.Struct, frozen=True):
     """The open sessions of one platform's client."""
 
     own: aiohttp.ClientSession
@@ -44,7 +43,7 @@ class Transport:
     _proxies: "Proxies"
     #: Opens the shorter way to the origin of a URL.
     _open: Callable[[URL], Direct]
-    _direct: dict[str, Direct] = field(default_factory=dict)
+    _direct: dict[str, Direct] = msgspec.field(default_factory=dict)
 
     def proxy_for(self, url: URL) -> URL | None:
         """Return the proxy that leads to a URL's host, None for the direct way."""

@@ -1,6 +1,6 @@
 """What platform accounts are asked and what they allow, since the process began: for whoever looks at it."""
 
-from dataclasses import dataclass, field
+import msgspec
 
 from syncer.model import events
 
@@ -8,16 +8,15 @@ from syncer.model import events
 _MOST = 20
 
 
-@dataclass(slots=True)
-class Account:
+class Account(msgspec.Struct):
     """One platform of the configuration."""
 
     requests: int = 0
     retries: int = 0
     throttled: int = 0
     #: Requests now allowed in flight, and a second where a rate is set, by origin.
-    limits: dict[str, int] = field(default_factory=dict)
-    rates: dict[str, float] = field(default_factory=dict)
+    limits: dict[str, int] = msgspec.field(default_factory=dict)
+    rates: dict[str, float] = msgspec.field(default_factory=dict)
 
 
 class Accounts:

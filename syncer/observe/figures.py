@@ -1,8 +1,9 @@
 """The running figures of one run, as its events tell them: what progress shows, and where a run stands still."""
 
 from collections import deque
-from dataclasses import dataclass, field
 from typing import assert_never
+
+import msgspec
 
 from syncer.model import events
 from syncer.model.refs import PartitionKey
@@ -11,8 +12,7 @@ from syncer.model.refs import PartitionKey
 WINDOW = 20.0
 
 
-@dataclass(slots=True)
-class Figures:
+class Figures(msgspec.Struct):
     """Counts of one run so far. Every read and every update takes constant time."""
 
     job: str = ""
@@ -26,7 +26,7 @@ class Figures:
     retries: int = 0
     throttled: int = 0
     #: Requests now allowed in flight, by origin.
-    limits: dict[str, int] = field(default_factory=dict)
+    limits: dict[str, int] = msgspec.field(default_factory=dict)
     draining: str = ""
     ended: bool = False
     #: What moved last: "listing", "fetching", …
@@ -41,7 +41,7 @@ class Figures:
     _gone: int = 0
     _listed_out: int = 0
     _partitions: int = 0
-    _totals: dict[PartitionKey, int] = field(default_factory=dict)
+    _totals: dict[PartitionKey, int] = msgspec.field(default_factory=dict)
     _total: int = 0
     _unknown: bool = False
 
@@ -145,11 +145,10 @@ class Figures:
         self._totals[partition] = total
 
 
-@dataclass(slots=True)
-class Speed:
+class Speed(msgspec.Struct):
     """Items and bytes a second over the last `WINDOW` seconds."""
 
-    _samples: deque[tuple[float, int, int]] = field(default_factory=deque)
+    _samples: deque[tuple[float, int, int]] = msgspec.field(default_factory=deque)
 
     def sample(self, now: float, items: int, size: int) -> None:
         """Note how far the run is at a time (seconds that never run backwards)."""

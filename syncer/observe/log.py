@@ -1,7 +1,6 @@
 """The log of a run: one line a run at info, with all its numbers; trouble when it happens; the rest at debug."""
 
 import logging
-from dataclasses import asdict
 from typing import assert_never
 
 from structlog.typing import FilteringBoundLogger
@@ -10,6 +9,7 @@ from syncer.model import events
 from syncer.model.errors import Exit
 from syncer.model.report import Report
 from syncer.model.running import Running, running
+from syncer.model.value import asdict
 from syncer.observe.repeats import Repeats, kind_of
 from syncer.ports import Clock
 

@@ -6,9 +6,9 @@ families of samples are built from them when somebody asks. No registry of the p
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import assert_never
 
+import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from syncer.model import events
@@ -29,13 +29,12 @@ _SUCCESS = range(200, 300)
 _NOTHING = Counts()
 
 
-@dataclass(slots=True)
-class Distribution:
+class Distribution(msgspec.Struct):
     """Numbers by size."""
 
     bounds: Sequence[float]
     total: float = 0.0
-    counts: list[int] = field(default_factory=list)
+    counts: list[int] = msgspec.field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Begin with nothing in any bucket."""
@@ -56,15 +55,14 @@ class Distribution:
         family.add_metric(labels, buckets, self.total)
 
 
-@dataclass(slots=True)
-class _Job:
+class _Job(msgspec.Struct):
     """What is counted of a job since the process began."""
 
-    items: dict[str, int] = field(default_factory=lambda: dict.fromkeys(RESULTS, 0))
+    items: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(RESULTS, 0))
     size: int = 0
-    codes: dict[int, int] = field(default_factory=lambda: dict.fromkeys(map(int, EXIT_ORDER), 0))
-    commits: Distribution = field(default_factory=lambda: Distribution(REQUEST))
-    runs: Distribution = field(default_factory=lambda: Distribution(RUN))
+    codes: dict[int, int] = msgspec.field(default_factory=lambda: dict.fromkeys(map(int, EXIT_ORDER), 0))
+    commits: Distribution = msgspec.field(default_factory=lambda: Distribution(REQUEST))
+    runs: Distribution = msgspec.field(default_factory=lambda: Distribution(RUN))
     #: The run under way.
     live: events.RunStarted | None = None
     next_run: float | None = None
@@ -84,17 +82,16 @@ class _Job:
                 self.items[name] += getattr(counts, name)
 
 
-@dataclass(slots=True)
-class _Platform:
+class _Platform(msgspec.Struct):
     """What is counted of a platform since the process began."""
 
     #: By purpose and HTTP status; 0: no answer.
-    requests: dict[tuple[events.Purpose, int], int] = field(default_factory=dict)
-    fetches: Distribution = field(default_factory=lambda: Distribution(REQUEST))
+    requests: dict[tuple[events.Purpose, int], int] = msgspec.field(default_factory=dict)
+    fetches: Distribution = msgspec.field(default_factory=lambda: Distribution(REQUEST))
     retries: int = 0
     throttled: int = 0
     #: By origin; the origin is shown nowhere.
-    limits: dict[str, int] = field(default_factory=dict)
+    limits: dict[str, int] = msgspec.field(default_factory=dict)
     open: bool = False
 
 

@@ -4,8 +4,9 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Self
+
+import msgspec
 
 from syncer.observe.screen import printable
 from syncer.ports import Clock
@@ -17,8 +18,7 @@ PERIOD = 5.0
 _AFTERWARDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(msgspec.Struct, frozen=True):
     """How the process is, for its supervisor."""
 
     #: One line of progress.

@@ -4,9 +4,9 @@ Labels are names of the configuration, and words from a fixed list, nothing else
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from syncer.model.report import WHOLE, Counts, Report
@@ -20,8 +20,7 @@ RESULTS = (
 _TRAFFIC = ("requests", "retries", "throttled")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What a job's last run came to."""
 
     ended: datetime

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from syncer.ports import Clock
 
@@ -14,14 +15,13 @@ REMEMBERED = 256
 _NUMBERS = re.compile(r"[0-9a-f]{8,}|\d+")
 
 
-@dataclass(slots=True)
-class Repeats:
+class Repeats(msgspec.Struct):
     """Decides whether something is said now, and how often it was left unsaid before."""
 
     clock: Clock
     window: float = WINDOW
     #: When it was last said, and how often it was not since.
-    _known: dict[Hashable, tuple[float, int]] = field(default_factory=dict)
+    _known: dict[Hashable, tuple[float, int]] = msgspec.field(default_factory=dict)
 
     def admit(self, key: Hashable) -> int | None:
         """Return how often the thing was left unsaid since it was last said; None: leave it unsaid now too."""

@@ -1,7 +1,8 @@
 """Runs that stand still: found, named by the stage that does not move, and shown with what everything waits for."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from syncer.model.running import Running
 from syncer.observe.stacks import waits
@@ -12,8 +13,7 @@ from syncer.ports import Clock
 LOOKS, LONGEST = 10, 15.0
 
 
-@dataclass(frozen=True, slots=True)
-class Stall:
+class Stall(msgspec.Struct, frozen=True):
     """A run that does not move."""
 
     running: Running

@@ -4,10 +4,10 @@ import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Literal, TextIO
 
 import anyio
+import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from syncer.observe.hub import Hub
@@ -22,8 +22,7 @@ LogFormat = Literal["auto", "console", "json"]
 ProgressMode = Literal["auto", "rich", "plain", "none"]
 
 
-@dataclass(frozen=True, slots=True)
-class Observers:
+class Observers(msgspec.Struct, frozen=True):
     """Everything that listens to one command."""
 
     #: `hub.emit` is for everybody; further observers join with `hub.add`.

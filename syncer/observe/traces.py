@@ -7,9 +7,10 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
+
+import msgspec
 
 from syncer.model import events
 from syncer.model.errors import SettingsError
@@ -84,13 +85,12 @@ def open_provider() -> "TracerProvider":
     return provider
 
 
-@dataclass(slots=True)
-class _Trace:
+class _Trace(msgspec.Struct):
     """The spans of one run that are open, and where further ones belong."""
 
     span: "Span"
     context: "Context"
-    items: "dict[ItemKey, Span]" = field(default_factory=dict)
+    items: "dict[ItemKey, Span]" = msgspec.field(default_factory=dict)
 
 
 class Traces:

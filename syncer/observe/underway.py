@@ -1,8 +1,9 @@
 """The runs under way, several side by side: the figures of each, how fast it goes, and when it last moved."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
+
+import msgspec
 
 from syncer.model import events
 from syncer.model.running import Running, running
@@ -23,8 +24,7 @@ _OF_ITEMS = (events.RequestEnded, events.ItemFetched)
 _SAMPLE = 0.25
 
 
-@dataclass(slots=True)
-class Course:
+class Course(msgspec.Struct):
     """One run, as far as it got."""
 
     running: Running
@@ -33,8 +33,8 @@ class Course:
     moved: float
     #: Signs of life when it was looked at last.
     beats: int = 0
-    figures: Figures = field(default_factory=Figures)
-    speed: Speed = field(default_factory=Speed)
+    figures: Figures = msgspec.field(default_factory=Figures)
+    speed: Speed = msgspec.field(default_factory=Speed)
 
     def live(self) -> LiveRun:
         """Return the same for visitors of the daemon."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from syncer.model.entries import SpooledFile
 
 
@@ -76,13 +78,12 @@ class BlobInfo:
     metadata: "Mapping[str, str] | None" = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(msgspec.Struct, frozen=True):
     """What a bucket tells of an object beside its bytes; local files have no place for it."""
 
     media_type: str = "application/json"
     #: Keys of `[a-z_][a-z0-9_]*`, values of printable ASCII: what every service takes.
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 class Blobs(Protocol):

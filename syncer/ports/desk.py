@@ -4,9 +4,10 @@ Values only: the page, the API and the metrics are built from these, never from 
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
+
+import msgspec
 
 from syncer.model.checkpoint import OwedItem
 from syncer.model.entries import Leg
@@ -21,8 +22,7 @@ JobState = Literal["idle", "waiting", "running", "draining", "paused", "never"]
 CircuitState = Literal["closed", "open", "half-open"]
 
 
-@dataclass(frozen=True, slots=True)
-class LiveRun:
+class LiveRun(msgspec.Struct, frozen=True):
     """A run under way, as far as it got."""
 
     run: str
@@ -46,8 +46,7 @@ class LiveRun:
     throttled: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class JobView:
+class JobView(msgspec.Struct, frozen=True):
     """A job of the configuration."""
 
     name: str
@@ -70,8 +69,7 @@ class JobView:
     live: LiveRun | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PlatformView:
+class PlatformView(msgspec.Struct, frozen=True):
     """A platform account that jobs share."""
 
     name: str
@@ -80,15 +78,14 @@ class PlatformView:
     #: When an open circuit is tried again.
     retry_at: datetime | None = None
     #: Requests now allowed in flight, and requests a second where a rate is set, by origin.
-    limits: Mapping[str, int] = field(default_factory=dict)
-    rates: Mapping[str, float] = field(default_factory=dict)
+    limits: Mapping[str, int] = msgspec.field(default_factory=dict)
+    rates: Mapping[str, float] = msgspec.field(default_factory=dict)
     requests: int = 0
     retries: int = 0
     throttled: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(msgspec.Struct, frozen=True):
     """What a supervisor has to know of this process."""
 
     #: Seconds by which the event loop was late at the last measurement, and the worst of the last minute.

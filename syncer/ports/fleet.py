@@ -1,9 +1,10 @@
 """A fleet of workers as its visitors see it. Values only; every answer is a snapshot, ages are in seconds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+
+import msgspec
 
 #: What a worker does: "working" beats in time, "draining" takes nothing more, "silent" has stopped beating.
 WorkerState = Literal["working", "draining", "silent"]
@@ -12,8 +13,7 @@ WorkerState = Literal["working", "draining", "silent"]
 FleetRunState = Literal["planning", "running", "finalising", "ended"]
 
 
-@dataclass(frozen=True, slots=True)
-class FleetWorker:
+class FleetWorker(msgspec.Struct, frozen=True):
     """A process that works for the fleet."""
 
     #: No two workers share it.
@@ -32,8 +32,7 @@ class FleetWorker:
     state: WorkerState
 
 
-@dataclass(frozen=True, slots=True)
-class FleetRun:
+class FleetRun(msgspec.Struct, frozen=True):
     """A run that workers do together."""
 
     job: str
@@ -64,8 +63,7 @@ class FleetRun:
     code: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FleetQueue:
+class FleetQueue(msgspec.Struct, frozen=True):
     """Units of all active runs of one queue."""
 
     name: str
@@ -75,8 +73,7 @@ class FleetQueue:
     stalled: int
 
 
-@dataclass(frozen=True, slots=True)
-class FleetAccount:
+class FleetAccount(msgspec.Struct, frozen=True):
     """A platform account whose limits processes share now."""
 
     name: str
@@ -91,8 +88,7 @@ class FleetAccount:
     members: int
 
 
-@dataclass(frozen=True, slots=True)
-class FleetView:
+class FleetView(msgspec.Struct, frozen=True):
     """The whole fleet at one moment."""
 
     workers: Sequence[FleetWorker]

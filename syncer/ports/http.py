@@ -1,14 +1,14 @@
 """The way out to a platform: requests, answers, credentials."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from syncer.model.entries import SpooledFile
-from syncer.model.value import value
 
 
 class Authenticator(Protocol):
@@ -42,8 +42,7 @@ class Meaning(StrEnum):
     REJECTED = "rejected"
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(msgspec.Struct, frozen=True):
     """A failure in a platform's own words."""
 
     meaning: Meaning
@@ -59,15 +58,14 @@ class Judge(Protocol):
         """Return what the body reports, of an answer that is no success its first bytes; None: the status decides."""
 
 
-@value
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One read. `auth` is attached only if the URL's origin is one of the authenticator's."""
 
     url: str
     method: str = "GET"
     #: Query parameters, appended to the URL in this order; values are percent-encoded.
     params: Sequence[tuple[str, str]] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     #: JSON body of a listed read-only POST (token refresh, search).
     json: object | None = None
     #: Form fields of a listed read-only POST (a token grant, RFC 6749 §4.4.2), in place of `json`.
@@ -94,8 +92,7 @@ class Request:
     judge: Judge | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """A complete answer of 2xx (or of a status the caller listed as fine)."""
 
     status: int

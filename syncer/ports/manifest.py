@@ -1,16 +1,16 @@
 """What lies beside the data and explains it: owner, segments, HEAD."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from syncer.model.entries import Container
 from syncer.model.rows import ManifestRow
 from syncer.model.suppression import Suppression
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """Whose destination it is. Stands in `_manifest/<job>/owner.json`."""
 
     job: str
@@ -26,8 +26,7 @@ class Claim:
     unit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentRef:
+class SegmentRef(msgspec.Struct, frozen=True):
     """A manifest segment, as HEAD lists it; later ones win."""
 
     name: str
@@ -37,8 +36,7 @@ class SegmentRef:
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """What readers start from."""
 
     generation: int
@@ -54,8 +52,7 @@ class Head:
 Place = tuple[str | None, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """A generation that stays, by the name that somebody gave it."""
 
     name: str
@@ -64,8 +61,7 @@ class Snapshot:
     at: str
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True):
     """What snapshots name, and what is therefore neither removed nor rewritten."""
 
     containers: frozenset[str]

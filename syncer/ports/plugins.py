@@ -1,9 +1,10 @@
 """What plug-ins offer at their entry points, and what they are given."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+
+import msgspec
 
 from syncer.model.events import Emit
 from syncer.model.refs import AnnotationRef
@@ -24,8 +25,7 @@ class Transform(Protocol):
         """Return the bytes to store. Raise ValueError with a reason to owe the item instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
+class Tools(msgspec.Struct, frozen=True):
     """What a plug-in is given to work with."""
 
     #: Name in the configuration, for messages.
@@ -36,8 +36,7 @@ class Tools:
     spool: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SourcePlugin:
+class SourcePlugin(msgspec.Struct, frozen=True):
     """A platform, as its entry point (`syncer.sources`) offers it."""
 
     type: str
@@ -48,15 +47,14 @@ class SourcePlugin:
     #: Make the source from its options, an open `Http`, and tools.
     create: Callable[[Any, Http, Tools], Source]
     #: References used where an option is absent (`{"token": ("env:X",)}`): what the vendor's own SDK reads.
-    defaults: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    defaults: Mapping[str, Sequence[str]] = msgspec.field(default_factory=dict)
     #: Parts of the public name of one document, for `syncer get` ("ANNOTATION_ID",).
     parts: tuple[str, ...] = ()
     #: Names that `redact` knows, with the fields and paths that each stands for: `people` is who did the work.
-    redactions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    redactions: Mapping[str, Sequence[str]] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class SinkPlugin:
+class SinkPlugin(msgspec.Struct, frozen=True):
     """A destination type, as its entry point (`syncer.sinks`) offers it."""
 
     type: str

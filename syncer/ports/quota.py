@@ -5,12 +5,12 @@ of its answer, so nobody's clock matters; answers that can't be had from the oth
 last, so nothing here raises. Everything but `Quota.slots` returns at once, and is meant for the event loop.
 """
 
-from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Account:
+
+class Account(msgspec.Struct, frozen=True):
     """What is shared: one account's requests to one origin, within the bounds that the configuration sets."""
 
     #: Whoever names the same account and origin shares it.
@@ -22,8 +22,7 @@ class Account:
     concurrency: int
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(msgspec.Struct, frozen=True):
     """Slots, each for one request: the first may start after `wait` seconds, each further one `interval` later.
 
     A pause that is heard of voids all of them that were not used yet.
@@ -36,8 +35,7 @@ class Grant:
     interval: float
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(msgspec.Struct, frozen=True):
     """What a partner has to keep to from now on."""
 
     #: Requests per second of all partners together; None: not limited, and no slots are needed.
@@ -48,8 +46,7 @@ class Terms:
     tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """How a partner stands."""
 
     #: Answers a second, lately: what all of them add up to is the rate that a refusal is measured by.
@@ -60,8 +57,7 @@ class Standing:
     used: int
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """An answer that said: too many requests."""
 
     #: The request was sent so many seconds ago: refusals of requests that were in flight together count once.

@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from syncer.model.entries import Container, Entry, Leg, Published, Removals, Seal, StoredRow
 from syncer.model.refs import AnnotationRef, Partition
@@ -11,14 +12,13 @@ from syncer.model.rows import ManifestRow
 from syncer.ports.manifest import Manifest
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(msgspec.Struct, frozen=True):
     """The set of partitions of one job that share containers: session, lease, epoch and commit are per unit."""
 
     name: str
     partitions: tuple[Partition, ...]
     #: Random id of the state that writes it: epochs of two states can't be compared.
-    state: str = field(default="", compare=False)
+    state: str = ""
 
 
 class Sink(Protocol):
@@ -99,8 +99,7 @@ class Sink(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """An object or entry that really lies in a destination."""
 
     path: str

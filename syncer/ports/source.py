@@ -1,17 +1,17 @@
 """A platform that labels are read from."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Protocol
+
+import msgspec
 
 from syncer.model.entries import Body
 from syncer.model.errors import ItemFailed
 from syncer.model.refs import AnnotationRef, Cursor, GroupKey, ItemKey, Page, Partition
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
+class Features(msgspec.Struct, frozen=True):
     """What a source can do beyond the required; no optional methods."""
 
     #: `discover` from a cursor lists only what changed since.
@@ -28,8 +28,7 @@ class Features:
     unlisted: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True):
     """What a job wants of a platform. Names are literals or globs (`*`, `?`, `[`)."""
 
     projects: tuple[str, ...] = ()

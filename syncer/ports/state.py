@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
+
+import msgspec
 
 from syncer.model.checkpoint import LegSpec, OwedItem
 from syncer.model.entries import Container, Leg
@@ -16,8 +17,7 @@ from syncer.ports.ledger import Ledger
 from syncer.ports.sink import Unit
 
 
-@dataclass(frozen=True, slots=True)
-class RunRow:
+class RunRow(msgspec.Struct, frozen=True):
     """One line of a job's history."""
 
     job: str
@@ -33,8 +33,7 @@ class RunRow:
         return str(self.report.get("stopped")).startswith("skipped_")
 
 
-@dataclass(frozen=True, slots=True)
-class JobStatus:
+class JobStatus(msgspec.Struct, frozen=True):
     """What the state knows of a job without asking anybody."""
 
     job: str
@@ -45,11 +44,10 @@ class JobStatus:
     pending: Mapping[Leg, int]
     partitions: int
     #: Who holds a lease now ("pid 123 on host"), by unit.
-    leases: Mapping[str, str] = field(default_factory=dict)
+    leases: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class HeadNote:
+class HeadNote(msgspec.Struct, frozen=True):
     """What HEAD of a manifest is to be told of one unit, by whoever tells it of all (`flow.heads`)."""
 
     id: int

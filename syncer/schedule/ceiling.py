@@ -3,10 +3,10 @@
 import os
 import resource
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import anyio.to_thread
+import msgspec
 
 from syncer.model.events import Emit, Warned
 from syncer.model.units import show_size
@@ -25,8 +25,7 @@ PERIOD, CLOSE = 1.0, 0.1
 AUTO = 0.9
 
 
-@dataclass(slots=True)
-class Valve:
+class Valve(msgspec.Struct):
     """The share that clients, channels and rooms ask for (`ports.Share`)."""
 
     #: From `LEAST` to 1.

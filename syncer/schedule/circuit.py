@@ -5,14 +5,13 @@ probe follows at once, and only its failure opens the circuit. While it is open 
 other platforms know nothing of it.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 #: Seconds between two probes.
 PAUSE = 60.0
 
 
-@dataclass(slots=True)
-class Circuit:
+class Circuit(msgspec.Struct):
     """What is known of one platform account. Times are those of a clock that never runs backwards."""
 
     #: The platform did not answer: it is left alone until a probe succeeds.

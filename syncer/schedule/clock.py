@@ -4,11 +4,11 @@
 """
 
 import time
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import anyio
 import anyio.lowlevel
+import msgspec
 
 #: Turns of the event loop that woken tasks get before a fake clock moves on.
 TURNS = 20
@@ -29,12 +29,11 @@ class SystemClock:
         await anyio.sleep(max(0.0, seconds))
 
 
-@dataclass(slots=True)
-class _Sleeper:
+class _Sleeper(msgspec.Struct):
     """A task that waits for a moment."""
 
     until: float
-    woken: anyio.Event = field(default_factory=anyio.Event)
+    woken: anyio.Event = msgspec.field(default_factory=anyio.Event)
 
 
 class FakeClock:

@@ -7,12 +7,13 @@ neither lose a turn nor take one twice.
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import takewhile
 from typing import Literal, assert_never
 
+import msgspec
 from cronsim import CronSim
+from msgspec.structs import replace
 
 from syncer.model.units import show_duration
 
@@ -29,8 +30,7 @@ COUNTED = 1000
 _BACK = tuple(timedelta(hours=hours) for hours in (1, 6, 24, 192, 770, 9_000, 90_000))
 
 
-@dataclass(frozen=True, slots=True)
-class Cron:
+class Cron(msgspec.Struct, frozen=True):
     """Moments of a calendar.
 
     As Debian's cron has it: a daily time that a change of the clock leaves out comes at the first moment after the
@@ -41,23 +41,20 @@ class Cron:
     zone: tzinfo = UTC
 
 
-@dataclass(frozen=True, slots=True)
-class Every:
+class Every(msgspec.Struct, frozen=True):
     """From start to start, between these bounds in seconds; equal ones make a fixed distance."""
 
     shortest: float
     longest: float
 
 
-@dataclass(frozen=True, slots=True)
-class Single:
+class Single(msgspec.Struct, frozen=True):
     """One time; None: whenever the daemon starts."""
 
     at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class After:
+class After(msgspec.Struct, frozen=True):
     """Whenever another job has ended well."""
 
     job: str
@@ -66,8 +63,7 @@ class After:
 Kind = Cron | Every | Single | After
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(msgspec.Struct, frozen=True):
     """When the daemon runs a job."""
 
     kind: Kind
@@ -79,8 +75,7 @@ class Schedule:
     misfire: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(msgspec.Struct, frozen=True):
     """What is remembered of a job's turns."""
 
     #: The turn that was taken or passed over last; before the first one, the moment that turns count from.
@@ -91,8 +86,7 @@ class Past:
     asked: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(msgspec.Struct, frozen=True):
     """What a schedule says at some moment."""
 
     #: The turn to take now, if there is one.

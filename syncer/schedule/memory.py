@@ -1,8 +1,9 @@
 """What a job's schedule remembers between processes, as the text that the state keeps."""
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from syncer.schedule.due import Past
 
@@ -10,8 +11,7 @@ from syncer.schedule.due import Past
 NAME = "schedule"
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(msgspec.Struct, frozen=True):
     """The turns of a job, and whether somebody paused it."""
 
     past: Past | None = None

@@ -1,7 +1,8 @@
 """One pass: each job once, in the order given, until one is told to stop."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from syncer.model.report import Report
 
@@ -9,8 +10,7 @@ from syncer.model.report import Report
 RunJob = Callable[[str], Awaitable[Report]]
 
 
-@dataclass(frozen=True, slots=True)
-class Once:
+class Once(msgspec.Struct, frozen=True):
     """Runs every job a single time."""
 
     run: RunJob

@@ -1,15 +1,16 @@
 """One job under a schedule: what is known of it while the daemon lives."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
 
 from syncer.schedule.due import After, Due, Past, Schedule, Single, due, first_past
 from syncer.schedule.memory import Memory
 from syncer.schedule.turns import Waiting
 
 
-@dataclass(slots=True)
-class Plan:
+class Plan(msgspec.Struct):
     """A job and its turns."""
 
     job: str

@@ -5,12 +5,13 @@ was interrupted, by a signal or a kill, is due again at the next start and goes 
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import anyio
+import msgspec
 from anyio.abc import TaskGroup
+from msgspec.structs import replace
 
 from syncer.model.errors import Exit
 from syncer.model.report import Report
@@ -50,8 +51,7 @@ class World(Protocol):
         """Tell the log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """A job as the configuration has it."""
 
     job: str
@@ -59,8 +59,7 @@ class Entry:
     schedule: Schedule | None
 
 
-@dataclass(slots=True)
-class Scheduler:
+class Scheduler(msgspec.Struct):
     """Jobs and their turns. `work` runs it; everything else may be called beside that, from the same event loop."""
 
     world: World
@@ -70,8 +69,8 @@ class Scheduler:
     circuits: dict[str, Circuit]
     recheck: float = RECHECK
     stopped: bool = False
-    _began: dict[str, float] = field(default_factory=dict)
-    _changed: anyio.Event = field(default_factory=anyio.Event)
+    _began: dict[str, float] = msgspec.field(default_factory=dict)
+    _changed: anyio.Event = msgspec.field(default_factory=anyio.Event)
 
     def stop(self) -> None:
         """Begin no further run; `work` returns when those under way are over."""

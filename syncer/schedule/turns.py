@@ -8,11 +8,11 @@ another, as long as there are as many slots as platforms; with fewer, platforms 
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True):
     """A job that is due."""
 
     job: str

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
+
+import msgspec
 
 from syncer.model.checkpoint import OwedItem
 from syncer.model.errors import SyncerError
@@ -18,17 +19,16 @@ FRESH, FRESH_OWED = 1.0, 10.0
 FRESH_FLEET = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """What the page shows of one moment."""
 
     taken: datetime
     jobs: Sequence[JobView] = ()
     platforms: Sequence[PlatformView] = ()
     #: Newest first, by job.
-    runs: Mapping[str, Sequence[RunRow]] = field(default_factory=dict)
+    runs: Mapping[str, Sequence[RunRow]] = msgspec.field(default_factory=dict)
     #: The first owed items, by job; only of jobs that owe.
-    owed: Mapping[str, Sequence[OwedItem]] = field(default_factory=dict)
+    owed: Mapping[str, Sequence[OwedItem]] = msgspec.field(default_factory=dict)
     health: Health | None = None
     #: None: there is none.
     fleet: FleetView | None = None

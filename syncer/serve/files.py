@@ -1,10 +1,11 @@
 """Style, script and icon of the page: files of this package, read once, named by their content."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 from importlib.resources import files
+
+import msgspec
 
 from syncer.serve.html import Markup, element, join
 
@@ -12,8 +13,7 @@ from syncer.serve.html import Markup, element, join
 _TYPES: Mapping[str, str] = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 
-@dataclass(frozen=True, slots=True)
-class Asset:
+class Asset(msgspec.Struct, frozen=True):
     """One file."""
 
     body: bytes
@@ -22,8 +22,7 @@ class Asset:
     tag: str
 
 
-@dataclass(frozen=True, slots=True)
-class Assets:
+class Assets(msgspec.Struct, frozen=True):
     """All of them, by the name that they are served under."""
 
     files: Mapping[str, Asset]

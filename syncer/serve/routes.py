@@ -1,7 +1,6 @@
 """A row of the API's table, and how a request becomes a call and a value an answer."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -19,8 +18,7 @@ JSON = "application/json"
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """A request as a handler sees it: checked."""
 
     #: Name of the job in the path, if there is one.
@@ -45,8 +43,7 @@ class Call:
         return self.body
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """One operation."""
 
     method: str

@@ -1,9 +1,10 @@
 """Prepares the options of one plug-in on the raw tree: secrets become references, other texts are interpolated."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from syncer.model.errors import SettingsError
 from syncer.settings.catalog import Kind
@@ -13,8 +14,7 @@ from syncer.settings.secrets import Seen, available, exposed, first_of, resolve
 from syncer.settings.wording import alternatives, fields_of, inner, is_secret
 
 
-@dataclass(slots=True)
-class Binder:
+class Binder(msgspec.Struct):
     """Walks raw options beside the model that they are meant for."""
 
     base: Path

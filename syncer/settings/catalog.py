@@ -1,9 +1,9 @@
 """Values on both sides of loading: what plug-ins accept, and what a configuration says."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 from pydantic import BaseModel
 
 from syncer.model.errors import SettingsError
@@ -13,8 +13,7 @@ from syncer.settings.problems import Problem, SettingsRefused
 from syncer.settings.schema import JobOptions, LogOptions
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(msgspec.Struct, frozen=True):
     """One type of platform or sink, as its plug-in describes it."""
 
     #: Pydantic model of its options; unknown keys are its to refuse.
@@ -22,21 +21,19 @@ class Kind:
     #: One line for people.
     title: str = ""
     #: References tried, in order, where an option is absent (`{"token": ("env:X",)}`).
-    defaults: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    defaults: Mapping[str, Sequence[str]] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Catalog:
+class Catalog(msgspec.Struct, frozen=True):
     """All types that a configuration can name, and why others can't be used."""
 
-    platforms: Mapping[str, Kind] = field(default_factory=dict)
-    sinks: Mapping[str, Kind] = field(default_factory=dict)
+    platforms: Mapping[str, Kind] = msgspec.field(default_factory=dict)
+    sinks: Mapping[str, Kind] = msgspec.field(default_factory=dict)
     #: Reason by ("platforms" | "sinks", type) of plug-ins that could not be loaded.
-    broken: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    broken: Mapping[tuple[str, str], str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Configured:
+class Configured(msgspec.Struct, frozen=True):
     """A platform or a sink of the configuration, its options validated by its plug-in."""
 
     name: str
@@ -64,8 +61,7 @@ class Configured:
             raise SettingsRefused(problems)
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(msgspec.Struct, frozen=True):
     """A job of the configuration with everything that it refers to."""
 
     name: str
@@ -76,8 +72,7 @@ class Job:
     legs: tuple[Configured, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """A whole configuration, checked. Secrets in it are references that nothing has read yet."""
 
     #: Folder that relative paths count from: that of the file, else the working directory.
@@ -95,9 +90,9 @@ class Settings:
     platforms: Mapping[str, Configured]
     sinks: Mapping[str, Configured]
     jobs: Mapping[str, Job]
-    daemon: DaemonOptions = field(default_factory=DaemonOptions)
-    fleet: FleetOptions = field(default_factory=FleetOptions)
-    serve: ServeOptions = field(default_factory=ServeOptions)
+    daemon: DaemonOptions = msgspec.field(default_factory=DaemonOptions)
+    fleet: FleetOptions = msgspec.field(default_factory=FleetOptions)
+    serve: ServeOptions = msgspec.field(default_factory=ServeOptions)
     notify: tuple[NotifyOptions, ...] = ()
     #: What the user should know, found while loading.
     warnings: tuple[str, ...] = ()

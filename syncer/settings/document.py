@@ -1,10 +1,10 @@
 """Reads the YAML of a configuration: safe, duplicate keys refused, every value with its line."""
 
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 
 from syncer.model.errors import SettingsError
@@ -36,12 +36,11 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True):
     """A parsed file: plain values, and the line of each."""
 
-    tree: dict[str, Any] = field(default_factory=dict)
-    lines: dict[Place, int] = field(default_factory=dict)
+    tree: dict[str, Any] = msgspec.field(default_factory=dict)
+    lines: dict[Place, int] = msgspec.field(default_factory=dict)
 
 
 def read(file: Path) -> Document:

@@ -1,9 +1,9 @@
 """One entry of `platforms` or `sinks`: its plug-in found by `type`, its options prepared and validated."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
 from pydantic import ValidationError
 
 from syncer.settings.bind import Binder
@@ -19,8 +19,7 @@ Section = Literal["platforms", "sinks"]
 Locate = Callable[[Place], Place | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """An entry whose type is known; `prepared` are its options before validation."""
 
     section: Section

@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from pydantic import ValidationError
 
 from syncer.settings.bind import Binder
@@ -16,8 +16,7 @@ from syncer.settings.units import name_problem
 from syncer.settings.wording import explain, inner
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True):
     """What jobs can refer to: all names of the file, and the entries of those that could be read."""
 
     platforms: Mapping[str, Entry]

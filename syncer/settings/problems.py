@@ -2,8 +2,9 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from syncer.model.errors import SettingsError
 
@@ -11,8 +12,7 @@ from syncer.model.errors import SettingsError
 Place = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """One thing that is wrong, where, and what to do."""
 
     #: Dotted path (`jobs.highway.select`); empty for the file as a whole.
@@ -40,14 +40,13 @@ class SettingsRefused(SettingsError):
         return f"{text} ({self.file.name}, line {problem.line})"
 
 
-@dataclass(slots=True)
-class Problems:
+class Problems(msgspec.Struct):
     """Collects problems while a configuration is read, so that the reader fixes them in one go."""
 
     #: Line of each place of the file; 0 for a value that comes from elsewhere.
-    lines: Mapping[Place, int] = field(default_factory=dict)
+    lines: Mapping[Place, int] = msgspec.field(default_factory=dict)
     file: Path | None = None
-    found: list[Problem] = field(default_factory=list)
+    found: list[Problem] = msgspec.field(default_factory=list)
 
     def add(self, place: Place, message: str, hint: str | None = None) -> None:
         """Note one problem; a second one with the same words at the same place is dropped."""

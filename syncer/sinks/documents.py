@@ -1,10 +1,10 @@
 """The small JSON documents of a manifest: HEAD and its history, owner, checkpoint. Checked whenever they are read."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Annotated, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from syncer.model.entries import Container
 from syncer.model.errors import DestinationChanged, SettingsError

@@ -7,9 +7,10 @@ left equal on some file system (casefold, missing fields) are settled by the led
 import difflib
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
+
+import msgspec
 
 from syncer.model.errors import SettingsError
 from syncer.model.paths import clean_segment, is_plain
@@ -31,8 +32,7 @@ _EXTENSIONS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(msgspec.Struct, frozen=True):
     """One path segment of a template: literal pieces and variables, in turn."""
 
     text: str
@@ -49,8 +49,7 @@ class Segment:
         return "".join([(values.get(text) or "") if variable else text for variable, text in self.parts])
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(msgspec.Struct, frozen=True):
     """A path with `{variables}`; `{{` and `}}` are literal braces."""
 
     segments: tuple[Segment, ...]
@@ -99,8 +98,7 @@ class Template:
         return "".join([f"{name}/" for name in known])
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """Where the items of one job lie below one root."""
 
     items: Template

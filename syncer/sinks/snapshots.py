@@ -11,7 +11,6 @@ import re
 import secrets
 from collections.abc import Callable, Collection
 from contextlib import aclosing
-from dataclasses import dataclass
 from functools import partial
 
 import msgspec
@@ -44,8 +43,7 @@ class _MovedOnError(SyncerError):
     """HEAD is not the one any more that a snapshot was derived from."""
 
 
-@dataclass(frozen=True, slots=True)
-class JobSnapshots:
+class JobSnapshots(msgspec.Struct, frozen=True):
     """The snapshots of one job beside one sink's data: the door `Snapshots`."""
 
     blobs: Blobs

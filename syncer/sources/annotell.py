@@ -7,12 +7,12 @@ within its only listing: it tells no times, so a document's version is its annot
 import hashlib
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from syncer.model.entries import Body

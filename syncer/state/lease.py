@@ -5,11 +5,12 @@ import os
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
+
+import msgspec
 
 from syncer.model.errors import LeaseHeld, NotNow
 from syncer.state.files import FILE_MODE, make_folder
@@ -50,8 +51,7 @@ class Leases(Protocol):
         """Return who holds the exclusive leases of a job ("pid 123 on host"), by name."""
 
 
-@dataclass(slots=True)
-class FileLease:
+class FileLease(msgspec.Struct):
     """A lock of the kernel on an open file: gone when the process is gone, however it died."""
 
     path: Path
@@ -68,8 +68,7 @@ class FileLease:
         self.descriptor = None
 
 
-@dataclass(frozen=True, slots=True)
-class FileLeases:
+class FileLeases(msgspec.Struct, frozen=True):
     """One file a lease, in a folder beside the database."""
 
     folder: Path
@@ -109,8 +108,7 @@ class FileLeases:
         return found
 
 
-@dataclass(slots=True)
-class ProcessLease:
+class ProcessLease(msgspec.Struct):
     """A lease among the tasks of one process."""
 
     owner: "ProcessLeases"
@@ -127,11 +125,10 @@ class ProcessLease:
                 self.owner.taken[self.key] = count - 1
 
 
-@dataclass(slots=True)
-class ProcessLeases:
+class ProcessLeases(msgspec.Struct):
     """The leases of a state in memory. Counts shared holders; 0 stands for an exclusive one."""
 
-    taken: dict[tuple[str, str], int] = field(default_factory=dict)
+    taken: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)
 
     def take(self, job: str, name: str, *, shared: bool = False) -> ProcessLease:
         """Note it, unless it is taken."""

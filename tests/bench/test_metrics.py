@@ -2,12 +2,12 @@
 
 import gc
 import time
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
 import pytest
 import uvloop
+from msgspec.structs import replace
 
 from syncer.app.library import open_syncer
 from syncer.app.registry import Registry, discover

@@ -1,9 +1,9 @@
 """What every state store promises. A new kind of state is one more name in `tests.support.states.STATES`."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from syncer.model.checkpoint import Action, Change, LegSpec
 from syncer.model.errors import Exit, Fenced, LeaseHeld, SettingsError

@@ -1,12 +1,12 @@
 """The status page in a real Chromium."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
 from axe_playwright_python.async_playwright import Axe
+from msgspec.structs import replace
 from playwright.async_api import Browser, Page, expect
 
 from tests.support.browser import open_browser, visit

@@ -6,9 +6,11 @@ import subprocess
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from syncer.model.entries import Container, Entry, Published, SpooledFile, StoredRow
 from syncer.model.errors import ContainerLost

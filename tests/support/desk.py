@@ -6,9 +6,10 @@ here, which also tell whoever waits for changes.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from msgspec.structs import replace
 
 from syncer.model.checkpoint import OwedItem
 from syncer.model.errors import UnknownName

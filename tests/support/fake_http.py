@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from msgspec.structs import replace
 
 from syncer.model.entries import SpooledFile
 from syncer.model.errors import Forbidden, HttpError, NotFound, Rejected, Unauthorized, Unavailable

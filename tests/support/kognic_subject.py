@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, cast
+
+from msgspec.structs import replace
 
 from syncer.model.refs import Partition
 from syncer.ports import Selection, Source, SourcePlugin

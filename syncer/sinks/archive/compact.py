@@ -10,8 +10,9 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import groupby
+
+import msgspec
 
 from syncer.model.entries import Container, Receipt, StoredRow
 from syncer.model.errors import DestinationChanged
@@ -30,8 +31,7 @@ _SMALL = 0.25
 _OPEN = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """What a compaction is going to do."""
 
     #: Parts that are rewritten without their dead entries.

@@ -7,12 +7,13 @@ then the bytes of the pieces. Applied in order up to a mark they give back the f
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from anyio import CancelScope, to_thread
+from msgspec.structs import replace
 
 from syncer.model.entries import SpooledFile
 from syncer.model.errors import TooLarge
@@ -33,8 +34,7 @@ def same_place(one: Mark, other: Mark) -> bool:
     return replace(one, sha256="") == replace(other, sha256="")
 
 
-@dataclass(slots=True)
-class Journal:
+class Journal(msgspec.Struct):
     """The segments of one archive."""
 
     blobs: Blobs
@@ -45,7 +45,7 @@ class Journal:
     chain: Chain = ()
     #: Segments written, and the mark that they reach.
     number: int = 0
-    mark: Mark = field(default_factory=Mark)
+    mark: Mark = msgspec.field(default_factory=Mark)
 
     async def append(
         self, fresh: Fresh, scratch: Path, *, start: int = 0, extra: Mapping[str, object] = {}

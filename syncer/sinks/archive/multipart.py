@@ -8,11 +8,12 @@ process goes on with the parts that the service still lists. Updates of publishe
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+import msgspec
 from anyio import from_thread, to_thread
+from msgspec.structs import replace
 
 from syncer.blobs.multipart import PartInfo, Uploads
 from syncer.model.errors import Conflict
@@ -37,13 +38,12 @@ LEAST, MOST = 8 << 20, 64 << 20
 _NOTE = 4 << 20
 
 
-@dataclass(slots=True)
-class Upload:
+class Upload(msgspec.Struct):
     """One archive on its way."""
 
     key: str
     id: str
-    parts: list[PartInfo] = field(default_factory=list)
+    parts: list[PartInfo] = msgspec.field(default_factory=list)
     #: Parts that the journal names already.
     noted: int = 0
 
@@ -53,8 +53,7 @@ class Upload:
         return sum(size for _, size in self.parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(msgspec.Struct, frozen=True):
     """An upload that is an object now: where the first bytes of an archive lie, and what was staged by it."""
 
     key: str

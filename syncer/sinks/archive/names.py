@@ -5,7 +5,8 @@ Tables are named alike: `7.part-00002.parquet`.
 """
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from syncer.model.containers import ENDINGS
 from syncer.model.errors import SettingsError
@@ -25,8 +26,7 @@ _PART = re.compile(
 _AMBIGUOUS = re.compile(r"(\.\d{6,}|\.part-\d{5,})$")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PartId:
+class PartId(msgspec.Struct, frozen=True, order=True):
     """One archive among those of a stem."""
 
     stem: str

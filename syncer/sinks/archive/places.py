@@ -6,9 +6,10 @@ published stay as they are, so there a replaced entry goes to the tail too, and 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+import msgspec
 
 from syncer.model.entries import Container, Entry, StoredRow
 from syncer.model.errors import SettingsError
@@ -28,8 +29,7 @@ _RECENT = 4_096
 _OVERHEAD = LOCAL.size + CENTRAL.size + 48
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(msgspec.Struct, frozen=True):
     """The options of a sink that decide where entries go."""
 
     mode: Mode = "current"
@@ -44,11 +44,10 @@ class Rules:
     #: Entries that a part doesn't pass.
     items: int | None = None
     #: What kind of files the archives are.
-    form: Form = field(default_factory=ZipForm)
+    form: Form = msgspec.field(default_factory=ZipForm)
 
 
-@dataclass(slots=True)
-class Part:
+class Part(msgspec.Struct):
     """One archive: what is published of it, and what is new."""
 
     name: str

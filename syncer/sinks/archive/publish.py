@@ -1,7 +1,8 @@
 """Carrying out a swap list: what is swapped already is recognised, what is not is swapped now. Idempotent."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from syncer.model.entries import Container
 from syncer.model.errors import Conflict

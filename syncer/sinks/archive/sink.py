@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+
+import msgspec
 
 from syncer.model.entries import Container
 from syncer.model.errors import SettingsError
@@ -24,8 +25,7 @@ from syncer.sinks.manifest import JobManifest
 from syncer.sinks.options import SinkOptions
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """What the options of one kind of sink mean for its archives."""
 
     form: Form
@@ -40,7 +40,7 @@ class Plan:
     #: Share of dead entries from which compacting is due.
     worn: float
     #: Options of this kind that can't change, beside the common ones.
-    layout: Mapping[str, str] = field(default_factory=dict)
+    layout: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 class ArchiveSink:

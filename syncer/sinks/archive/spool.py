@@ -8,10 +8,10 @@ writer that is thought dead, and wakes up in front of its copy, finds nothing to
 
 import shutil
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from anyio import CapacityLimiter, create_task_group, to_thread
+from msgspec.structs import replace
 
 from syncer.blobs.spool import RESERVE
 from syncer.model.containers import ENDINGS, LINES, PARQUET

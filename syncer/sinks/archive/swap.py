@@ -8,13 +8,15 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
 from io import FileIO
 from pathlib import Path
+
+import msgspec
 
 from syncer.model.entries import Container
 from syncer.model.errors import SettingsError
 from syncer.model.paths import is_safe
+from syncer.model.value import asdict
 from syncer.sinks.archive.form import Form
 from syncer.sinks.archive.fresh import Fresh
 from syncer.sinks.archive.store import Store, changed
@@ -24,8 +26,7 @@ from syncer.sinks.zip64.merge import Listing, survivors
 from syncer.sinks.zip64.readable import Readable, tag_of
 
 
-@dataclass(frozen=True, slots=True)
-class Swap:
+class Swap(msgspec.Struct, frozen=True):
     """The next state of one archive."""
 
     name: str
@@ -57,7 +58,7 @@ def decode_swaps(text: bytes) -> tuple[Swap, ...]:
     Raises:
         SettingsError: it was written by a newer version, or is none.
     """
-    names = {field.name for field in fields(Swap)}
+    names = set(Swap.__struct_fields__)
     with contextlib.suppress(ValueError, KeyError, TypeError):
         values = json.loads(text)
         if values["format"] == FORMAT and all(set(item) == names and is_safe(item["name"]) for item in values["swaps"]):

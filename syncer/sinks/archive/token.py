@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from typing import Any
+
+import msgspec
 
 from syncer.model.errors import ContainerLost
 from syncer.sinks.archive.names import part_id
@@ -15,8 +16,7 @@ FORMAT = 1
 Chain = tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True):
     """A sealed position of one archive's files; stands in the resume token."""
 
     data: int = 0
@@ -34,7 +34,7 @@ class Mark:
         Raises:
             ValueError: it is not that.
         """
-        names = {field.name for field in fields(cls)}
+        names = set(cls.__struct_fields__)
         if set(values) != names or not all(isinstance(values[n], str if n == "sha256" else int) for n in names):
             message = "not a position of an archive"
             raise ValueError(message)
@@ -42,7 +42,7 @@ class Mark:
 
     def written(self) -> dict[str, object]:
         """Return it as JSON values."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: getattr(self, name) for name in self.__struct_fields__}
 
     @property
     def position(self) -> Position:

@@ -5,8 +5,9 @@ A later epoch of the same unit means that a successor was here: whoever finds it
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import quote
+
+import msgspec
 
 from syncer.model.entries import Entry
 from syncer.model.errors import Fenced
@@ -16,8 +17,7 @@ _LONGEST = 500
 _PRINTABLE = " !#$&'()*+,-./:;=?@[]^_`{|}~"
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True):
     """The writer of a unit: which unit of which state, and the epoch."""
 
     unit: str

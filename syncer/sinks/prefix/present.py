@@ -8,8 +8,8 @@ which a dead run wrote could not be told from another's: `verify` compares.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
+import msgspec
 from anyio import create_task_group, to_thread
 
 from syncer.model.entries import StoredRow
@@ -23,12 +23,11 @@ _ASKERS = 16
 _FEW = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Present:
+class Present(msgspec.Struct, frozen=True):
     """What was found at the places of some rows."""
 
     #: Tags of all objects that are there, by name.
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = msgspec.field(default_factory=dict)
     #: Names where nothing is any more.
     absent: Sequence[str] = ()
     #: Names of objects that are not ours.

@@ -7,9 +7,9 @@ over all segments; it waits in a temporary file, so memory stays small whatever 
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import replace
 
 from anyio import to_thread
+from msgspec.structs import replace
 
 from syncer.model.rows import ManifestRow, decode_row, encode_row
 from syncer.ports import Head, Manifest

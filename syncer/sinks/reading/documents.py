@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from anyio import to_thread
 
 from syncer.model.entries import Annotation
@@ -46,8 +46,7 @@ def chooser(where: Where | None) -> Callable[[ManifestRow], bool]:
     return chosen
 
 
-@dataclass(slots=True)
-class Steps:
+class Steps(msgspec.Struct):
     """What is still to be read of a pass, taken in steps."""
 
     rows: CurrentRows

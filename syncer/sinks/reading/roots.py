@@ -1,7 +1,8 @@
 """Which manifest a URL means: of the only job below a root, of a named one, or of the one with a certain archive."""
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from syncer.blobs.access import BucketAccess
 from syncer.blobs.roots import open_root
@@ -17,8 +18,7 @@ from syncer.sinks.manifest import JobManifest
 _READER = "read"
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(msgspec.Struct, frozen=True):
     """A destination as its readers find it: a store, and the manifest of one job in it."""
 
     blobs: Blobs

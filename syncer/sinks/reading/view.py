@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass, field
 from functools import partial
 
+import msgspec
 from anyio import Lock
 
 from syncer.model.entries import Annotation
@@ -25,8 +25,7 @@ _OPEN = 256
 Work = Callable[[OpenDocuments | None, Sequence[ManifestRow]], Awaitable[list[Annotation]]]
 
 
-@dataclass(slots=True)
-class View:
+class View(msgspec.Struct):
     """One generation that is being read."""
 
     blobs: Blobs
@@ -37,9 +36,9 @@ class View:
     #: Passes and lookups that are under way; the last one of a view that was left closes it.
     users: int = 0
     left: bool = False
-    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
-    _looked_up: dict[str | None, OpenDocuments] = field(default_factory=dict)
-    _opening: Lock = field(default_factory=Lock)
+    _stack: AsyncExitStack = msgspec.field(default_factory=AsyncExitStack)
+    _looked_up: dict[str | None, OpenDocuments] = msgspec.field(default_factory=dict)
+    _opening: Lock = msgspec.field(default_factory=Lock)
 
     async def done(self) -> None:
         """Close what nobody uses any more."""

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from syncer.sinks.zip64.deflate import CHUNK, DamagedError, unpack
 from syncer.sinks.zip64.read import Directory, check_ratio
@@ -11,8 +12,7 @@ from syncer.sinks.zip64.records import Record, local_header
 from syncer.sinks.zip64.walk import Walk
 
 
-@dataclass(frozen=True, slots=True)
-class Scanned:
+class Scanned(msgspec.Struct, frozen=True):
     """One entry, or something about the archive as a whole."""
 
     #: None: the archive as a whole.

@@ -8,10 +8,11 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from tempfile import TemporaryFile
+
+import msgspec
 
 from syncer.model.paths import is_safe
 from syncer.sinks.zip64.deflate import CHUNK, DEFLATED, STORED, DamagedError, unpack
@@ -121,8 +122,7 @@ def _usable(name: bytes) -> bool:
         return False
 
 
-@dataclass(frozen=True, slots=True)
-class Salvaged:
+class Salvaged(msgspec.Struct, frozen=True):
     """What came out of a file whose directory was lost."""
 
     entries: int

@@ -1,8 +1,9 @@
 """Requests to Clarifai: GET and one search, JSON only; its own codes decide before the HTTP status."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from urllib.parse import quote
+
+import msgspec
 
 from syncer.model.errors import HttpError, PartitionGone, PermissionRefused, Unauthorized, Unavailable
 from syncer.ports import Authenticator, Http, Request, Response
@@ -14,8 +15,7 @@ JSON = "application/json"
 Params = Sequence[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Api:
+class Api(msgspec.Struct, frozen=True):
     """The way to the apps of one user, with the credential."""
 
     http: Http

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from urllib.parse import quote
 
@@ -38,8 +37,7 @@ class _One(msgspec.Struct):
     app: _Named | None = None
 
 
-@dataclass(slots=True)
-class Apps:
+class Apps(msgspec.Struct):
     """The apps of one user that a key can see."""
 
     api: Api

@@ -5,8 +5,9 @@ A dataset is named by its id; everything else says its kind: `version=DATASET/VE
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from syncer.model.errors import SettingsError
 from syncer.sources.clarifai.rows import Head
@@ -25,8 +26,7 @@ _PARAMETERS: Mapping[Kind, str] = {"task": "task_id", "users": "user_ids", "mode
 _FIELDS: Mapping[Kind, str] = {"task": "task_id", "users": "user_id", "model_versions": "model_version_id"}
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(msgspec.Struct, frozen=True):
     """One batch, or the whole app."""
 
     kind: Kind = "app"

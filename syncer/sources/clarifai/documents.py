@@ -6,7 +6,6 @@ document is the input's own slice with the slices of its finished annotations ad
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import msgspec
 from msgspec import Raw
@@ -45,8 +44,7 @@ class Unreadable(BadBody):
     """A whole answer can't be taken apart: it is cut short, or no JSON at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(msgspec.Struct, frozen=True):
     """One input as a listing shows it."""
 
     id: str
@@ -54,8 +52,7 @@ class Input:
     raw: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """Which annotations count as finished, and why the others do not."""
 
     statuses: frozenset[int]
@@ -78,8 +75,7 @@ class Choice:
         return scope.reason_against(head)
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(msgspec.Struct, frozen=True):
     """Reads pages of one partition. Pure; for big pages it is called in a thread."""
 
     project: str

@@ -1,7 +1,8 @@
 """Items that a job names one by one: exactly these are listed, and their absence proves nothing about others."""
 
 from collections.abc import AsyncGenerator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from syncer.model.errors import SettingsError
 from syncer.model.refs import BrokenRow, Page

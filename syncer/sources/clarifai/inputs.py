@@ -8,8 +8,9 @@ the listing goes back to an earlier one.
 import hashlib
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
 from urllib.parse import quote
+
+import msgspec
 
 from syncer.model.errors import NotFound, Rejected, Unavailable
 from syncer.model.events import Warned
@@ -24,8 +25,7 @@ ANCHORS = 3
 LOST = 5
 
 
-@dataclass(slots=True)
-class Inputs:
+class Inputs(msgspec.Struct):
     """The inputs of one partition."""
 
     listing: Listing

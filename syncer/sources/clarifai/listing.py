@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TypeVar
 
 import anyio.to_thread
+import msgspec
 
 from syncer.model.errors import BadBody, NotFound, TooLarge
 from syncer.model.events import Emit, Warned
@@ -65,8 +66,7 @@ class Sizes:
         self.inputs = max(1, min(self.inputs, inputs // 2))
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(msgspec.Struct, frozen=True):
     """Some inputs with all their annotations."""
 
     inputs: Sequence[Input]

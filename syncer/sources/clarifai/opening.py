@@ -1,8 +1,10 @@
 """Documents by their keys: annotations in pairs of input and annotation id, inputs in groups."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, replace
 from urllib.parse import quote
+
+import msgspec
+from msgspec.structs import replace
 
 from syncer.model.entries import Body
 from syncer.model.errors import HttpError, ItemFailed, NotFound, PartitionGone, Rejected, SettingsError
@@ -17,8 +19,7 @@ from syncer.sources.clarifai.rows import Row, item_of, parts_of
 Opened = Body | ItemFailed
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(msgspec.Struct, frozen=True):
     """Opens references of any app, any batch and any age."""
 
     #: Makes what lists an app's batch, where items are of a kind.

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import quote, unquote, urlsplit
@@ -105,8 +104,7 @@ class _Data(msgspec.Struct, frozen=True, gc=False):
 _DATA = msgspec.json.Decoder(_Data)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """An annotation as a page shows it."""
 
     input: str

@@ -8,9 +8,12 @@ can only leave such a window, which moves the others to pages that are still to 
 """
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+
+import msgspec
+from msgspec.structs import replace
 
 from syncer.model.errors import BadBody, HttpError, NotFound, Rejected
 from syncer.sources.clarifai.api import missing
@@ -34,8 +37,7 @@ class Unexplained(BadBody):
     """A search says something that can't be, or more than it is good for: everything has to be listed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """A span of time, both ends included."""
 
     first: datetime

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
+import msgspec
 from msgspec.structs import replace
 
 from syncer.model.errors import HttpError, PartitionGone, PermissionRefused, Rejected, Unauthorized
@@ -41,15 +42,14 @@ _NOTHING: frozenset[ItemKey] = frozenset()
 Look = tuple[Listed, Row | str | None, frozenset[ItemKey]]
 
 
-@dataclass(slots=True)
-class _Batch:
+class _Batch(msgspec.Struct):
     """A page in the making."""
 
-    refs: list[AnnotationRef] = field(default_factory=list)
-    broken: list[BrokenRow] = field(default_factory=list)
-    withdrawn: list[Withdrawal] = field(default_factory=list)
-    closes: list[GroupKey] = field(default_factory=list)
-    keeps: list[GroupKey] = field(default_factory=list)
+    refs: list[AnnotationRef] = msgspec.field(default_factory=list)
+    broken: list[BrokenRow] = msgspec.field(default_factory=list)
+    withdrawn: list[Withdrawal] = msgspec.field(default_factory=list)
+    closes: list[GroupKey] = msgspec.field(default_factory=list)
+    keeps: list[GroupKey] = msgspec.field(default_factory=list)
     filtered: int = 0
     size: int = 0
 

@@ -1,7 +1,8 @@
 """Which assets count: their status, and the batch that a partition stands for. Pure."""
 
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+
+import msgspec
 
 from syncer.model.errors import SettingsError
 from syncer.sources.datature.options import DatatureOptions
@@ -17,8 +18,7 @@ _HINT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True):
     """A part of a dataset: `folder=street`, `status=Review`, `filename=street_*`, `metadata.camera=aerial`."""
 
     kind: str
@@ -73,8 +73,7 @@ class Batch:
         return f"its asset is not in {self.kind}={self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """What makes the annotations of an asset items."""
 
     #: None: any status.

@@ -24,8 +24,7 @@ _SPEC = msgspec.json.Decoder(Spec)
 JOINT = "."
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """One annotation as served."""
 
     id: str
@@ -36,8 +35,7 @@ class Part:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(msgspec.Struct, frozen=True):
     """The annotations of one asset."""
 
     good: Sequence[Part] = ()
@@ -66,8 +64,7 @@ def with_refs(row: Row, refs: tuple[AnnotationRef, ...]) -> Row:
     return Row(row.asset, refs, row.broken, closes=row.closes)
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(msgspec.Struct, frozen=True):
     """Makes the items of one partition. Pure."""
 
     partition: PartitionKey

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from functools import partial
 
 import msgspec
@@ -23,8 +22,7 @@ PAGE = 100
 _ASSET = msgspec.json.Decoder(Asset)
 
 
-@dataclass(frozen=True, slots=True)
-class _Missing:
+class _Missing(msgspec.Struct, frozen=True):
     """An asset that can't be listed."""
 
     reason: str

@@ -11,7 +11,6 @@ import json
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import IO
 
 import anyio.to_thread
 import msgspec
+from msgspec.structs import replace
 
 from syncer.model.entries import Body, SpooledFile
 from syncer.model.errors import BadBody, HttpError, ItemFailed, NotFound, PartitionGone, Unavailable
@@ -86,8 +86,7 @@ class Export(msgspec.Struct, rename="camel"):
 _EXPORT = msgspec.json.Decoder(Export)
 
 
-@dataclass(frozen=True, slots=True)
-class Exports:
+class Exports(msgspec.Struct, frozen=True):
     """The exports of one organization's datasets."""
 
     api: Api

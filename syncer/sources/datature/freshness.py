@@ -6,7 +6,6 @@ dataset was last looked at, fewer are left. Then only an export from this moment
 
 import hashlib
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
@@ -35,8 +34,7 @@ class Seen(msgspec.Struct, tag_field="v", tag=2, omit_defaults=True):
 _SEEN = msgspec.json.Decoder(Seen)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """A dataset as one look at all of its assets found it."""
 
     #: A digest of the state of every asset, whatever their order.

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
@@ -23,8 +22,7 @@ WITH_OBJECTS = 500
 PARTS = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(msgspec.Struct, frozen=True):
     """One asset of a page."""
 
     #: Id, also where the rest can't be read.
@@ -35,8 +33,7 @@ class Listed:
     parts: Parts | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AssetPage:
+class AssetPage(msgspec.Struct, frozen=True):
     """A page of assets."""
 
     assets: list[Listed]
@@ -83,8 +80,7 @@ class NotTogether(BadBody):
     """Assets are not served together with their annotations here, or not in a form that can be trusted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True):
     """Reads one dataset, or one folder of it."""
 
     api: Api

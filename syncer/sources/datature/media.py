@@ -9,12 +9,13 @@ import hashlib
 import json
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import anyio
 import anyio.to_thread
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
 from syncer.model.entries import Body, SpooledFile
 from syncer.model.errors import (

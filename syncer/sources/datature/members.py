@@ -7,9 +7,10 @@ refused as a whole: names that climb, links, names that are one file on some sys
 import hashlib
 import stat
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+import msgspec
 
 from syncer.model.paths import fold, is_safe
 
@@ -21,8 +22,7 @@ RATIO, HARMLESS = 200, 64 << 20
 _BROKEN = (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError)
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(msgspec.Struct, frozen=True):
     """A file in an archive."""
 
     path: str

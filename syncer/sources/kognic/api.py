@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -41,8 +40,7 @@ _WORDS = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """An answer without its envelope."""
 
     data: bytes | Raw
@@ -61,8 +59,7 @@ class Answer:
             raise unreadable(self.response, error) from error
 
 
-@dataclass(frozen=True, slots=True)
-class Api:
+class Api(msgspec.Struct, frozen=True):
     """The way to the services of one account."""
 
     http: Http
@@ -72,7 +69,7 @@ class Api:
     emit: Emit
     organization: int | None = None
     #: Endpoints whose end was announced, and told.
-    _told: set[str] = field(default_factory=set)
+    _told: set[str] = msgspec.field(default_factory=set)
 
     async def get(self, path: str, params: Sequence[tuple[str, str]] = (), *, base: str | None = None) -> Answer:
         """Return the answer to a GET below the input API, or below another service.

@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 import anyio
 import anyio.to_thread
+import msgspec
 
 from syncer.model.errors import BadBody, Forbidden, PermissionRefused, Rejected, Unauthorized
 from syncer.net.guard import origin_of
@@ -23,8 +24,7 @@ MARGIN = 60.0
 SHARE = 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(msgspec.Struct, frozen=True):
     """A token as it is sent, and until when (monotonic seconds; None: it does not say)."""
 
     header: str

@@ -6,13 +6,13 @@ what differs is fetched. Corrections show by their time of delivery, deletions b
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from dataclasses import replace as with_found
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
 
+import msgspec
 from msgspec.structs import replace
+from msgspec.structs import replace as with_found
 
 from syncer.model.refs import AnnotationRef, BrokenRow, Cursor, ItemKey, Page, Partition
 from syncer.model.units import show_duration
@@ -36,8 +36,7 @@ UNREAD = "unreadable"
 _UNREADABLE = "what the platform lists of its scene can't be read"
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(msgspec.Struct, frozen=True):
     """What passes share: the ways to the platform, and how it is listed."""
 
     api: Api
@@ -52,8 +51,7 @@ class Server:
     invalidated: Invalidated = invalidated_of
 
 
-@dataclass(slots=True)
-class Changes:
+class Changes(msgspec.Struct):
     """A pass of one partition, from a position on."""
 
     server: Server
@@ -62,9 +60,9 @@ class Changes:
     known: Known
     select: Selection
     at: Position
-    _seen: Seen = field(default_factory=Seen)
+    _seen: Seen = msgspec.field(default_factory=Seen)
     #: Times of delivery of scenes that were listed more than once.
-    _repeated: dict[str, set[float]] = field(default_factory=dict)
+    _repeated: dict[str, set[float]] = msgspec.field(default_factory=dict)
     #: Listed items that are known.
     _met: int = 0
     #: How many more rows were older than the one before them than were newer.

@@ -4,9 +4,10 @@ import hashlib
 import importlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+import msgspec
 
 from syncer.model.errors import PermissionRefused, SettingsError
 from syncer.model.secret import Secret
@@ -20,8 +21,7 @@ REQUIRED = ("clientId", "clientSecret", "email", "userId", "issuer")
 KEYRING, PROFILE = "kognic-credentials", "default"
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(msgspec.Struct, frozen=True):
     """A client id with its secret, as it stands now."""
 
     client_id: str
@@ -43,8 +43,7 @@ class Credentials:
         return f"Credentials({self.source})"
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+class Lookup(msgspec.Struct, frozen=True):
     """Finds the credentials of one account."""
 
     options: AccountOptions

@@ -2,7 +2,6 @@
 
 import mmap
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import anyio.to_thread
@@ -44,8 +43,7 @@ class _Gone(Exception):  # says what is, not what went wrong; never leaves this 
     """The platform has no such annotation."""
 
 
-@dataclass(frozen=True, slots=True)
-class Documents:
+class Documents(msgspec.Struct, frozen=True):
     """Opens references of any partition and any age."""
 
     http: Http

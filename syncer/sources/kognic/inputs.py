@@ -1,7 +1,8 @@
 """Inputs: scenes in requests. They tell external ids and request uids, and which scenes were invalidated."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from syncer.model.errors import Forbidden, NotFound, PartitionGone, Rejected
 from syncer.model.refs import PartitionKey
@@ -13,8 +14,7 @@ from syncer.sources.kognic.rows import Entry, Input
 CHUNK = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Detail:
+class Detail(msgspec.Struct, frozen=True):
     """What else is known of a scene."""
 
     external_id: str = ""

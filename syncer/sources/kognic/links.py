@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlsplit
 
@@ -76,21 +75,19 @@ def is_stale(link: str, now: datetime) -> bool:
     return False
 
 
-@dataclass(slots=True)
-class _Page:
+class _Page(msgspec.Struct):
     """A page that is being asked for again, or was."""
 
-    lock: anyio.Lock = field(default_factory=anyio.Lock)
+    lock: anyio.Lock = msgspec.field(default_factory=anyio.Lock)
     rows: Sequence[Found] = ()
 
 
-@dataclass(slots=True)
-class Links:
+class Links(msgspec.Struct):
     """New links for old ones: one listing request a page, however many items wait for it."""
 
     relist: Relist
     clock: Clock
-    _pages: OrderedDict[tuple[PartitionKey, str | None], _Page] = field(default_factory=OrderedDict)
+    _pages: OrderedDict[tuple[PartitionKey, str | None], _Page] = msgspec.field(default_factory=OrderedDict)
 
     def usable(self, link: str) -> bool:
         """Tell whether a link may be tried."""
@@ -120,8 +117,7 @@ class Links:
             return _row_of(page.rows, scene, version), True
 
 
-@dataclass(slots=True)
-class Aim:
+class Aim(msgspec.Struct):
     """Gives the link of one document at the moment of sending: the listed one, then new ones."""
 
     renew: Renew

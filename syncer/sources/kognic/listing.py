@@ -6,7 +6,6 @@ to documents, never documents.
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Protocol
@@ -27,8 +26,7 @@ from syncer.sources.kognic.rows import Annotated, Delivered, version_of
 ISO = ("useDefaultCartesian", "true")
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(msgspec.Struct, frozen=True):
     """One page of a listing."""
 
     found: Sequence[Found]
@@ -78,8 +76,7 @@ async def pages(listing: Listing, partition: PartitionKey, at: Next) -> AsyncGen
         await settled([ahead])
 
 
-@dataclass(frozen=True, slots=True)
-class ByType:
+class ByType(msgspec.Struct, frozen=True):
     """Annotations of one type, as the platform pages them."""
 
     api: Api
@@ -109,8 +106,7 @@ class ByType:
         return Listed(found, at, answer.next, broken, answer.response.date)
 
 
-@dataclass(frozen=True, slots=True)
-class ByInput:
+class ByInput(msgspec.Struct, frozen=True):
     """Annotations of all inputs, for projects that have no annotation types: a request a page, and one a scene."""
 
     api: Api

@@ -1,7 +1,8 @@
 """What an item is called: after its scene, and after its request too where a scene has several annotations."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from syncer.sources.kognic.rows import order
 
@@ -9,8 +10,7 @@ from syncer.sources.kognic.rows import order
 MARK = "~"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """A finished annotation as a listing shows it, whichever route it came by."""
 
     scene: str

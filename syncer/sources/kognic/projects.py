@@ -34,8 +34,7 @@ _ALL = "*"
 _VOLATILE = "updated"
 
 
-@dataclass(slots=True)
-class _Batches:
+class _Batches(msgspec.Struct):
     rows: list[tuple[Batch, Raw]]
     date: datetime | None
     at: float

@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from typing import ClassVar
+
+import msgspec
 
 from syncer.model.entries import Body, SpooledFile
 from syncer.model.errors import ItemFailed, NotFound, SettingsError
@@ -41,8 +42,7 @@ VARIABLES: Mapping[str, str] = {
 PEOPLE: Mapping[str, Sequence[str]] = {"people": ("annotator",)}
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(msgspec.Struct, frozen=True):
     """How an installation is spoken to, where Kognic and Annotell differ."""
 
     #: Prefix of the environment variables that name credentials.
@@ -58,7 +58,7 @@ class Dialect:
     iso: bool = False
     requests_url: str | None = None
     integration_url: str | None = None
-    project_uuids: Mapping[str, str] = field(default_factory=dict)
+    project_uuids: Mapping[str, str] = msgspec.field(default_factory=dict)
     read_ahead: int = 8
 
 

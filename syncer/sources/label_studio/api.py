@@ -1,7 +1,8 @@
 """Requests to one Label Studio server: GET only, JSON only, and errors in words that say what to do."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from syncer.model.errors import NotFound, PartitionGone, PermissionRefused, Unauthorized, Unavailable
 from syncer.ports import Authenticator, Http, Request, Response
@@ -13,8 +14,7 @@ JSON = "application/json"
 _NO_SUCH_PAGE = "invalid page."
 
 
-@dataclass(frozen=True, slots=True)
-class Api:
+class Api(msgspec.Struct, frozen=True):
     """The way to one server, with its credential."""
 
     http: Http

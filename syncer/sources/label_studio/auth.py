@@ -9,11 +9,11 @@ import binascii
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 
 import anyio
 import anyio.to_thread
+import msgspec
 
 from syncer.model.errors import BadBody, PermissionRefused, Rejected, Unauthorized
 from syncer.model.secret import Secret
@@ -47,8 +47,7 @@ def hint_for(detail: str) -> str:
     return next(found, f"check the token and that its user is still active ({_WHERE})")
 
 
-@dataclass(frozen=True, slots=True)
-class _Access:
+class _Access(msgspec.Struct, frozen=True):
     """A credential as it is sent, and until when (monotonic seconds; None: no end)."""
 
     header: str

@@ -1,14 +1,14 @@
 """Which annotations count as finished, and why the others do not. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from syncer.sources.label_studio.options import LabelStudioOptions
 from syncer.sources.label_studio.rows import Head, Task
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """Which annotations count as finished."""
 
     include_cancelled: bool = False

@@ -7,11 +7,11 @@ that move by themselves (`options.VOLATILE`) are cut out.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
 from syncer.model.errors import BadBody
 from syncer.model.refs import AnnotationRef, GroupKey, ItemKey, Withdrawal
@@ -43,8 +43,7 @@ class _Page(msgspec.Struct):
 _PAGE = msgspec.json.Decoder(_Page)
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(msgspec.Struct, frozen=True):
     """Reads pages of one project into rows, step by step. Pure."""
 
     project: str

@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from functools import partial
 
 import msgspec
+from msgspec.structs import replace
 
 from syncer.model.errors import BadBody, NotFound, SettingsError
 from syncer.model.refs import BrokenRow, ItemKey, Page

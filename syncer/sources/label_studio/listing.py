@@ -6,8 +6,10 @@ others are deleted.
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from syncer.model.errors import BadBody, NotFound, TooLarge, Unavailable
 from syncer.model.events import Emit, Warned

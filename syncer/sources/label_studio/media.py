@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
 from functools import partial
 
 import anyio
+import msgspec
+from msgspec.structs import replace
 
 from syncer.model.entries import Body, SpooledFile
 from syncer.model.errors import (
@@ -33,8 +34,7 @@ WHOAMI = "/api/current-user/whoami"
 PROBE = 64 << 10
 
 
-@dataclass(frozen=True, slots=True)
-class Media:
+class Media(msgspec.Struct, frozen=True):
     """The files of one server's tasks."""
 
     server: Server

@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
 from functools import partial
+
+import msgspec
+from msgspec.structs import replace
 
 from syncer.model.entries import Body
 from syncer.model.errors import HttpError, ItemFailed, NotFound, PartitionGone, SettingsError
@@ -24,8 +26,7 @@ BATCH = 100
 Opened = Body | ItemFailed
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(msgspec.Struct, frozen=True):
     """Opens references of any project, any kind and any age."""
 
     server: Server

@@ -1,6 +1,6 @@
 """How many tasks a page may have: follows the server, which may need a minute for what another does in a second."""
 
-from dataclasses import dataclass
+import msgspec
 
 #: A page that came in less than this many seconds may grow.
 QUICK = 2.0
@@ -12,8 +12,7 @@ AIM = 1024 * 1024
 GROWTH, CAREFUL = 4, 1.5
 
 
-@dataclass(slots=True)
-class Pace:
+class Pace(msgspec.Struct):
     """Rows of the next page, between 1 and `most`."""
 
     rows: int

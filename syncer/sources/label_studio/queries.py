@@ -6,8 +6,9 @@ two thirds of its work. Times must have exactly six digits and a Z, else the ser
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import msgspec
 
 #: Path of the task list.
 TASKS = "/api/tasks/"
@@ -26,8 +27,7 @@ _TASK = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(msgspec.Struct, frozen=True):
     """How much of each task is asked for."""
 
     include: tuple[str, ...]
@@ -48,8 +48,7 @@ WHOLE_TASKS = Shape(_IDENTITY + _NAMES + _TASK + _ANNOTATION, annotations=True, 
 WHOLE_ANNOTATIONS = Shape((*_IDENTITY, *_NAMES, *_ANNOTATION, "created_username"), annotations=True, whole=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(msgspec.Struct, frozen=True):
     """One condition on a column."""
 
     column: str
@@ -102,8 +101,7 @@ def skipped() -> Filter:
     return Filter("cancelled_annotations", "greater", "Number", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """One request for a page of the task list; always page 1, since pages by number drift under deletions."""
 
     project: str

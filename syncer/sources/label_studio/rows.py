@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -62,8 +61,7 @@ class Task(msgspec.Struct, frozen=True):
     annotations: list[Head] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """A task as the listing hands it on: the items that count, and those that do not (any more)."""
 
     id: int

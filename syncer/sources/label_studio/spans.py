@@ -1,8 +1,9 @@
 """Ranges of ids, the pages that answer for them, and what is left of them. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+import msgspec
 
 from syncer.sources.label_studio.queries import Filter, above, between
 from syncer.sources.label_studio.rows import Row
@@ -11,8 +12,7 @@ from syncer.sources.label_studio.rows import Row
 OPEN = 2**53 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """Tasks with ids from `first` to `last`."""
 
     first: int
@@ -21,8 +21,7 @@ class Span:
     suspect: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """One page as served."""
 
     total: int
@@ -32,8 +31,7 @@ class Answer:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(msgspec.Struct, frozen=True):
     """The first rows of a span, complete up to `through`."""
 
     rows: Sequence[Row]

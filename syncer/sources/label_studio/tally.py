@@ -5,8 +5,9 @@ the items, no filter of the server counts the same as we do: then all tasks are 
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+import msgspec
 
 from syncer.model.refs import ItemKey
 from syncer.sources.label_studio.documents import Reader
@@ -19,17 +20,16 @@ REMEMBERED = 20_000
 GRAIN = timedelta(seconds=2)
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(msgspec.Struct):
     """Counts the tasks of one pass."""
 
     reader: Reader
     #: Tasks that change after this moment can be listed again in this pass.
     fresh_since: datetime | None = None
     #: How they were counted last: True for a task that stands in the sum.
-    _fresh: dict[int, bool] = field(default_factory=dict)
+    _fresh: dict[int, bool] = msgspec.field(default_factory=dict)
     #: Tasks with items that the delta showed, and that a sweep has to meet; None: too many to tell.
-    _shown: set[int] | None = field(default_factory=set)
+    _shown: set[int] | None = msgspec.field(default_factory=set)
     _mark: str = "~"
 
     def begin(self, date: datetime) -> None:

@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
 from functools import partial
+
+import msgspec
 
 from syncer.net.ahead import in_order
 from syncer.sources.label_studio.listing import Listing
@@ -16,8 +17,7 @@ WEIGHT = 0.5
 FILLED = 0.85
 
 
-@dataclass(slots=True)
-class Plan:
+class Plan(msgspec.Struct):
     """Cuts a range of ids into windows of about one page each."""
 
     first: int

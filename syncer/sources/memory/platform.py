@@ -1,8 +1,10 @@
 """The platform: items that come, change, are withdrawn and vanish, and everything that can go wrong with them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+
+import msgspec
+from msgspec.structs import replace
 
 from syncer.model.errors import SyncerError
 from syncer.model.refs import CONTEXT, AnnotationRef, GroupKey, ItemKey, Partition, PartitionKey
@@ -13,8 +15,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 PROJECT = PartitionKey("7")
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """One item as it is now. Deleted ones stay as a mark, so that a listing can report them."""
 
     key: ItemKey
@@ -22,7 +23,7 @@ class Item:
     #: Number of the edit that made it what it is; also its version and its time.
     edit: int
     group: GroupKey | None = None
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = msgspec.field(default_factory=dict)
     withdrawn: str | None = None
     deleted: bool = False
 
@@ -49,8 +50,7 @@ class Item:
         )
 
 
-@dataclass(slots=True)
-class Fault:
+class Fault(msgspec.Struct):
     """Something that goes wrong `times` times; None: until it is mended."""
 
     reason: str

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
@@ -48,8 +47,7 @@ _HEAD = msgspec.json.Decoder(Head)
 _BROKEN = "its row in the listing can't be read"
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(msgspec.Struct, frozen=True):
     """Makes the items of one partition. Pure."""
 
     partition: PartitionKey

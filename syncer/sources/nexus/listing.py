@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 
 import msgspec
 
@@ -14,8 +13,7 @@ from syncer.sources.nexus.documents import Asset
 _ASSET = msgspec.json.Decoder(Asset)
 
 
-@dataclass(frozen=True, slots=True)
-class AssetPage:
+class AssetPage(msgspec.Struct, frozen=True):
     """A page of assets, its token, and that of the next."""
 
     assets: Sequence[Asset]
@@ -23,8 +21,7 @@ class AssetPage:
     next: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True):
     """Reads one project, or one group of its assets."""
 
     api: Api

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import msgspec
@@ -36,8 +35,7 @@ _PROJECTS = msgspec.json.Decoder(list[_Project])
 _SLICES = msgspec.json.Decoder(dict[str, Raw])
 
 
-@dataclass(frozen=True, slots=True)
-class Projects:
+class Projects(msgspec.Struct, frozen=True):
     """The projects of a workspace: one list, not paged."""
 
     api: Api

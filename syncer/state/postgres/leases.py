@@ -6,9 +6,9 @@ out. One that was frozen finds its row gone when it wakes up, and is refused at 
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
+import msgspec
 import orjson
 import psycopg
 
@@ -49,8 +49,7 @@ _AGAIN = 2
 _BEAT = "UPDATE leases SET expires = clock_timestamp() + make_interval(secs => $2) WHERE ticket = ANY($1::bigint[])"
 
 
-@dataclass(slots=True)
-class PostgresLease:
+class PostgresLease(msgspec.Struct):
     """A row that is kept alive."""
 
     owner: "PostgresLeases"

@@ -4,9 +4,10 @@ import asyncio
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
+
+from msgspec.structs import replace
 
 from syncer.model.errors import SyncerError
 from syncer.model.events import Emit, Warned

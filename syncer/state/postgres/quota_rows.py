@@ -6,9 +6,9 @@ the same arithmetic that a single process uses, and written back.
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import orjson
 
 from syncer.net.learned import LearnedRate
@@ -80,8 +80,7 @@ _LEAVE = "DELETE FROM quota_members WHERE quota = $1 AND member = $2"
 _TELL = "SELECT pg_notify($1, $2)"
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(msgspec.Struct, frozen=True):
     """One process's part in an account."""
 
     quota: int
@@ -89,8 +88,7 @@ class Member:
     channel: str
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(msgspec.Struct, frozen=True):
     """What a look at an account brought."""
 
     terms: Terms
@@ -191,8 +189,7 @@ def leave_all(connection: Connection, member: Member) -> None:
         _tell(connection, Member(quota, member.id, member.channel), look=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Division:
+class _Division(msgspec.Struct, frozen=True):
     """How tokens are divided, as one member sees it."""
 
     rate: float | None

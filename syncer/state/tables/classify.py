@@ -1,14 +1,14 @@
 """Comparing a page with what each leg holds, and settling the paths of what is missing."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
+
+import msgspec
 
 from syncer.model.checkpoint import Action, Candidate, LegSpec, Verdict
 from syncer.model.entries import Leg, StoredRow
 from syncer.model.paths import suffixed
 from syncer.model.refs import ItemKey
-from syncer.model.value import value
 from syncer.state.names import keeps, place_of
 from syncer.state.tables.held import Debt, held_and_owed
 from syncer.state.tables.rows import grouped, tokens
@@ -22,8 +22,7 @@ BACK = "finished again"
 NOWHERE = 0
 
 
-@value
-class _Open:
+class _Open(msgspec.Struct, frozen=True):
     """A candidate that a leg has to store, before its path is settled."""
 
     #: Where the verdict goes.
@@ -92,13 +91,12 @@ def compared(
     return (Action.NEW if row is None else Action.CHANGED), reason
 
 
-@dataclass(slots=True)
-class _Settler:
+class _Settler(msgspec.Struct):
     """Settles wishes against rows, owed items, and paths settled before in this process, in emission order."""
 
     transaction: Transaction
     session: Session
-    holders: dict[int, list[tuple[int, str]]] = field(default_factory=dict)
+    holders: dict[int, list[tuple[int, str]]] = msgspec.field(default_factory=dict)
 
     def look_up(self, places: Iterable[int]) -> None:
         """Find the rows that hold these places; one query."""

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from syncer.model.checkpoint import Change, CommitGroup
 from syncer.model.entries import Leg, StoredRow
 from syncer.model.rows import encode_row
-from syncer.model.value import value
 from syncer.state.tables import debts, outbox, passes, places
 from syncer.state.tables.rows import manifest_row, shown, tokens, values
 from syncer.state.tables.session import Session
@@ -15,8 +16,7 @@ from syncer.state.tables.transaction import Record, Transaction
 NO_REASON = "no longer finished"
 
 
-@value
-class _Final:
+class _Final(msgspec.Struct, frozen=True):
     """The last word of a group about one key of one leg."""
 
     op: str

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from syncer.model.entries import Leg, StoredRow
 from syncer.model.refs import GroupKey, ItemKey, PartitionKey
@@ -28,8 +29,7 @@ EACH = "LIMIT 1 OFFSET 0"
 VISIBLE = f"NOT EXISTS (SELECT 1 FROM pending AS p WHERE p.position = i.position AND p.key = i.key {EACH})"  # noqa: S608  # constants
 
 
-@dataclass(frozen=True, slots=True)
-class Debt:
+class Debt(msgspec.Struct, frozen=True):
     """What matters of an owed item when it is listed again."""
 
     path: str | None

@@ -1,7 +1,6 @@
 """The history of runs: one line a run, the newest thousand of each job."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import orjson
 
 from syncer.model.report import Report
+from syncer.model.value import asdict
 from syncer.ports import RunRow
 from syncer.state.tables.opening import job_id
 from syncer.state.tables.rows import stamp

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from syncer.model.checkpoint import LegSpec
 from syncer.model.entries import Leg
@@ -19,13 +20,12 @@ Reserved = dict[int, ItemKey]
 Vacating = dict[int, str]
 
 
-@dataclass(slots=True)
-class Fingerprints:
+class Fingerprints(msgspec.Struct):
     """Fingerprints by id, with the options behind them."""
 
-    ids: dict[str, int] = field(default_factory=dict)
-    names: dict[int, str] = field(default_factory=dict)
-    options: dict[str, Mapping[str, str] | None] = field(default_factory=dict)
+    ids: dict[str, int] = msgspec.field(default_factory=dict)
+    names: dict[int, str] = msgspec.field(default_factory=dict)
+    options: dict[str, Mapping[str, str] | None] = msgspec.field(default_factory=dict)
 
     def load(self, transaction: Transaction) -> None:
         """Read them all: there is one for each set of options that was ever used."""
@@ -58,8 +58,7 @@ class Fingerprints:
         self.ids[name], self.names[number], self.options[name] = number, name, options
 
 
-@dataclass(slots=True)
-class Session:
+class Session(msgspec.Struct):
     """One unit, open for work or for a look. Used in the database's thread only."""
 
     job: str
@@ -72,17 +71,17 @@ class Session:
     tickets: Sequence[int] = ()
     epoch: int = 0
     unit_id: int | None = None
-    leg_ids: dict[Leg, int] = field(default_factory=dict)
-    leg_units: dict[Leg, int] = field(default_factory=dict)
+    leg_ids: dict[Leg, int] = msgspec.field(default_factory=dict)
+    leg_units: dict[Leg, int] = msgspec.field(default_factory=dict)
     #: Id of the position of a leg in a partition, and back.
-    positions: dict[Leg, dict[PartitionKey, int]] = field(default_factory=dict)
-    names: dict[int, tuple[Leg, PartitionKey]] = field(default_factory=dict)
-    partitions: dict[PartitionKey, int] = field(default_factory=dict)
-    fingerprints: Fingerprints = field(default_factory=Fingerprints)
+    positions: dict[Leg, dict[PartitionKey, int]] = msgspec.field(default_factory=dict)
+    names: dict[int, tuple[Leg, PartitionKey]] = msgspec.field(default_factory=dict)
+    partitions: dict[PartitionKey, int] = msgspec.field(default_factory=dict)
+    fingerprints: Fingerprints = msgspec.field(default_factory=Fingerprints)
     #: Paths settled in this session and not stored yet, with their places.
-    settled: dict[tuple[Leg, ItemKey], tuple[str, int]] = field(default_factory=dict)
+    settled: dict[tuple[Leg, ItemKey], tuple[str, int]] = msgspec.field(default_factory=dict)
     #: Passes that began in this session, by position.
-    joined: dict[int, int] = field(default_factory=dict)
+    joined: dict[int, int] = msgspec.field(default_factory=dict)
     closed: bool = False
 
     def load(self, transaction: Transaction) -> None:

@@ -1,7 +1,8 @@
 """The account of a job, in words and in Prometheus' text format."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
 
 from syncer.cli import summary
 from syncer.model.checkpoint import OwedItem

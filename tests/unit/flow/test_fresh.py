@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from syncer.flow.fresh import HISTORY, LONG_AGO, fresh_until, judged
 from syncer.flow.job import RunOptions

@@ -1,11 +1,11 @@
 """Manifest lines: one spelling, read back exactly, and refused when they name anything outside the destination."""
 
-import dataclasses
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from syncer.model.refs import ItemKey
 from syncer.model.rows import ManifestRow, decode_row, encode_row, is_item_path
@@ -50,7 +50,7 @@ def test_the_keys_of_a_line_are_a_contract() -> None:
         b'"version":"v","path":"1.json","container":null,"size":2,"sha256":"ab","fields":{"author":"ann"},'
         b'"run":"run","at":"now"}'
     )
-    full = dataclasses.replace(ROW, reason="gone", fingerprint="f", group="t")
+    full = replace(ROW, reason="gone", fingerprint="f", group="t")
     assert encode_row(full).endswith(b'"at":"now","reason":"gone","fingerprint":"f","group":"t"}')
 
 

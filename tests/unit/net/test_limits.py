@@ -5,11 +5,11 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
+from msgspec.structs import replace
 
 from syncer.model.events import LimitChanged
 from syncer.net.limits import Slots

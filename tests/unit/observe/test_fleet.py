@@ -1,6 +1,6 @@
 """The fleet as gauges: what each means, and that nothing is said where nothing is known."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from syncer.observe.exposition import plain
 from syncer.observe.fleet import FleetGauges

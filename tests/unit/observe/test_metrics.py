@@ -1,11 +1,11 @@
 """What a daemon counts for Prometheus: the agreed names, the account's own figures, and nothing beyond."""
 
 import re
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from syncer.model import events
 from syncer.model.errors import Exit

@@ -96,7 +96,7 @@ async def test_locators_are_not_shown() -> None:
 
 
 def _fields(item: object) -> dict[str, object]:
-    return {name: getattr(item, name) for name in type(item).__dataclass_fields__}  # type: ignore[attr-defined]
+    return {name: getattr(item, name) for name in type(item).__struct_fields__}  # type: ignore[attr-defined]
 
 
 async def test_what_is_asked_for_is_done() -> None:

@@ -1,10 +1,10 @@
 """The fleet in the metrics of the listener, over real connections."""
 
 import asyncio
-from dataclasses import replace
 
 import aiohttp
 import pytest
+from msgspec.structs import replace
 
 from syncer.model.errors import Unavailable
 from syncer.model.events import Event, Warned

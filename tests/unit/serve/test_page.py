@@ -1,11 +1,11 @@
 """What the page says."""
 
 from contextlib import aclosing
-from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 
 import pytest
+from msgspec.structs import replace
 
 from syncer.model.errors import Exit
 from syncer.model.events import Event

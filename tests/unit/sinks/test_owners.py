@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from syncer.blobs.folder import FolderBlobs
 from syncer.blobs.memory import MemoryBlobs

@@ -1,9 +1,9 @@
 """Claims and success marks without locks: whoever dies, or comes at the same moment, at any step."""
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from syncer.blobs.memory import MemoryBlobs
 from syncer.model.errors import SettingsError

@@ -1,11 +1,11 @@
 """The zip sink: options, names, reading back."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from syncer.model.entries import Container
@@ -153,7 +153,7 @@ async def test_what_is_missing_is_none_and_what_is_damaged_is_said(tmp_path: Pat
 
 def replaced(row: Any, **changes: Any) -> Any:
     """Return a manifest row with other fields."""
-    values = {name: getattr(row, name) for name in row.__dataclass_fields__}
+    values = {name: getattr(row, name) for name in row.__struct_fields__}
     return type(row)(**{**values, **changes})
 
 

@@ -1,11 +1,11 @@
 """Names of annotations, links that run out, and the memory of a pass."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from syncer.model.errors import NotFound
 from syncer.model.refs import PartitionKey

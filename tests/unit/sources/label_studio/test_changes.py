@@ -2,11 +2,11 @@
 
 import json
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from syncer.demo.platform import LabelStudioPlatform
 from syncer.demo.platform_seeds import Mix

@@ -1,8 +1,7 @@
 """Files of tasks: through the server with its credential, from others without one, and with the fate of their tasks."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from syncer.demo.platform import LabelStudioPlatform
 from syncer.model.entries import Body

@@ -3,9 +3,9 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from syncer.demo.platform import LabelStudioPlatform
 from syncer.demo.platform_edges import EDGES, seed_edges

@@ -1,9 +1,9 @@
 """Projects: what a selection names, what their context documents say, and how they are listed for people."""
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from syncer.demo.platform import LabelStudioPlatform
 from syncer.model.errors import BadBody, PartitionGone, SettingsError, Unavailable, UnknownName

@@ -1,9 +1,9 @@
 """The tally: what a delta adds to the server's count, however often a task shows up in it."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from syncer.model.refs import AnnotationRef, ItemKey, Withdrawal
 from syncer.sources.label_studio.choice import Choice
