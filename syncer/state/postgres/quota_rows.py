@@ -163,17 +163,19 @@ def look(connection: Connection, member: Member, standing: Standing) -> Share:
     ).fetchone()
     division = _division(connection, member)
     tokens = int(row[0]) if row is not None else 0
+    held = max(tokens, standing.used)
     if division.share != tokens:
         with connection.transaction():
             connection.execute(_DIVIDING, (str(member.quota),))
             connection.execute(_BURY, (member.quota,))
             division = _division(connection, member)
             tokens = division.free
-            held = max(tokens, standing.used)
+            # Until it hears of fewer, it may use as many as it had: they are free with its next look.
+            held = max(held, tokens)
             connection.execute(_HOLD, (member.quota, member.id, tokens, held))
             if division.others_wait or tokens < division.share:
                 _tell(connection, member, look=True)
-    settled = tokens == division.share and standing.used <= tokens
+    settled = tokens == division.share and held <= tokens
     return Share(Terms(division.rate, division.pause, tokens), division.members, settled)
 
 

@@ -189,6 +189,30 @@ async def test_tokens_are_divided(fleet: Processes) -> None:
     await second.hears(lambda terms: terms.tokens == 10)
 
 
+@dataclass
+class Hasty(Told):
+    """A partner that has nothing in flight when it is asked, and all that it may a moment later."""
+
+    def standing(self) -> Standing:
+        """See the door."""
+        self.used = max(0, self.tokens)
+        return Standing(self.served, self.wanted, 0)
+
+
+async def test_tokens_that_may_be_used_before_the_answer_comes_are_not_free(fleet: Processes) -> None:
+    """What one process gave away and the other has are never more than there are, whenever they look."""
+    first = Hasty(wanted=10)
+    first.quota = (await fleet.another()).join(Account("account", "https://h", None, 10), first)
+    await first.hears(lambda terms: terms.tokens == 10)
+    second = await fleet.join(concurrency=10, wanted=10)
+    most = 0
+    while second.tokens < 5:
+        most = max(most, first.used + second.tokens)
+        second.news.clear()
+        await asyncio.wait_for(second.news.wait(), PATIENCE)
+    assert max(most, first.used + second.tokens) <= 10
+
+
 async def test_a_process_that_was_killed_gives_its_tokens_back(
     fleet: Processes, postgres_server: Postgres, schema: str
 ) -> None:
