@@ -161,7 +161,8 @@ async def test_rule_22_a_pause_reaches_everybody(fleet: Processes) -> None:
     await elsewhere.hears(lambda _: True)
     first.quota.pause(30.0)
     for told in (second, same):
-        assert (await told.hears(lambda terms: terms.pause > 0)).pause == pytest.approx(30.0)
+        # A look that overtakes the message says what is left of it.
+        assert 25 < (await told.hears(lambda terms: terms.pause > 0)).pause <= 30
         assert (await told.quota.slots(10, succeeded=False)).wait > 25
     assert not any(terms.pause for terms in elsewhere.terms)
 
