@@ -10,12 +10,13 @@ from typing import cast
 import aiohttp
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from syncer.net.reply import Reply
+from syncer.net.reply import MOST_WAITING, Reply
 
 #: Bytes of a head, at most.
 MOST_HEAD = 128 * 1024
-#: Bodies up to this are waited for together with their head: whoever asked wakes up once.
-SMALL = 256 * 1024
+#: Bodies up to this are waited for together with their head: whoever asked wakes up once. One that made the connection
+#: wait for its reader would never be whole.
+SMALL = MOST_WAITING
 
 
 class Connection(asyncio.Protocol):

@@ -126,8 +126,10 @@ class Meter:
         While the rate is sought it grows, and the mean of the second is less than what was let in at its end.
         """
         steepest = count = 0.0
+        if not self._burst:
+            return steepest
         for at in reversed(self.recent):
-            if at <= max(now - 1.0, since) or not self._burst:
+            if at <= max(now - 1.0, since):
                 break
             count += 1
             if now - at >= SHORTEST:

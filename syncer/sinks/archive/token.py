@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from syncer.model.errors import ContainerLost
+from syncer.model.value import asdict
 from syncer.sinks.archive.names import part_id
 from syncer.sinks.zip64.writer import Position
 
@@ -42,7 +43,7 @@ class Mark(msgspec.Struct, frozen=True):
 
     def written(self) -> dict[str, object]:
         """Return it as JSON values."""
-        return {name: getattr(self, name) for name in self.__struct_fields__}
+        return asdict(self)
 
     @property
     def position(self) -> Position:
