@@ -23,7 +23,7 @@ from syncer.model.refs import ItemKey
 from syncer.ports import Clock, Ledger, Spool
 
 #: Documents handed to a session in one go: a thread hop for each, and never more bytes than this.
-BATCH_ITEMS = 128
+BATCH_ITEMS = 256
 BATCH_SIZE = 4 * 1024 * 1024
 #: Items that are waited for, until the next tick at most: a hop for each of them would cost more than its write.
 WORTHWHILE = 64

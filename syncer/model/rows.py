@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from json.encoder import encode_basestring as _quoted
 from typing import cast
 
 import msgspec
+import msgspec.structs
 
 from syncer.model.paths import MANIFEST_FOLDER, fold, is_safe
 from syncer.model.refs import ItemKey
+from syncer.model.value import asdict
 
 #: What a row can say about its item.
 OPS = frozenset({"put", "delete", "withdraw"})
@@ -36,40 +37,63 @@ class ManifestRow(msgspec.Struct, frozen=True):
     left: str = ""
 
 
+class _Key(msgspec.Struct):
+    kind: str
+    project: str
+    batch: str | None
+    annotation_type: str | None
+    item: str
+
+
+class _Line(msgspec.Struct, omit_defaults=True):
+    """A line as it is spelled: these names in this order, the last four only where they say something."""
+
+    op: str
+    key: _Key
+    version: str
+    path: str
+    container: str | None
+    size: int
+    sha256: str
+    fields: Mapping[str, str] | msgspec.Raw
+    run: str
+    at: str
+    reason: str = ""
+    fingerprint: str = ""
+    group: str | None = None
+    left: str = ""
+
+
+_encode = msgspec.json.Encoder().encode
+
+
 def encode_row(row: ManifestRow) -> bytes:
     """Return the row as one line of compact JSON, without the newline; equal rows give equal bytes."""
-    fields = ",".join([f"{_quoted(name)}:{_quoted(value)}" for name, value in row.fields.items()])
     return spelled(
-        row.op, row.key, row.version, row.path, row.container, row.size, row.sha256, f"{{{fields}}}", row.run, row.at,
+        row.op, row.key, row.version, row.path, row.container, row.size, row.sha256, row.fields, row.run, row.at,
         row.reason, row.fingerprint, row.group, row.left,
     )  # fmt: skip
 
 
 def spelled(
-    op: str, key: ItemKey, version: str, path: str, container: str | None, size: int, sha256: str, fields: str,
-    run: str, at: str, reason: str, fingerprint: str, group: str | None, left: str = "",
+    op: str, key: ItemKey, version: str, path: str, container: str | None, size: int, sha256: str,
+    fields: Mapping[str, str] | str, run: str, at: str, reason: str, fingerprint: str, group: str | None,
+    left: str = "",
 ) -> bytes:  # fmt: skip
-    """Do the same with the columns of a row, `fields` as compact JSON: for the many that are told at once."""
-    quoted = _quoted
-    text = (
-        f'{{"op":{quoted(op)},"key":{{"kind":{quoted(key.kind)},"project":{quoted(key.project)}'
-        f',"batch":{_optional(key.batch)},"annotation_type":{_optional(key.annotation_type)},"item":{quoted(key.item)}}}'
-        f',"version":{quoted(version)},"path":{quoted(path)},"container":{_optional(container)}'
-        f',"size":{size},"sha256":{quoted(sha256)},"fields":{fields}'
-        f',"run":{quoted(run)},"at":{quoted(at)}'
+    """Do the same with the columns of a row, `fields` also as compact JSON: for the many that are told at once."""
+    told = msgspec.Raw(fields) if isinstance(fields, str) else dict(fields)
+    line = _Line(
+        op, _Key(*key), version, path, container, size, sha256, told, run, at, reason, fingerprint, group, left
     )
-    if reason:
-        text += f',"reason":{quoted(reason)}'
-    if fingerprint:
-        text += f',"fingerprint":{quoted(fingerprint)}'
-    if group is not None:
-        text += f',"group":{quoted(group)}'
-    if left:
-        text += f',"left":{quoted(left)}'
     try:
-        return (text + "}").encode()
+        return _encode(line)
     except UnicodeEncodeError:  # a lone surrogate has no UTF-8: escape it, so that the line stays valid
-        return json.dumps(json.loads(text + "}"), separators=(",", ":")).encode("ascii")
+        plain = {**asdict(line), "fields": json.loads(fields) if isinstance(fields, str) else dict(fields)}
+        said = {name: plain[name] for name, default in _DEFAULTS if plain[name] != default}
+        return json.dumps(said, separators=(",", ":")).encode("ascii")
+
+
+_DEFAULTS = [(field.name, field.default) for field in msgspec.structs.fields(_Line)]
 
 
 def decode_row(line: bytes) -> ManifestRow:
@@ -126,10 +150,6 @@ def decode_row(line: bytes) -> ManifestRow:
 def is_item_path(path: str) -> bool:
     """Tell whether a relative path may hold data: below the root on any platform, and not in the manifest's folder."""
     return is_safe(path) and fold(path.partition("/")[0]) != MANIFEST_FOLDER
-
-
-def _optional(text: str | None) -> str:
-    return "null" if text is None else _quoted(text)
 
 
 def _text(data: Mapping[str, object], name: str) -> str:

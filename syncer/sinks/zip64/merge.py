@@ -35,7 +35,7 @@ class _Doubtful:
         self._mask, self._rarer = bits - 1, bits // _RARER - 1
         self._once = bytearray(bits >> 3)
         self._more = bytearray(bits // _RARER >> 3)
-        #: Times that a name was added again.
+        #: Times that a name was added again, at least: none is proof that no name came twice.
         self.count = 0
 
     def add(self, names: Iterable[bytes]) -> None:
@@ -99,6 +99,8 @@ def survivors(directories: Sequence[Listing], drops: Callable[[], Iterable[tuple
     total = sum(directory.entries for directory in directories)
     alive = bytearray(b"\1") * total
     doubtful = _doubtful(directories, drops, total) if total >= MANY else None
+    if doubtful is not None and not doubtful.count:
+        return alive
     passes = 1 + (total if doubtful is None else doubtful.count) // NAMES_AT_ONCE
     for share in range(passes):
         latest: dict[bytes, int] = {}
