@@ -140,7 +140,8 @@ def started(words: list[str], folder: Path, url: str, environment: Mapping[str, 
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            # What it holds is thrown away; some take half a minute to leave.
+            process.wait(2)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
