@@ -1,4 +1,4 @@
-"""The embedded Label Studio: a faithful, in-memory server for the demo, for tests and for trying things out.
+"""The demo, and the embedded Label Studio that it runs on: for trying things out, and for tests.
 
 Only `cli` and tests may call it. It is never the tool itself: nothing of an export is decided here.
 """

@@ -17,7 +17,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from syncer.demo.platform_process import Remote, platform_process
+from syncer.demo.platform.process import Remote, platform_process
 from syncer.model.errors import ProcessFailed, SettingsError
 
 #: Tasks on the embedded platform; some are skipped, drafts, or not annotated.

@@ -11,7 +11,7 @@ import pytest
 
 from syncer.app.daemon import open_daemon
 from syncer.app.library import open_syncer
-from syncer.demo.platform_process import Remote, platform_process
+from syncer.demo.platform.process import Remote, platform_process
 from syncer.model.events import Event, RequestEnded, RunEnded, Warned
 from syncer.net.guard import origin_of, parse_url
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from syncer.demo.platform_process import Remote, platform_process
+from syncer.demo.platform.process import Remote, platform_process
 from syncer.sinks.archive import multipart
 from tests.support.archive_buckets import WAYS
 from tests.support.buckets import Server

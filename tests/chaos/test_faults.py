@@ -15,8 +15,8 @@ import pytest
 from syncer.app.library import open_syncer
 from syncer.cli import summary
 from syncer.cli.merged import merged
-from syncer.demo.platform_faults import CORRUPTIONS
-from syncer.demo.platform_process import Remote, platform_process
+from syncer.demo.platform.faults import CORRUPTIONS
+from syncer.demo.platform.process import Remote, platform_process
 from syncer.ports import ManifestRow, Sink
 from syncer.schedule.clock import SystemClock
 from syncer.sinks.archive import PLUGIN as ZIP

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from syncer.demo.platform_process import platform_process
+from syncer.demo.platform.process import platform_process
 from syncer.model.errors import Exit
 from tests.support.command import start, syncer
 from tests.support.fleet import Fleet, Member, configure, finished, fleet, supervised, told_twice, wait_for

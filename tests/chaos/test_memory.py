@@ -7,7 +7,7 @@ import anyio
 import pytest
 import yaml
 
-from syncer.demo.platform_process import platform_process
+from syncer.demo.platform.process import platform_process
 from tests.emulators.link_process import link_process
 from tests.support.command import command, environment
 from tests.support.link_run import prepare

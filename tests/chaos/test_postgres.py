@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from syncer.demo.platform_process import platform_process
+from syncer.demo.platform.process import platform_process
 from syncer.model.errors import Exit
 from tests.chaos.test_every_event import matrix
 from tests.support.command import start, syncer

@@ -13,7 +13,7 @@ from anyio import to_thread
 
 from syncer.app.labels import Labels
 from syncer.app.reading import read
-from syncer.demo.platform_process import Remote, platform_process
+from syncer.demo.platform.process import Remote, platform_process
 from syncer.model.errors import NotNow
 from tests.support.command import command, environment, fresh, syncer
 

@@ -1,7 +1,7 @@
 """Datature Vi on a free port: `/workspaces/{ORG}/…` behind a secret key, and signed links on a second port.
 
 The vendor's own client runs against it (tests/integration/test_datature_sdk.py); what it answers follows what that
-client reads. Trouble is switched on with `faults` (see `syncer.demo.platform_faults`).
+client reads. Trouble is switched on with `faults` (see `syncer.demo.platform.faults`).
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import Self
 
 from aiohttp import web
 
-from syncer.demo.platform_faults import Faults, Subject
+from syncer.demo.platform.faults import Faults, Subject
 from tests.emulators.datature_content import Content
 from tests.emulators.datature_data import EPOCH, ORG, Annotation, Asset, Dataset, Json, compact
 from tests.emulators.datature_wire import cut, id_of, page_of, route_of

@@ -13,7 +13,7 @@ from typing import Self
 
 from aiohttp import web
 
-from syncer.demo.platform_faults import Faults, Subject
+from syncer.demo.platform.faults import Faults, Subject
 from tests.emulators.datature_data import Json, compact
 
 KEY = "nexus-secret-key-0001"

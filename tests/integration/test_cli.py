@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from syncer.demo.platform_process import Remote, platform_process
+from syncer.demo.platform.process import Remote, platform_process
 from syncer.model.errors import Exit
 from tests.support.command import command, environment, fresh, start, syncer
 from tests.support.destination import contents

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from syncer.demo.platform_process import Remote, platform_process
+from syncer.demo.platform.process import Remote, platform_process
 from syncer.model.errors import Exit
 from tests.support.command import start, syncer
 from tests.support.destination import contents

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from syncer.demo.platform_process import Remote, platform_process
+from syncer.demo.platform.process import Remote, platform_process
 from syncer.model.errors import Exit
 from tests.integration.test_daemon import configured, ended, running, until
 from tests.support.command import syncer

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from playwright.async_api import expect
 
-from syncer.demo.platform_process import platform_process
+from syncer.demo.platform.process import platform_process
 from tests.integration.test_daemon import configured, until
 from tests.support.browser import open_browser, visit
 from tests.support.command import start

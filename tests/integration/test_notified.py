@@ -4,7 +4,7 @@ import signal
 import socket
 from pathlib import Path
 
-from syncer.demo.platform_process import platform_process
+from syncer.demo.platform.process import platform_process
 from syncer.model.errors import Exit
 from tests.support.buckets import free_ports
 from tests.support.command import start

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from syncer.demo.platform_process import Remote, platform_process
+from syncer.demo.platform.process import Remote, platform_process
 from syncer.model.errors import Exit
 from tests.support.buckets import Server
 from tests.support.command import fresh, start, syncer

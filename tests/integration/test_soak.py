@@ -10,7 +10,7 @@ from statistics import median
 import anyio
 import pytest
 
-from syncer.demo.platform_process import Remote, platform_process
+from syncer.demo.platform.process import Remote, platform_process
 from tests.support.command import environment
 from tests.support.tree import ROOT
 

@@ -8,7 +8,7 @@ import pytest
 from pyarrow.fs import S3FileSystem
 
 from syncer.app.reading import read
-from syncer.demo.platform_process import platform_process
+from syncer.demo.platform.process import platform_process
 from tests.support.buckets import Server
 from tests.support.command import syncer
 from tests.support.destination import contents

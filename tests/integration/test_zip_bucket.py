@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from syncer.blobs.objects import ObjectBlobs
-from syncer.demo.platform_process import platform_process
+from syncer.demo.platform.process import platform_process
 from syncer.model.errors import Exit
 from syncer.ports import Found
 from syncer.sinks.archive import multipart

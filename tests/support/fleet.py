@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from syncer.demo.platform_process import Remote
+from syncer.demo.platform.process import Remote
 from syncer.model.errors import Exit
 from tests.support.command import command, environment
 from tests.support.postgres import Postgres

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from syncer.blobs.spool import open_spool
-from syncer.demo.platform import LabelStudioPlatform
+from syncer.demo.platform.server import LabelStudioPlatform
 from syncer.model.events import Event
 from syncer.model.refs import Partition
 from syncer.net.client import open_http

@@ -21,7 +21,7 @@ from aiohttp import web
 
 import syncer.ports
 from syncer.app.registry import built_in
-from syncer.demo.platform import LabelStudioPlatform
+from syncer.demo.platform.server import LabelStudioPlatform
 from syncer.model.errors import Exit
 from tests.emulators.clarifai import ClarifaiPlatform
 from tests.emulators.kognic import BATCH, PROJECT, TYPE, KognicPlatform

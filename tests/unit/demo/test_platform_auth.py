@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from syncer.demo.platform_answers import Refused
-from syncer.demo.platform_auth import ACCESS_LIFETIME, Auth
+from syncer.demo.platform.answers import Refused
+from syncer.demo.platform.auth import ACCESS_LIFETIME, Auth
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.demo.platform import LabelStudioPlatform
-from syncer.demo.platform_filters import COLUMNS, read
-from syncer.demo.platform_rows import Task
+from syncer.demo.platform.server import LabelStudioPlatform
+from syncer.demo.platform.filters import COLUMNS, read
+from syncer.demo.platform.rows import Task
 
 #: Tasks of the shared platform.
 COUNT = 60

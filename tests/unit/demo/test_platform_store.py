@@ -3,11 +3,11 @@
 import tracemalloc
 from datetime import UTC, datetime, timedelta
 
-from syncer.demo.platform import LabelStudioPlatform
-from syncer.demo.platform_edges import seed_edges
-from syncer.demo.platform_rows import Task, moment_of, stamp_of
-from syncer.demo.platform_seeds import Generated, Mix
-from syncer.demo.platform_store import Store
+from syncer.demo.platform.server import LabelStudioPlatform
+from syncer.demo.platform.edges import seed_edges
+from syncer.demo.platform.rows import Task, moment_of, stamp_of
+from syncer.demo.platform.seeds import Generated, Mix
+from syncer.demo.platform.store import Store
 
 
 def found(store: Store, task: int) -> Task:

@@ -3,7 +3,7 @@
 import urllib.request
 from pathlib import Path
 
-from syncer.demo.platform_process import Remote
+from syncer.demo.platform.process import Remote
 from syncer.model.errors import Exit
 from tests.support.exposed import values
 from tests.support.fleet import Member, fleet, wait_for

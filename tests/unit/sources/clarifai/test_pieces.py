@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.demo.platform_faults import CORRUPTIONS
+from syncer.demo.platform.faults import CORRUPTIONS
 from syncer.sources.clarifai.pieces import elements, members, text_of
 
 values = st.recursive(

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from syncer.demo.platform import LabelStudioPlatform
+from syncer.demo.platform.server import LabelStudioPlatform
 from syncer.ports import Selection
 from tests.support.studio_source import mirrored
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from syncer.demo.platform import LabelStudioPlatform
+from syncer.demo.platform.server import LabelStudioPlatform
 from syncer.model.errors import SyncerError
 from tests.support.mirror import Mirror
 from tests.support.studio_source import mirrored

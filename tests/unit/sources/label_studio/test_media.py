@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from syncer.demo.platform import LabelStudioPlatform
+from syncer.demo.platform.server import LabelStudioPlatform
 from syncer.model.entries import Body
 from syncer.model.errors import ItemFailed, PermissionRefused
 from syncer.model.refs import MEDIA, AnnotationRef, ItemKey

@@ -5,7 +5,7 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from syncer.demo.platform import LabelStudioPlatform
+from syncer.demo.platform.server import LabelStudioPlatform
 from syncer.model.errors import BadBody, PartitionGone, SettingsError, Unavailable, UnknownName
 from syncer.model.refs import Partition, PartitionKey
 from syncer.ports import Selection, Source, Tools

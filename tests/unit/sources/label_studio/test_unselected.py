@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from syncer.demo.platform import LabelStudioPlatform
+from syncer.demo.platform.server import LabelStudioPlatform
 from syncer.flow.job import RunOptions
 from syncer.model.errors import Exit
 from syncer.model.events import Warned

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import msgspec
 
-from syncer.demo.platform_rows import Annotation, Draft, Stamp, Task, stamp_of
+from syncer.demo.platform.rows import Annotation, Draft, Stamp, Task, stamp_of
 
 #: Label configuration of generated projects.
 BOXES = (

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from syncer.demo.platform_answers import to_json
-from syncer.demo.platform_rows import USER, Annotation, Draft, Stamp, Task, moment_of
+from syncer.demo.platform.answers import to_json
+from syncer.demo.platform.rows import USER, Annotation, Draft, Stamp, Task, moment_of
 
 _TRUE, _FALSE, _NULL = b"true", b"false", b"null"
 _EMAIL = str(USER["email"])

@@ -37,7 +37,7 @@ class Remote(msgspec.Struct, frozen=True):
             return await answer.json() if await answer.read() else None
 
     async def fault(self, kind: str, **options: Any) -> None:
-        """Switch a fault on; options are the fields of `platform_faults.Fault`."""
+        """Switch a fault on; options are the fields of `faults.Fault`."""
         await self.ask("POST", "/_faults", {"kind": kind, **options})
 
     async def heal(self) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 
-from syncer.demo.platform_answers import RELEASE, Answer, refuse
-from syncer.demo.platform_auth import Auth
-from syncer.demo.platform_faults import Faults
-from syncer.demo.platform_render import Include, Renderer
-from syncer.demo.platform_rows import Annotation, Task
-from syncer.demo.platform_selection import Selector
-from syncer.demo.platform_store import Store
+from syncer.demo.platform.answers import RELEASE, Answer, refuse
+from syncer.demo.platform.auth import Auth
+from syncer.demo.platform.faults import Faults
+from syncer.demo.platform.render import Include, Renderer
+from syncer.demo.platform.rows import Annotation, Task
+from syncer.demo.platform.selection import Selector
+from syncer.demo.platform.store import Store
 
 #: Requests that are kept in the log.
 _LOGGED = 100_000

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from syncer.demo.platform_rows import Annotation, Task
-from syncer.demo.platform_seeds import Generated
+from syncer.demo.platform.rows import Annotation, Task
+from syncer.demo.platform.seeds import Generated
 
 
 class TaskTable:

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from syncer.demo.platform_answers import Answer, invalid, missing, no_content, ok, refuse
-from syncer.demo.platform_projects import COUNTERS, SETTINGS, data_key, describe
-from syncer.demo.platform_render import plain_task
-from syncer.demo.platform_site import Call, Site
-from syncer.demo.platform_views import find_project
+from syncer.demo.platform.answers import Answer, invalid, missing, no_content, ok, refuse
+from syncer.demo.platform.projects import COUNTERS, SETTINGS, data_key, describe
+from syncer.demo.platform.render import plain_task
+from syncer.demo.platform.site import Call, Site
+from syncer.demo.platform.views import find_project
 
 _SHORTEST_TITLE = 3
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from syncer.demo.platform_projects import Project
-from syncer.demo.platform_store import Store
+from syncer.demo.platform.projects import Project
+from syncer.demo.platform.store import Store
 
 #: Bytes of the large result.
 LARGE = 256 * 1024

@@ -10,11 +10,11 @@ from typing import Any
 from aiohttp import web
 from msgspec.structs import replace
 
-from syncer.demo.platform_answers import Answer, Refused, page, problem
-from syncer.demo.platform_control import control
-from syncer.demo.platform_faults import Fault, Subject
-from syncer.demo.platform_routes import OPEN, Route, find
-from syncer.demo.platform_site import Call, Site
+from syncer.demo.platform.answers import Answer, Refused, page, problem
+from syncer.demo.platform.control import control
+from syncer.demo.platform.faults import Fault, Subject
+from syncer.demo.platform.routes import OPEN, Route, find
+from syncer.demo.platform.site import Call, Site
 
 #: Pieces of a slow body.
 _PIECES = 10

@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from syncer.demo.platform_answers import Answer, Refused, no_content, ok, page, refuse, to_json
-from syncer.demo.platform_render import when
-from syncer.demo.platform_rows import USER, Annotation, Snapshot, Task
-from syncer.demo.platform_site import Call, Site
-from syncer.demo.platform_views import find_project
+from syncer.demo.platform.answers import Answer, Refused, no_content, ok, page, refuse, to_json
+from syncer.demo.platform.render import when
+from syncer.demo.platform.rows import USER, Annotation, Snapshot, Task
+from syncer.demo.platform.site import Call, Site
+from syncer.demo.platform.views import find_project
 
 _ANNOTATION: tuple[tuple[bytes, Callable[[Annotation], bytes]], ...] = (
     (b"id", lambda a: b"%d" % a.id),

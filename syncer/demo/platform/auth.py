@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime
 
-from syncer.demo.platform_answers import Answer, Refused, invalid, ok, problem
+from syncer.demo.platform.answers import Answer, Refused, invalid, ok, problem
 
 #: Seconds that an access token lives on the real server.
 ACCESS_LIFETIME = 300.0

@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from syncer.demo.platform_answers import Answer, invalid, no_content, ok, page
-from syncer.demo.platform_faults import Fault
-from syncer.demo.platform_site import Call, Site
+from syncer.demo.platform.answers import Answer, invalid, no_content, ok, page
+from syncer.demo.platform.faults import Fault
+from syncer.demo.platform.site import Call, Site
 from syncer.model.value import asdict
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from syncer.demo.platform_answers import invalid, refuse
-from syncer.demo.platform_rows import Task, stamp_of
+from syncer.demo.platform.answers import invalid, refuse
+from syncer.demo.platform.rows import Task, stamp_of
 
 #: The one form of a time in a filter; any other is a server error.
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"

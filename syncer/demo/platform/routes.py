@@ -5,12 +5,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from syncer.demo import platform_edits as edits
-from syncer.demo import platform_exports as exports
-from syncer.demo import platform_files as files
-from syncer.demo import platform_listing as listing
-from syncer.demo import platform_views as views
-from syncer.demo.platform_site import Handler
+from syncer.demo.platform import edits, exports, files, listing, views
+from syncer.demo.platform.site import Handler
 
 #: Routes that need no credential.
 OPEN = {"version", "refresh"}

@@ -45,7 +45,7 @@ def moment_of(stamp: Stamp) -> datetime:
 def document(value: Any) -> bytes:
     """Return JSON text; bytes are taken as text that is already JSON.
 
-    Half of a surrogate pair is kept as it is: the server stores it, and then can't serve it (`platform_wire`).
+    Half of a surrogate pair is kept as it is: the server stores it, and then can't serve it (`wire`).
     """
     if isinstance(value, bytes):
         return value

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from syncer.demo.platform_rows import USER, Stamp, Task
+from syncer.demo.platform.rows import USER, Stamp, Task
 
 _CREATOR = {key: USER[key] for key in ("id", "first_name", "last_name", "email", "avatar")}
 

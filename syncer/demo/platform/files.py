@@ -4,8 +4,8 @@ import base64
 import re
 from urllib.parse import unquote
 
-from syncer.demo.platform_answers import Answer, Refused, page
-from syncer.demo.platform_site import Call, Site
+from syncer.demo.platform.answers import Answer, Refused, page
+from syncer.demo.platform.site import Call, Site
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)$")
 

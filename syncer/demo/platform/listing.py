@@ -1,10 +1,10 @@
 """What the emulated server answers to readers of tasks and annotations."""
 
-from syncer.demo.platform_answers import Answer, Refused, invalid, missing, ok, refuse, to_json
-from syncer.demo.platform_filters import Query, parse, read
-from syncer.demo.platform_render import plain_task
-from syncer.demo.platform_site import Call, Site
-from syncer.demo.platform_views import find_project, page_start, positive
+from syncer.demo.platform.answers import Answer, Refused, invalid, missing, ok, refuse, to_json
+from syncer.demo.platform.filters import Query, parse, read
+from syncer.demo.platform.render import plain_task
+from syncer.demo.platform.site import Call, Site
+from syncer.demo.platform.views import find_project, page_start, positive
 
 #: Rows of a page where none are asked for. There is no maximum.
 PAGE = 100

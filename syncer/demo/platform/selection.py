@@ -7,9 +7,9 @@ from math import inf
 
 import msgspec
 
-from syncer.demo.platform_filters import COLUMNS, Item, Query
-from syncer.demo.platform_rows import Task
-from syncer.demo.platform_table import TaskTable
+from syncer.demo.platform.filters import COLUMNS, Item, Query
+from syncer.demo.platform.rows import Task
+from syncer.demo.platform.table import TaskTable
 
 #: Filters whose matches are remembered.
 _REMEMBERED = 32

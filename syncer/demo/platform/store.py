@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from syncer.demo.platform_projects import COUNTERS, SETTINGS, Project, counters
-from syncer.demo.platform_rows import (
+from syncer.demo.platform.projects import COUNTERS, SETTINGS, Project, counters
+from syncer.demo.platform.rows import (
     Annotation,
     Draft,
     Prediction,
@@ -16,8 +16,8 @@ from syncer.demo.platform_rows import (
     moment_of,
     stamp_of,
 )
-from syncer.demo.platform_seeds import BOXES, Generated, Mix
-from syncer.demo.platform_table import TaskTable
+from syncer.demo.platform.seeds import BOXES, Generated, Mix
+from syncer.demo.platform.table import TaskTable
 
 _TICK = timedelta(microseconds=1)
 

@@ -3,10 +3,10 @@
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from syncer.demo.platform_answers import Answer, missing, no_content, ok, refuse
-from syncer.demo.platform_projects import COUNTERS, Project, describe
-from syncer.demo.platform_rows import USER
-from syncer.demo.platform_site import VERSION, Call, Site
+from syncer.demo.platform.answers import Answer, missing, no_content, ok, refuse
+from syncer.demo.platform.projects import COUNTERS, Project, describe
+from syncer.demo.platform.rows import USER
+from syncer.demo.platform.site import VERSION, Call, Site
 
 _PROJECTS_PAGE, _PROJECTS_MAX = 30, 100
 _ORDERS = {"id", "title", "created_at"}

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from syncer.demo.platform_answers import JSON, Answer, login_page, page, problem
+from syncer.demo.platform.answers import JSON, Answer, login_page, page, problem
 
 Kind = Literal[
     "status",  # answer with `status`, as JSON or HTML, with `retry_after` if it is set

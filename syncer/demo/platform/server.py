@@ -17,14 +17,14 @@ from typing import Self
 import anyio
 from aiohttp import web
 
-from syncer.demo.platform_auth import ACCESS_LIFETIME, Auth
-from syncer.demo.platform_edges import seed_edges
-from syncer.demo.platform_faults import Faults
-from syncer.demo.platform_projects import Project
-from syncer.demo.platform_seeds import Mix
-from syncer.demo.platform_site import Site, Traffic
-from syncer.demo.platform_store import Store
-from syncer.demo.platform_wire import Wire
+from syncer.demo.platform.auth import ACCESS_LIFETIME, Auth
+from syncer.demo.platform.edges import seed_edges
+from syncer.demo.platform.faults import Faults
+from syncer.demo.platform.projects import Project
+from syncer.demo.platform.seeds import Mix
+from syncer.demo.platform.site import Site, Traffic
+from syncer.demo.platform.store import Store
+from syncer.demo.platform.wire import Wire
 
 #: Seconds that open requests get when the server is stopped.
 _GRACE = 0.5
@@ -176,7 +176,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _uvloop_installed() -> bool:
     return find_spec("uvloop") is not None
-
-
-if __name__ == "__main__":
-    main()
