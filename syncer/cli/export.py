@@ -58,12 +58,12 @@ async def export(
     items = [*item, *(await anyio.to_thread.run_sync(_ids, ids_from) if ids_from else ())]
     if ids_from is not None and not items:
         raise UsageError(f"--ids-from {ids_from}: no ids in it")
+    registry, choice = await named_platform(here, platform)
     if not project and not items:
         raise UsageError(
             "export what? --project is missing", hint=f"syncer projects {platform} lists them; --project '*' is all"
         )
     target = await anyio.to_thread.run_sync(destination, to, await anyio.to_thread.run_sync(Path.cwd))
-    registry, choice = await named_platform(here, platform)
     select: dict[str, Any] = {
         "projects": list(project), "batches": list(batch), "annotation_types": list(annotation_type), "items": items,
         "since": since, "until": until,

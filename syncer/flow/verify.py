@@ -95,7 +95,8 @@ async def verify(sink: Sink, job: str, *, deep: bool) -> AsyncIterator[Finding]:
     head = await manifest.head()
     if head is None:
         message = f"{sink.name}: there is no manifest of job {job} at {sink.url}"
-        raise DestinationChanged(message, hint="run: syncer sync " + job)
+        hint = "nothing was stored there yet, or its manifest is lost: run the job, or the export, again"
+        raise DestinationChanged(message, hint=hint)
     survey = await Survey.read(manifest)
     owner = await manifest.owner()
     claims = ("",) if owner is None else owner.paths

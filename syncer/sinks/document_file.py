@@ -41,3 +41,7 @@ class DocumentFile(Generic[D]):
             where = f"{self._blobs.url}/{self._name}"
             last = self._last = data, await to_thread.run_sync(decode, data, self._kind, where)
         return last[1], tag
+
+    def wrote(self, data: bytes, document: D) -> None:
+        """Take note of what was just written, and of what it decodes to: reading it back is then no work."""
+        self._last = data, document

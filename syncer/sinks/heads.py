@@ -107,6 +107,7 @@ class HeadFile:
             except Conflict:
                 await self._clock.sleep(pause(attempt))
                 continue
+            self._document.wrote(data, after)
             return after
         message = f"{self._blobs.url}/{self._name} is moved all the time by others"
         raise NotNow(message, hint="run again when fewer processes work on this destination")

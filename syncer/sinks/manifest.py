@@ -222,18 +222,21 @@ class JobManifest:
             await suppressing.add(self._blobs, self._folder, suppression, self._clock)
 
     async def _merge_checkpoint(self, generation: int, units: Mapping[str, object]) -> None:
+        # As they will be read: plain JSON, whatever they were made of.
+        told: Mapping[str, dict[str, object]] = msgspec.json.decode(msgspec.json.encode(units))
         for attempt in range(ATTEMPTS):
             present, tag = await self._checkpoint.read()
             before = {} if present is None else present.units
             newest = generation if present is None else max(generation, present.generation)
-            later = {name: document for name, document in units.items() if not _later(before.get(name), document)}
-            whole = {"format": FORMAT, "generation": newest, "units": {**before, **later}}
-            body = encode(msgspec.convert(whole, CheckpointDocument))
+            later = {name: document for name, document in told.items() if not _later(before.get(name), document)}
+            whole = CheckpointDocument(newest, {**before, **later})
+            body = encode(whole)
             try:
                 await self._blobs.put(self._name(CHECKPOINT), body, create=tag is None, match=tag)
             except Conflict:
                 await self._clock.sleep(owners.pause(attempt))
                 continue  # it was another unit's turn
+            self._checkpoint.wrote(body, whole)
             return
         message = f"{self._blobs.url}/{self._name(CHECKPOINT)} is changed all the time by others"
         raise NotNow(message, hint="run again when fewer processes work on this destination")

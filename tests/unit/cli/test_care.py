@@ -224,6 +224,7 @@ def test_verify_goes_on_after_a_destination_that_is_not_there(run: Run, config: 
     ended = run("verify")
     assert ended.code == Exit.DAMAGE
     assert "there is no manifest of job files" in ended.words()
+    assert "run the job, or the export, again" in ended.words()
     assert "as recorded" in ended.words()
 
 

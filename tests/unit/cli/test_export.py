@@ -70,6 +70,7 @@ def test_dry_run_of_an_export(run: Run, mine: str, tmp_path: Path) -> None:
     ("words", "code", "said"),
     [
         (("memory", "--to", "x/"), Exit.USAGE, "syncer projects memory"),
+        (("memoy", "--to", "x/"), Exit.USAGE, "no platform 'memoy'; did you mean 'memory'?"),
         (("memroy", "--to", "x/", "--project", "7"), Exit.USAGE, "did you mean 'memory'"),
         (("memory", "--to", "x.tar", "--project", "7"), Exit.USAGE, "only .zip, .jsonl"),
         (("memory", "--to", "s3:bucket/x", "--project", "7"), Exit.SETTINGS, "names no bucket"),

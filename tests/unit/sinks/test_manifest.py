@@ -12,6 +12,7 @@ from syncer.model.entries import Container
 from syncer.model.errors import DestinationChanged, SettingsError
 from syncer.model.rows import encode_row
 from syncer.ports import ManifestRow, SegmentRef
+from syncer.sinks import document_file
 from syncer.sinks import manifest as manifest_module
 from syncer.sinks.manifest import JobManifest
 from tests.support.stored import StillClock, key
@@ -342,3 +343,30 @@ async def test_head_is_decoded_once_while_it_stays_the_same(
     second = await manifest.head()
     assert second is not None
     assert (second.generation, len(second.segments)) == (first.generation + 1, 2)
+
+
+async def test_what_it_wrote_is_what_others_read(
+    manifest: JobManifest, blobs: FolderBlobs, clock: StillClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own documents are not read back, however many units there are; what it takes them for is what lies there."""
+    read: list[str] = []
+    decode = document_file.decode
+    monkeypatch.setattr(document_file, "decode", lambda data, kind, where: read.append(where) or decode(data, kind, where))  # type: ignore[func-returns-value]  # notes, then works
+    container = Container("7.zip", "tag", 10, "ab", live=2)
+    for number in range(20):
+        segment = await manifest.put_segment("7", 1, number + 1, lines(row(str(number))))
+        await manifest.move_head(
+            segments=[segment],
+            containers=[container] if number % 2 else (),
+            dropped=() if number % 2 else ("7.zip",),
+            checkpoint={f"unit {number}": {"epoch": 1, "cursors": ("a", None), "items": number}},
+            removes=number == 10,  # noqa: PLR2004  # one of them
+        )
+        read.clear()
+        own, told = await manifest.head(), await manifest.checkpoint()
+        assert read == []
+        fresh = JobManifest(blobs, "street", "lake", clock)
+        assert (own, told) == (await fresh.head(), await fresh.checkpoint())
+        assert len(read) == 2  # noqa: PLR2004  # HEAD and checkpoint
+        assert own is not None
+        assert await manifest.at(own.generation - 1) == await fresh.at(own.generation - 1)
