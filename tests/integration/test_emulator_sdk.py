@@ -9,8 +9,8 @@ import httpx
 import pytest
 from label_studio_sdk import LabelStudio
 
-from syncer.demo.platform.server import LabelStudioPlatform
 from syncer.demo.platform.edges import EDGES, seed_edges
+from syncer.demo.platform.server import LabelStudioPlatform
 
 # The client uses a method of pydantic 1 when it refreshes a token.
 pytestmark = pytest.mark.filterwarnings("ignore:The `parse_obj` method is deprecated")

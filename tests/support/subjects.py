@@ -5,8 +5,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from syncer.demo.platform.server import LabelStudioPlatform
 from syncer.demo.platform.seeds import Mix
+from syncer.demo.platform.server import LabelStudioPlatform
 from syncer.model.errors import NotNow
 from syncer.model.refs import Partition
 from syncer.ports import Selection, Source

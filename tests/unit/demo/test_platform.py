@@ -6,8 +6,8 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 import pytest
 
-from syncer.demo.platform.server import LabelStudioPlatform
 from syncer.demo.platform.process import platform_process
+from syncer.demo.platform.server import LabelStudioPlatform
 from tests.support.studio import Studio
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from syncer.demo.platform.server import LabelStudioPlatform
 from syncer.demo.platform.faults import CORRUPTIONS, Fault, Subject
+from syncer.demo.platform.server import LabelStudioPlatform
 from tests.support.studio import Studio
 
 LISTING = "/api/tasks?project=1&fields=all&include=id,annotations,result&page_size=5"

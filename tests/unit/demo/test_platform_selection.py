@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.demo.platform.server import LabelStudioPlatform
 from syncer.demo.platform.filters import COLUMNS, read
 from syncer.demo.platform.rows import Task
+from syncer.demo.platform.server import LabelStudioPlatform
 
 #: Tasks of the shared platform.
 COUNT = 60

@@ -3,10 +3,10 @@
 import tracemalloc
 from datetime import UTC, datetime, timedelta
 
-from syncer.demo.platform.server import LabelStudioPlatform
 from syncer.demo.platform.edges import seed_edges
 from syncer.demo.platform.rows import Task, moment_of, stamp_of
 from syncer.demo.platform.seeds import Generated, Mix
+from syncer.demo.platform.server import LabelStudioPlatform
 from syncer.demo.platform.store import Store
 
 

@@ -351,7 +351,9 @@ async def test_what_it_wrote_is_what_others_read(
     """Its own documents are not read back, however many units there are; what it takes them for is what lies there."""
     read: list[str] = []
     decode = document_file.decode
-    monkeypatch.setattr(document_file, "decode", lambda data, kind, where: read.append(where) or decode(data, kind, where))  # type: ignore[func-returns-value]  # notes, then works
+    monkeypatch.setattr(
+        document_file, "decode", lambda data, kind, where: read.append(where) or decode(data, kind, where)
+    )  # type: ignore[func-returns-value]  # notes, then works
     container = Container("7.zip", "tag", 10, "ab", live=2)
     for number in range(20):
         segment = await manifest.put_segment("7", 1, number + 1, lines(row(str(number))))
@@ -360,13 +362,13 @@ async def test_what_it_wrote_is_what_others_read(
             containers=[container] if number % 2 else (),
             dropped=() if number % 2 else ("7.zip",),
             checkpoint={f"unit {number}": {"epoch": 1, "cursors": ("a", None), "items": number}},
-            removes=number == 10,  # noqa: PLR2004  # one of them
+            removes=number == 10,  # one of them
         )
         read.clear()
         own, told = await manifest.head(), await manifest.checkpoint()
         assert read == []
         fresh = JobManifest(blobs, "street", "lake", clock)
         assert (own, told) == (await fresh.head(), await fresh.checkpoint())
-        assert len(read) == 2  # noqa: PLR2004  # HEAD and checkpoint
+        assert len(read) == 2  # HEAD and checkpoint
         assert own is not None
         assert await manifest.at(own.generation - 1) == await fresh.at(own.generation - 1)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from syncer.demo.platform.server import LabelStudioPlatform
 from syncer.demo.platform.seeds import Mix
+from syncer.demo.platform.server import LabelStudioPlatform
 from syncer.model.refs import Cursor
 from syncer.ports import Request, Response, Tools
 from syncer.schedule.clock import SystemClock

@@ -2,8 +2,8 @@
 
 import pytest
 
-from syncer.demo.platform.server import LabelStudioPlatform
 from syncer.demo.platform.seeds import Mix
+from syncer.demo.platform.server import LabelStudioPlatform
 from syncer.model.errors import SettingsError
 from syncer.ports import Selection
 from tests.support.mirror import Mirror

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from syncer.demo.platform.server import LabelStudioPlatform
 from syncer.demo.platform.seeds import Mix
+from syncer.demo.platform.server import LabelStudioPlatform
 from syncer.model.errors import BadBody, HttpError, PartitionGone, PermissionRefused, Unavailable
 from syncer.model.events import Event, Warned
 from syncer.ports import Request, Selection, Tools

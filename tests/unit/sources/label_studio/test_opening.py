@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
-from syncer.demo.platform.server import LabelStudioPlatform
 from syncer.demo.platform.edges import EDGES, seed_edges
 from syncer.demo.platform.seeds import Mix
+from syncer.demo.platform.server import LabelStudioPlatform
 from syncer.model.entries import Body
 from syncer.model.errors import ItemFailed, PermissionRefused, SettingsError
 from syncer.model.refs import CONTEXT, AnnotationRef, ItemKey
