@@ -6,6 +6,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from msgspec import Struct
 
 from syncer.blobs.folder import FolderBlobs
 from syncer.model.entries import Container
@@ -351,9 +352,12 @@ async def test_what_it_wrote_is_what_others_read(
     """Its own documents are not read back, however many units there are; what it takes them for is what lies there."""
     read: list[str] = []
     decode = document_file.decode
-    monkeypatch.setattr(
-        document_file, "decode", lambda data, kind, where: read.append(where) or decode(data, kind, where)
-    )  # type: ignore[func-returns-value]  # notes, then works
+
+    def noted(data: bytes, kind: type[Struct], where: str) -> Struct:
+        read.append(where)
+        return decode(data, kind, where)
+
+    monkeypatch.setattr(document_file, "decode", noted)
     container = Container("7.zip", "tag", 10, "ab", live=2)
     for number in range(20):
         segment = await manifest.put_segment("7", 1, number + 1, lines(row(str(number))))
