@@ -23,6 +23,9 @@ DOWN_ITEMS = 20
 DOWN_SHARE = 0.5
 WINDOW = 100
 
+#: Bytes that the key of a listed item takes in memory, about.
+KEY = 200
+
 
 class Fetched(msgspec.Struct, frozen=True):
     """A document, shaped for every leg that lacks it."""
@@ -45,6 +48,11 @@ class Passed(msgspec.Struct, frozen=True):
     """A page was planned and has nothing (more) to send: the writer may find that the frontier moved."""
 
     ticket: Ticket
+
+    @property
+    def size(self) -> int:
+        """Bytes of the keys that it holds until they are committed."""
+        return KEY * len(self.ticket.seen)
 
 
 Message = Fetched | Failed | Passed

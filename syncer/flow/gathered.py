@@ -35,6 +35,8 @@ class Gathered(msgspec.Struct):
     written: dict[Leg, list[tuple[Mapping[str, str], GroupKey | None]]] = msgspec.field(default_factory=dict)
     #: Bytes.
     size: int = 0
+    #: Keys on pages that have nothing more to send.
+    keys: int = 0
     #: When the first of them came.
     since: float | None = None
 

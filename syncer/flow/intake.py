@@ -157,7 +157,8 @@ class Intake(msgspec.Struct):
                 break
             if not queue.put_nowait(items):
                 await queue.put(items)
-        await self.channel.send(Passed(planned.ticket), 0)
+        passed = Passed(planned.ticket)
+        await self.channel.send(passed, passed.size)
 
     def _admitted(self, items: Sequence[Wanted]) -> list[Wanted]:
         admitted: list[Wanted] = []

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from syncer.flow.account import Account
 from syncer.flow.channel import Channel
-from syncer.flow.fetch import Failed, Fetched, Message
+from syncer.flow.fetch import Failed, Fetched, Message, Passed
 from syncer.flow.frontier import Frontier
 from syncer.flow.gathered import Gathered, Settled, seen
 from syncer.flow.job import CommitPolicy
@@ -27,6 +27,9 @@ BATCH_ITEMS = 256
 BATCH_SIZE = 4 * 1024 * 1024
 #: Items that are waited for, until the next tick at most: a hop for each of them would cost more than its write.
 WORTHWHILE = 64
+
+#: Keys of pages without anything new that are committed together: a listing brings them faster than an interval ends.
+KEYS = 10_000
 
 #: As many times a group's items may gather while the one before is being committed.
 PATIENCE = 4
@@ -199,7 +202,9 @@ class Writer(msgspec.Struct):
                 wanted.ref = replace(wanted.ref, inline=None)
             message.entries.clear()
         this.size += freed
-        self.channel.release(freed)
+        passed = [m for m in messages if isinstance(m, Passed)]
+        this.keys += sum(len(m.ticket.seen) for m in passed)
+        self.channel.release(freed + sum(m.size for m in passed))
 
     async def _write(self, run: LegRun, entries: list[Entry]) -> None:
         try:
@@ -229,12 +234,13 @@ class Writer(msgspec.Struct):
         this = self._gathered
         if this.since is None:
             return False
-        if not self._through.is_set() and this.items < PATIENCE * self.policy.items:
+        if not self._through.is_set() and this.items < PATIENCE * self.policy.items and this.keys < PATIENCE * KEYS:
             # A slow disk gets fewer and larger groups.
             return False
         return (
             this.items >= self.policy.items
             or this.size >= self.policy.size
+            or this.keys >= KEYS
             or self.clock.monotonic() - this.since >= self.policy.interval
         )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from syncer.flow import fetch, write
 from syncer.flow.frontier import Wanted
 from syncer.flow.job import RunOptions
 from syncer.model.checkpoint import CommitGroup
@@ -50,6 +51,29 @@ async def test_items_go_when_they_are_done_with_and_not_with_their_page(tmp_path
     await engine.run()
     assert committed == page
     assert late <= page // 3  # a group or two of what is on its way; a page that held them all would make it 300
+
+
+async def test_keys_of_pages_without_anything_new_are_committed_as_they_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A listing in which nothing is new is faster than any interval: what it named does not gather until then."""
+    items, most = 2_000, 100
+    engine = Engine(tmp_path, MemorySource(MemoryPlatform(items), page_size=50), sinks=LAKE)
+    await engine.run()
+    # As much memory is in 2,000 keys here as in 200,000 elsewhere.
+    monkeypatch.setattr(fetch, "KEY", 100 * fetch.KEY)
+    monkeypatch.setattr(write, "KEYS", most)
+    groups: list[int] = []
+    commit = TableLedger.commit
+
+    async def noted(ledger: TableLedger, group: CommitGroup) -> None:
+        groups.append(sum(map(len, group.seen.values())))
+        await commit(ledger, group)
+
+    monkeypatch.setattr(TableLedger, "commit", noted)
+    report = await engine.run(RunOptions(relist=True))
+    assert (report.counts.unchanged, sum(groups)) == (items, items)
+    assert max(groups) <= items // 4
 
 
 @pytest.mark.parametrize("inline", [False, True])
