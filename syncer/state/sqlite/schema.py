@@ -89,7 +89,9 @@ def migrate(connection: sqlite3.Connection, where: str) -> None:
         )
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        # A full disk may have ended the transaction already, and that is what has to be said.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
 
 
