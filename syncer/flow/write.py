@@ -234,14 +234,12 @@ class Writer(msgspec.Struct):
         this = self._gathered
         if this.since is None:
             return False
-        if not self._through.is_set() and this.items < PATIENCE * self.policy.items and this.keys < PATIENCE * KEYS:
+        filled = max(this.items / self.policy.items, this.keys / KEYS)
+        if not self._through.is_set() and filled < PATIENCE:
             # A slow disk gets fewer and larger groups.
             return False
         return (
-            this.items >= self.policy.items
-            or this.size >= self.policy.size
-            or this.keys >= KEYS
-            or self.clock.monotonic() - this.since >= self.policy.interval
+            filled >= 1 or this.size >= self.policy.size or self.clock.monotonic() - this.since >= self.policy.interval
         )
 
 

@@ -5,11 +5,9 @@ from collections.abc import Mapping
 from typing import cast
 
 import msgspec
-import msgspec.structs
 
 from syncer.model.paths import MANIFEST_FOLDER, fold, is_safe
 from syncer.model.refs import ItemKey
-from syncer.model.value import asdict
 
 #: What a row can say about its item.
 OPS = frozenset({"put", "delete", "withdraw"})
@@ -81,19 +79,13 @@ def spelled(
     left: str = "",
 ) -> bytes:  # fmt: skip
     """Do the same with the columns of a row, `fields` also as compact JSON: for the many that are told at once."""
-    told = msgspec.Raw(fields) if isinstance(fields, str) else dict(fields)
-    line = _Line(
-        op, _Key(*key), version, path, container, size, sha256, told, run, at, reason, fingerprint, group, left
-    )
+    line = _Line(op, _Key(*key), version, path, container, size, sha256, {}, run, at, reason, fingerprint, group, left)
     try:
+        line.fields = msgspec.Raw(fields) if isinstance(fields, str) else dict(fields)
         return _encode(line)
     except UnicodeEncodeError:  # a lone surrogate has no UTF-8: escape it, so that the line stays valid
-        plain = {**asdict(line), "fields": json.loads(fields) if isinstance(fields, str) else dict(fields)}
-        said = {name: plain[name] for name, default in _DEFAULTS if plain[name] != default}
-        return json.dumps(said, separators=(",", ":")).encode("ascii")
-
-
-_DEFAULTS = [(field.name, field.default) for field in msgspec.structs.fields(_Line)]
+        line.fields = json.loads(fields) if isinstance(fields, str) else dict(fields)
+        return json.dumps(msgspec.to_builtins(line), separators=(",", ":")).encode("ascii")
 
 
 def decode_row(line: bytes) -> ManifestRow:

@@ -1,4 +1,4 @@
-"""One document in a destination, read with distrust, and decoded once while its bytes stay the same."""
+"""One document in a destination: read with distrust, decoded once while its bytes stay the same, replaced by tag."""
 
 from typing import Generic
 
@@ -6,7 +6,7 @@ from anyio import to_thread
 
 from syncer.model.errors import DestinationChanged, TooLarge
 from syncer.ports import Blobs
-from syncer.sinks.documents import D, decode
+from syncer.sinks.documents import D, decode, encode
 
 
 class DocumentFile(Generic[D]):
@@ -42,6 +42,14 @@ class DocumentFile(Generic[D]):
             last = self._last = data, await to_thread.run_sync(decode, data, self._kind, where)
         return last[1], tag
 
-    def wrote(self, data: bytes, document: D) -> None:
-        """Take note of what was just written, and of what it decodes to: reading it back is then no work."""
+    async def write(self, document: D, tag: str | None) -> None:
+        """Replace the document that has this tag; None: there is none yet. Reading it back is then no work.
+
+        It has to be what its bytes decode to.
+
+        Raises:
+            Conflict: another one stands there.
+        """
+        data = await to_thread.run_sync(encode, document)
+        await self._blobs.put(self._name, data, create=tag is None, match=tag)
         self._last = data, document

@@ -189,7 +189,6 @@ class CheckpointDocument(msgspec.Struct, frozen=True):
 
 #: Documents that name files.
 _Naming = HeadDocument | LogDocument | SnapshotDocument
-_Document = _Naming | OwnerDocument | CheckpointDocument
 D = TypeVar("D", bound=msgspec.Struct)
 
 
@@ -214,7 +213,7 @@ def decode(data: bytes, kind: type[D], where: str) -> D:
     return document
 
 
-def encode(document: _Document | Mapping[str, object]) -> bytes:
+def encode(document: msgspec.Struct | Mapping[str, object]) -> bytes:
     """Return the one spelling of a document: indented, so that people can read it, with a last newline."""
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 

@@ -10,7 +10,7 @@ from anyio import to_thread
 from syncer.model.errors import Conflict, DestinationChanged, NotNow
 from syncer.ports import Blobs, Clock, Head, SegmentRef
 from syncer.sinks.document_file import DocumentFile
-from syncer.sinks.documents import HeadDocument, SegmentEntry, SnapshotEntry, encode
+from syncer.sinks.documents import HeadDocument, SegmentEntry, SnapshotEntry
 from syncer.sinks.generations import KEPT, GenerationLog, ordered, recorded, snapshot_of
 from syncer.sinks.owners import pause
 from syncer.sinks.segments import encode_segment, entry_of, mergeable, merged_lines, merged_name, unit_of
@@ -101,13 +101,11 @@ class HeadFile:
             now = self._clock.now()
             if not last:
                 after = await self.log.trimmed(recorded(before, after, now), now)
-            data = await to_thread.run_sync(encode, after)
             try:
-                await self._blobs.put(self._name, data, create=tag is None, match=tag)
+                await self._document.write(after, tag)
             except Conflict:
                 await self._clock.sleep(pause(attempt))
                 continue
-            self._document.wrote(data, after)
             return after
         message = f"{self._blobs.url}/{self._name} is moved all the time by others"
         raise NotNow(message, hint="run again when fewer processes work on this destination")

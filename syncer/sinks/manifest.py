@@ -24,7 +24,6 @@ from syncer.sinks.documents import (
     ContainerEntry,
     HeadDocument,
     SegmentEntry,
-    encode,
 )
 from syncer.sinks.failures import destination
 from syncer.sinks.generations import KEPT, ordered
@@ -229,14 +228,11 @@ class JobManifest:
             before = {} if present is None else present.units
             newest = generation if present is None else max(generation, present.generation)
             later = {name: document for name, document in told.items() if not _later(before.get(name), document)}
-            whole = CheckpointDocument(newest, {**before, **later})
-            body = encode(whole)
             try:
-                await self._blobs.put(self._name(CHECKPOINT), body, create=tag is None, match=tag)
+                await self._checkpoint.write(CheckpointDocument(newest, {**before, **later}), tag)
             except Conflict:
                 await self._clock.sleep(owners.pause(attempt))
                 continue  # it was another unit's turn
-            self._checkpoint.wrote(body, whole)
             return
         message = f"{self._blobs.url}/{self._name(CHECKPOINT)} is changed all the time by others"
         raise NotNow(message, hint="run again when fewer processes work on this destination")
