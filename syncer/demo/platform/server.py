@@ -111,9 +111,9 @@ async def serve(platform: LabelStudioPlatform, *, with_parent: bool = False) -> 
     `with_parent`: also until standard input closes, so that the server never outlives who started it.
     """
     async with platform, anyio.create_task_group() as tasks:
-        tasks.start_soon(_until_signal, tasks.cancel_scope)
+        tasks.start_soon(until_signal, tasks.cancel_scope)
         if with_parent:
-            tasks.start_soon(_until_end_of_input, tasks.cancel_scope)
+            tasks.start_soon(until_end_of_input, tasks.cancel_scope)
         line = {
             "url": platform.url,
             "token": platform.token,
@@ -125,13 +125,15 @@ async def serve(platform: LabelStudioPlatform, *, with_parent: bool = False) -> 
         sys.stdout.flush()
 
 
-async def _until_signal(scope: anyio.CancelScope) -> None:
+async def until_signal(scope: anyio.CancelScope) -> None:
+    """Cancel a scope at SIGTERM and SIGINT."""
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for _ in signals:
             scope.cancel()
 
 
-async def _until_end_of_input(scope: anyio.CancelScope) -> None:
+async def until_end_of_input(scope: anyio.CancelScope) -> None:
+    """Cancel a scope when standard input closes: whoever started this process ended."""
     end = sys.stdin.fileno()
     while True:
         await anyio.wait_readable(end)

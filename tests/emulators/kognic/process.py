@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from urllib.request import Request, urlopen
 
 import anyio
 
+from syncer.demo.platform.server import until_end_of_input, until_signal
 from tests.emulators.kognic.platform import BATCH, PROJECT, TYPE, KognicPlatform
 
 
@@ -103,8 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 async def _serve(platform: KognicPlatform) -> None:
     async with platform, anyio.create_task_group() as tasks:
-        tasks.start_soon(_until_signal, tasks.cancel_scope)
-        tasks.start_soon(_until_end_of_input, tasks.cancel_scope)
+        tasks.start_soon(until_signal, tasks.cancel_scope)
+        tasks.start_soon(until_end_of_input, tasks.cancel_scope)
         line = {
             "url": platform.url,
             "storage_url": platform.storage_url,
@@ -118,18 +118,3 @@ async def _serve(platform: KognicPlatform) -> None:
         }
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
-
-
-async def _until_signal(scope: anyio.CancelScope) -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for _ in signals:
-            scope.cancel()
-
-
-async def _until_end_of_input(scope: anyio.CancelScope) -> None:
-    end = sys.stdin.fileno()
-    while True:
-        await anyio.wait_readable(end)
-        if not os.read(end, 4096):
-            scope.cancel()
-            return
